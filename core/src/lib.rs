@@ -1,0 +1,11 @@
+//! What timedb is about, without Postgres: times, packed points, their merge, JSON rows, API keys.
+//!
+//! Nothing here knows pgrx, SQL or a server, so all of it is tested as plain Rust. The Postgres shell in `src/` of the
+//! parent crate converts, calls and reports.
+
+pub mod key;
+pub mod merge;
+pub mod points;
+pub mod rows;
+pub mod scope;
+pub mod time;

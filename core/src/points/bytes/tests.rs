@@ -1,0 +1,259 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::points::Point;
+use crate::points::arbitrary::{all_bits, points};
+
+const HOUR: i64 = 3_600_000_000;
+
+fn moment(hour: i64, value: f64) -> Point {
+    Point {
+        start: Time::from_micros(hour * HOUR).unwrap(),
+        end: None,
+        value: Some(value),
+    }
+}
+
+fn interval(hour: i64, hours: i64) -> Point {
+    let end = Time::from_micros((hour + hours) * HOUR);
+    Point {
+        end,
+        ..moment(hour, 1.0)
+    }
+}
+
+fn null(hour: i64) -> Point {
+    Point {
+        value: None,
+        ..moment(hour, 0.0)
+    }
+}
+
+fn refusal(bytes: &[u8]) -> &'static str {
+    Points::read(bytes).expect_err("these bytes are corrupt").0
+}
+
+/// The bytes of points, with some of them replaced.
+fn forged(points: &[Point], at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut packed = pack(points).unwrap();
+    packed[at..at + bytes.len()].copy_from_slice(bytes);
+    packed
+}
+
+#[test]
+fn these_are_the_bytes_of_version_1_forever() {
+    let hex = |points: &[Point]| -> String {
+        pack(points)
+            .unwrap()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    };
+    let one = "000000000000f03f";
+    assert_eq!(hex(&[]), "010000");
+    assert_eq!(
+        hex(&[moment(1, 1.0)]),
+        format!("01000100a493d600000000{one}")
+    );
+    assert_eq!(
+        hex(&[moment(0, 1.0), moment(1, 1.0), null(2)]),
+        format!("010803000000000000000080c8ceb40d04{one}{one}"),
+    );
+    assert_eq!(
+        hex(&[interval(0, 1), interval(1, 1), interval(3, 1)]),
+        format!("010303000000000000000080c8ceb40d80909de91a80c8ceb40d{one}{one}{one}"),
+    );
+    assert_eq!(
+        hex(&[moment(0, 1.0), interval(0, 1)]),
+        format!("01050200000000000000000000 80c8ceb40d{one}{one}").replace(' ', ""),
+    );
+}
+
+#[test]
+fn a_grid_costs_eight_bytes_a_value_and_a_short_header() {
+    let day: Vec<Point> = (0..48).map(|hour| moment(hour, 0.5)).collect();
+    assert_eq!(pack(&day).unwrap().len(), 48 * 8 + 16);
+}
+
+#[test]
+fn points_out_of_order_are_refused_with_their_index() {
+    assert_eq!(
+        pack(&[moment(1, 0.0), moment(1, 0.0)]),
+        Err(Unordered::Key(1))
+    );
+    assert_eq!(
+        pack(&[moment(1, 0.0), moment(2, 0.0), moment(0, 0.0)]),
+        Err(Unordered::Key(2))
+    );
+    assert_eq!(
+        pack(&[interval(1, 1), moment(1, 0.0)]),
+        Err(Unordered::Key(1))
+    );
+    assert_eq!(
+        pack(&[moment(0, 0.0), interval(1, 0)]),
+        Err(Unordered::End(1))
+    );
+    assert_eq!(pack(&[interval(1, -1)]), Err(Unordered::End(0)));
+}
+
+#[test]
+fn first_and_last_are_the_starts_at_both_sides() {
+    let packed = pack(&[interval(1, 5), moment(2, 0.0), moment(4, 0.0)]).unwrap();
+    let points = Points::read(&packed).unwrap();
+    assert_eq!(points.len(), 3);
+    assert!(!points.is_empty());
+    assert_eq!(points.first(), Time::from_micros(HOUR));
+    assert_eq!(points.last(), Time::from_micros(4 * HOUR));
+    let nothing = Points::read(&[1, 0, 0]).unwrap();
+    assert!(nothing.is_empty() && nothing.first().is_none() && nothing.last().is_none());
+}
+
+#[test]
+fn an_unknown_version_flag_or_encoding_is_refused() {
+    assert_eq!(refusal(&[]), "truncated");
+    assert_eq!(refusal(&[2, 0, 0]), "unknown format version");
+    assert_eq!(refusal(&[1, 0x10, 0]), "unknown value encoding");
+    assert_eq!(refusal(&[1, 6, 0]), "unknown kind of ends");
+    assert_eq!(refusal(&[1, 8, 0]), "no points, but flags for them");
+    assert_eq!(refusal(&[1, 0, 0, 0]), "bytes follow the points");
+}
+
+#[test]
+fn a_count_beyond_the_bytes_is_refused_without_allocating() {
+    for flags in [
+        0,
+        IRREGULAR,
+        ENDS_LISTED,
+        NULLS,
+        IRREGULAR | ENDS_LISTED | NULLS,
+    ] {
+        let mut bytes = vec![VERSION, flags];
+        cursor::push_varint(&mut bytes, (1 << 57) - 1);
+        bytes.extend([0; 8]);
+        bytes.extend([1, 1, 2, 1]);
+        refusal(&bytes);
+    }
+}
+
+#[test]
+fn times_that_leave_the_range_are_refused() {
+    let grid = [moment(0, 1.0), moment(1, 1.0)];
+    let gaps = [moment(0, 1.0), moment(1, 1.0), moment(3, 1.0)];
+    let intervals = [interval(0, 1), interval(1, 1)];
+    let listed = [moment(0, 1.0), interval(1, 1)];
+    for points in [&grid[..], &gaps, &intervals, &listed] {
+        assert_eq!(
+            refusal(&forged(points, 3, &i64::MAX.to_le_bytes())),
+            "a time is out of range"
+        );
+        assert_eq!(
+            refusal(&forged(points, 3, &i64::MIN.to_le_bytes())),
+            "a time is out of range"
+        );
+        let last = Time::MAX.micros().to_le_bytes();
+        assert_eq!(refusal(&forged(points, 3, &last)), "a time is out of range");
+    }
+}
+
+#[test]
+fn what_packing_would_have_written_otherwise_is_refused() {
+    let gaps = [moment(0, 1.0), moment(1, 1.0), moment(3, 1.0)];
+    let step = [0x80, 0xc8, 0xce, 0xb4, 0x0d];
+    assert_eq!(
+        refusal(&forged(&gaps, 16, &step)),
+        "regular times are listed"
+    );
+    let listed = [moment(0, 1.0), interval(1, 1)];
+    assert_eq!(
+        refusal(&forged(&listed, 16, &[0x80, 0x00])),
+        "a number is padded"
+    );
+    let nulls = [null(0), null(1), moment(2, 1.0)];
+    assert_eq!(refusal(&forged(&nulls, 16, &[0])), "no null is marked");
+    assert_eq!(
+        refusal(&forged(&nulls, 16, &[0x0b])),
+        "a null is marked after the last point"
+    );
+    let shared = [moment(0, 1.0), interval(0, 1)];
+    assert_eq!(
+        refusal(&forged(&shared, 1, &[IRREGULAR])),
+        "the points are not in ascending order"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn every_point_comes_back_bit_for_bit(points in points()) {
+        let packed = pack(&points).unwrap();
+        let read = Points::read(&packed).unwrap();
+        prop_assert_eq!(read.len(), points.len());
+        prop_assert_eq!(read.first(), points.first().map(|point| point.start));
+        prop_assert_eq!(read.last(), points.last().map(|point| point.start));
+        prop_assert_eq!(read.iter().len(), points.len());
+        let mut one_by_one = Vec::new();
+        for point in &read {
+            one_by_one.push(point);
+        }
+        prop_assert_eq!(all_bits(one_by_one), all_bits(points.clone()));
+        let folded = read.iter().fold(Vec::new(), |mut points, point| { points.push(point); points });
+        prop_assert_eq!(all_bits(folded), all_bits(points));
+    }
+
+    #[test]
+    fn points_are_refused_at_the_first_that_is_not_after_the_one_before(
+        points in points(), from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>(),
+    ) {
+        prop_assume!(!points.is_empty());
+        let mut points = points;
+        let (from, to) = (from.index(points.len()), to.index(points.len()));
+        points.swap(from, to);
+        let expected = (1..points.len()).find(|&at| points[at].key() <= points[at - 1].key());
+        prop_assert_eq!(pack(&points).err(), expected.map(Unordered::Key));
+    }
+
+    #[test]
+    fn mutated_bytes_are_refused_or_are_the_bytes_of_other_points(
+        points in points(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        in_header in any::<bool>(),
+    ) {
+        let mut bytes = pack(&points).unwrap();
+        let reach = if in_header { bytes.len().min(24) } else { bytes.len() };
+        for (at, byte) in changes {
+            bytes[at.index(reach)] = byte;
+        }
+        check_untrusted(&bytes)?;
+    }
+
+    #[test]
+    fn truncated_and_extended_bytes_are_refused(
+        points in points(), cut in any::<prop::sample::Index>(), more in any::<u8>(),
+    ) {
+        let mut bytes = pack(&points).unwrap();
+        prop_assert!(Points::read(&bytes[..cut.index(bytes.len())]).is_err());
+        bytes.push(more);
+        prop_assert!(Points::read(&bytes).is_err());
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(
+        flags in 0..16u8, bytes in prop::collection::vec(prop_oneof![0..4u8, any::<u8>()], 0..64),
+    ) {
+        check_untrusted(&bytes)?;
+        check_untrusted(&[&[VERSION, flags], &bytes[..]].concat())?;
+        // With a small count and a start near 2000, most of the bytes are deltas, lengths and nulls.
+        let start = [2 + flags / 4, 0, 0, 0, 0, 0, 0, 0, 0];
+        check_untrusted(&[&[VERSION, flags], &start[..], &bytes[..]].concat())?;
+    }
+}
+
+/// Bytes are refused, or iterate to points that pack to the same bytes again.
+fn check_untrusted(bytes: &[u8]) -> Result<(), TestCaseError> {
+    if let Ok(points) = Points::read(bytes) {
+        let again = pack(&points.iter().collect::<Vec<_>>());
+        prop_assert_eq!(again.as_deref(), Ok(bytes));
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! From points to bytes: one function for each part, which first decides its shape and sets its flags.
+
+use std::fmt;
+
+use super::cursor::push_varint;
+use super::{ENCODING_PLAIN, ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, VERSION};
+use crate::points::Point;
+
+const HEADER_BYTES: usize = 32;
+
+/// Points that cannot be packed, with the index of the first one that is at fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unordered {
+    /// Its key is not greater than the key of the point before it.
+    Key(usize),
+    /// Its end is not after its start.
+    End(usize),
+}
+
+impl Unordered {
+    pub fn index(self) -> usize {
+        match self {
+            Unordered::Key(index) | Unordered::End(index) => index,
+        }
+    }
+}
+
+impl fmt::Display for Unordered {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Unordered::Key(index) => write!(f, "point {index} is not after the one before it"),
+            Unordered::End(index) => write!(f, "point {index} does not end after its start"),
+        }
+    }
+}
+
+impl std::error::Error for Unordered {}
+
+/// Packs points that are in strictly ascending order of their keys.
+pub fn pack(points: &[Point]) -> Result<Vec<u8>, Unordered> {
+    check_order(points)?;
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + points.len() * size_of::<f64>());
+    bytes.extend([VERSION, flags(points)]);
+    push_varint(&mut bytes, points.len() as u64);
+    if let [first, ..] = points {
+        bytes.extend(first.start.micros().to_le_bytes());
+        push_times(&mut bytes, points);
+        push_ends(&mut bytes, points);
+        push_nulls(&mut bytes, points);
+        push_values(&mut bytes, points);
+    }
+    Ok(bytes)
+}
+
+fn check_order(points: &[Point]) -> Result<(), Unordered> {
+    let mut before = None;
+    for (index, point) in points.iter().enumerate() {
+        if point.end.is_some_and(|end| end <= point.start) {
+            return Err(Unordered::End(index));
+        }
+        if before.is_some_and(|before| point.key() <= before) {
+            return Err(Unordered::Key(index));
+        }
+        before = Some(point.key());
+    }
+    Ok(())
+}
+
+fn flags(points: &[Point]) -> u8 {
+    let mut flags = ENCODING_PLAIN;
+    if step(points).is_none() {
+        flags |= IRREGULAR;
+    }
+    if points.iter().any(|point| point.end.is_some()) {
+        flags |= if length(points).is_some() {
+            ENDS_CONSTANT
+        } else {
+            ENDS_LISTED
+        };
+    }
+    if has_nulls(points) {
+        flags |= NULLS;
+    }
+    flags
+}
+
+fn push_times(bytes: &mut Vec<u8>, points: &[Point]) {
+    match step(points) {
+        Some(0) => {}
+        Some(step) => push_varint(bytes, step),
+        None => deltas(points).for_each(|delta| push_varint(bytes, delta)),
+    }
+}
+
+fn push_ends(bytes: &mut Vec<u8>, points: &[Point]) {
+    match length(points) {
+        Some(0) => {}
+        Some(length) => push_varint(bytes, length),
+        None => lengths(points).for_each(|length| push_varint(bytes, length)),
+    }
+}
+
+fn push_nulls(bytes: &mut Vec<u8>, points: &[Point]) {
+    if !has_nulls(points) {
+        return;
+    }
+    bytes.extend(points.chunks(8).map(|eight| {
+        let bits = eight.iter().enumerate();
+        bits.fold(0, |byte, (bit, point)| {
+            byte | u8::from(point.value.is_none()) << bit
+        })
+    }));
+}
+
+fn push_values(bytes: &mut Vec<u8>, points: &[Point]) {
+    let values = points.iter().filter_map(|point| point.value);
+    values.for_each(|value| bytes.extend(value.to_le_bytes()));
+}
+
+/// The one distance between all starts, 0 for fewer than two points, or none: two points that share their start are no grid.
+fn step(points: &[Point]) -> Option<u64> {
+    let mut deltas = deltas(points);
+    let Some(step) = deltas.next() else {
+        return Some(0);
+    };
+    (step > 0 && deltas.all(|delta| delta == step)).then_some(step)
+}
+
+/// The one length of all points, 0 if none has an end.
+fn length(points: &[Point]) -> Option<u64> {
+    let mut lengths = lengths(points);
+    let length = lengths.next().unwrap_or(0);
+    lengths.all(|other| other == length).then_some(length)
+}
+
+fn has_nulls(points: &[Point]) -> bool {
+    points.iter().any(|point| point.value.is_none())
+}
+
+fn deltas(points: &[Point]) -> impl Iterator<Item = u64> {
+    points
+        .array_windows()
+        .map(|[before, point]| point.start.micros().abs_diff(before.start.micros()))
+}
+
+fn lengths(points: &[Point]) -> impl Iterator<Item = u64> {
+    points.iter().map(|point| {
+        let end = point.end.unwrap_or(point.start);
+        end.micros().abs_diff(point.start.micros())
+    })
+}

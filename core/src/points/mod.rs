@@ -1,0 +1,28 @@
+//! The packed vector of points: what a point is, and what packing promises. Its bytes are in `bytes`, its text in `text`.
+
+#[cfg(test)]
+pub(crate) mod arbitrary;
+mod bytes;
+mod text;
+
+use crate::time::Time;
+
+pub use bytes::{Corrupt, Iter, Points, Unordered, pack};
+pub use text::{TextError, from_text, to_text};
+
+/// One value of a series: at a moment, or over an interval `[start, end)`. A value may be null: known to be absent.
+#[derive(Clone, Copy, Debug)]
+pub struct Point {
+    pub start: Time,
+    pub end: Option<Time>,
+    pub value: Option<f64>,
+}
+
+/// What names a point within its series and run; ordered by start, a moment before the intervals that start at it.
+pub type Key = (Time, Option<Time>);
+
+impl Point {
+    pub fn key(&self) -> Key {
+        (self.start, self.end)
+    }
+}

@@ -1,0 +1,153 @@
+//! The atoms of the text: a value, a moment, a duration, each as JSON has it.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+use jiff::fmt::temporal::SpanParser;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use crate::time::Time;
+
+const NAN: u64 = 0x7ff8_0000_0000_0000;
+const NAN_PREFIX: &str = "NaN:";
+const NAN_DIGITS: usize = 16;
+
+/// A value or null. JSON has no number for NaN and the infinities: they are strings.
+pub struct Value(pub Option<f64>);
+
+pub struct Moment(pub Time);
+
+/// A length of time above zero, in microseconds.
+pub struct Duration(pub i64);
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("null"),
+            Some(value) if value.is_finite() => write!(f, "{value:?}"),
+            Some(f64::INFINITY) => f.write_str("\"Infinity\""),
+            Some(f64::NEG_INFINITY) => f.write_str("\"-Infinity\""),
+            Some(value) => match value.to_bits() {
+                NAN => f.write_str("\"NaN\""),
+                bits => write!(f, "\"{NAN_PREFIX}{bits:016x}\""),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        SignedDuration::from_micros(self.0).fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl Visitor<'_> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a number, null, \"NaN\", \"Infinity\" or \"-Infinity\"")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value(None))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
+        Ok(Value(Some(number)))
+    }
+
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "to the nearest, as any JSON number"
+    )]
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
+        Ok(Value(Some(number as f64)))
+    }
+
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "to the nearest, as any JSON number"
+    )]
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
+        Ok(Value(Some(number as f64)))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Value, E> {
+        let value = match name {
+            "NaN" => Some(f64::from_bits(NAN)),
+            "Infinity" => Some(f64::INFINITY),
+            "-Infinity" => Some(f64::NEG_INFINITY),
+            _ => name.strip_prefix(NAN_PREFIX).and_then(nan),
+        };
+        value
+            .map(|value| Value(Some(value)))
+            .ok_or_else(|| E::custom("a string is not a value"))
+    }
+}
+
+fn nan(digits: &str) -> Option<f64> {
+    if digits.len() != NAN_DIGITS || digits.starts_with('+') {
+        return None;
+    }
+    let bits = u64::from_str_radix(digits, 16).ok()?;
+    Some(f64::from_bits(bits)).filter(|value| value.is_nan())
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Moment, D::Error> {
+        deserializer.deserialize_str(MomentVisitor)
+    }
+}
+
+struct MomentVisitor;
+
+impl Visitor<'_> for MomentVisitor {
+    type Value = Moment;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a timestamp")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Moment, E> {
+        Time::parse(text).map(Moment).map_err(E::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        deserializer.deserialize_str(DurationVisitor)
+    }
+}
+
+struct DurationVisitor;
+
+impl Visitor<'_> for DurationVisitor {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an ISO 8601 duration")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+        let duration = SpanParser::new()
+            .parse_duration(text)
+            .map_err(|_| E::custom("a duration is not of the form \"PT1H30M\""))?;
+        if duration.subsec_nanos() % 1000 != 0 {
+            return Err(E::custom("a duration has digits below a microsecond"));
+        }
+        let micros = i64::try_from(duration.as_micros())
+            .map_err(|_| E::custom("a duration is out of range"))?;
+        if micros <= 0 {
+            return Err(E::custom("a duration is not above zero"));
+        }
+        Ok(Duration(micros))
+    }
+}

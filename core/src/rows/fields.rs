@@ -1,0 +1,204 @@
+//! The fields a row may have: their names, and what a value must be to fill one. It knows neither rows nor their order.
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use super::{Kind, Refusal};
+use crate::time::Time;
+
+/// How much of a client's own text a message repeats, in characters.
+const ECHOED: usize = 64;
+
+/// A field of a row, of an upload or of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    ValidTime,
+    ValidTimeEnd,
+    Value,
+    ValueKey,
+    SeriesId,
+    RunId,
+    Annotation,
+    Tags,
+}
+
+/// A value as it stands in the JSON.
+pub(super) enum Given<'de> {
+    Null,
+    Number(f64),
+    Text(Cow<'de, str>),
+    List(Vec<String>),
+}
+
+impl Field {
+    pub fn name(self) -> &'static str {
+        match self {
+            Field::ValidTime => "valid_time",
+            Field::ValidTimeEnd => "valid_time_end",
+            Field::Value => "value",
+            Field::ValueKey => "value_key",
+            Field::SeriesId => "series_id",
+            Field::RunId => "run_id",
+            Field::Annotation => "annotation",
+            Field::Tags => "tags",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Field> {
+        Some(match name {
+            "valid_time" => Field::ValidTime,
+            "valid_time_end" => Field::ValidTimeEnd,
+            "value" => Field::Value,
+            "value_key" => Field::ValueKey,
+            "series_id" => Field::SeriesId,
+            "run_id" => Field::RunId,
+            "annotation" => Field::Annotation,
+            "tags" => Field::Tags,
+            _ => return None,
+        })
+    }
+
+    /// What the field takes, in words that follow "must be".
+    pub(super) fn takes(self) -> &'static str {
+        match self {
+            Field::ValidTime | Field::ValidTimeEnd => "a timestamp in a string",
+            Field::Value => r#"a number, null, "NaN", "Infinity" or "-Infinity""#,
+            Field::ValueKey | Field::Annotation => "a string",
+            Field::SeriesId | Field::RunId => "a uuid in a string",
+            Field::Tags => "an array of strings",
+        }
+    }
+
+    pub(super) fn text<'de>(self, given: Given<'de>) -> Result<Option<Cow<'de, str>>, Refusal> {
+        match given {
+            Given::Null => Ok(None),
+            Given::Text(text) => Ok(Some(text)),
+            Given::Number(_) | Given::List(_) => Err(self.mismatch()),
+        }
+    }
+
+    pub(super) fn time(self, given: Given<'_>) -> Result<Option<Time>, Refusal> {
+        self.text(given)?.map(|text| time(&text)).transpose()
+    }
+
+    pub(super) fn uuid(self, given: Given<'_>) -> Result<Option<Uuid>, Refusal> {
+        self.text(given)?.map(|text| uuid(&text)).transpose()
+    }
+
+    /// A value of a point. JSON has no word for what is not finite, so three strings stand for it.
+    pub(super) fn number(self, given: Given<'_>) -> Result<Option<f64>, Refusal> {
+        match given {
+            Given::Null => Ok(None),
+            Given::Number(number) => Ok(Some(number)),
+            Given::Text(text) => match text.as_ref() {
+                "NaN" => Ok(Some(f64::NAN)),
+                "Infinity" => Ok(Some(f64::INFINITY)),
+                "-Infinity" => Ok(Some(f64::NEG_INFINITY)),
+                other => Err(Refusal::new(
+                    Kind::BadValue,
+                    format!("{} is not {}", quoted(other), self.takes()),
+                )),
+            },
+            Given::List(_) => Err(self.mismatch()),
+        }
+    }
+
+    pub(super) fn list(self, given: Given<'_>) -> Result<Option<Vec<String>>, Refusal> {
+        match given {
+            Given::Null => Ok(None),
+            Given::List(list) => Ok(Some(list)),
+            Given::Number(_) | Given::Text(_) => Err(self.mismatch()),
+        }
+    }
+
+    fn mismatch(self) -> Refusal {
+        Refusal::new(Kind::BadValue, format!("must be {}", self.takes()))
+    }
+}
+
+/// A field that a row cannot go without; the refusal names it where the row as a whole is looked at.
+pub(super) fn needed<T>(field: Field, given: Option<T>) -> Result<T, Refusal> {
+    given.ok_or_else(|| Refusal::new(Kind::BadValue, format!("needs \"{}\"", field.name())))
+}
+
+pub(super) fn not_null<T>(given: Option<T>) -> Result<T, Refusal> {
+    given.ok_or_else(|| Refusal::new(Kind::NullNotAllowed, "must not be null"))
+}
+
+/// An interval ends after it starts.
+pub(super) fn check_end(start: Time, end: Option<Time>) -> Result<(), Refusal> {
+    if end.is_some_and(|end| end <= start) {
+        return Err(
+            Refusal::new(Kind::BadValue, r#"is not after "valid_time""#).of(Field::ValidTimeEnd)
+        );
+    }
+    Ok(())
+}
+
+/// The beginning of a client's text, fit for a message: a control character is escaped (no message can hold U+0000).
+pub(super) fn echo(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut echo = String::new();
+    for char in chars.by_ref().take(ECHOED) {
+        if char.is_control() {
+            echo.extend(char.escape_debug());
+        } else {
+            echo.push(char);
+        }
+    }
+    if chars.next().is_some() {
+        echo.push('…');
+    }
+    echo
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", echo(text))
+}
+
+fn time(text: &str) -> Result<Time, Refusal> {
+    Time::parse(text).map_err(|error| {
+        let kind = if error.is_out_of_range() {
+            Kind::TimeOutOfRange
+        } else {
+            Kind::BadTime
+        };
+        Refusal::new(kind, error.to_string())
+    })
+}
+
+fn uuid(text: &str) -> Result<Uuid, Refusal> {
+    Uuid::try_parse(text)
+        .map_err(|_| Refusal::new(Kind::BadUuid, format!("{} is not a uuid", quoted(text))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_found_by_its_name() {
+        use Field::*;
+        for field in [
+            ValidTime,
+            ValidTimeEnd,
+            Value,
+            ValueKey,
+            SeriesId,
+            RunId,
+            Annotation,
+            Tags,
+        ] {
+            assert_eq!(Field::named(field.name()), Some(field));
+        }
+        assert_eq!(Field::named("VALUE"), None);
+    }
+
+    #[test]
+    fn a_message_repeats_at_most_64_characters_and_no_control_character() {
+        assert_eq!(echo(&"ä".repeat(64)), "ä".repeat(64));
+        assert_eq!(echo(&"ä".repeat(65)), format!("{}…", "ä".repeat(64)));
+        assert_eq!(echo("a\0b\nc"), r"a\0b\nc");
+    }
+}

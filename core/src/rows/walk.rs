@@ -1,0 +1,138 @@
+//! The way through an array of JSON rows: it knows which row, field and tag it is at, so that every mistake has a place.
+//!
+//! What a row means is the business of the [`Rows`] it fills. A row is refused at the first unknown or wrong thing in it,
+//! before what lies inside is read: so the depth of a JSON never matters here.
+
+#[cfg(test)]
+mod tests;
+mod visit;
+
+use serde::de::{self, DeserializeSeed};
+
+use super::fields::{Given, echo};
+use super::{Field, Kind, Refusal, RowError};
+use visit::Array;
+
+/// Steps (rows and tags) between two calls of `tick`: often enough to cancel at once, too seldom to be felt.
+const STEPS_A_TICK: usize = 4096;
+
+/// What the rows of one argument are made into.
+pub(super) trait Rows<'de> {
+    /// The argument's name, with which every path begins.
+    const ARGUMENT: &'static str;
+    const FIELDS: &'static [Field];
+
+    /// Takes one field of the row under way.
+    fn set(&mut self, field: Field, given: Given<'de>) -> Result<(), Refusal>;
+
+    /// Takes the row under way, whose fields have all been set.
+    fn end_row(&mut self, row: usize) -> Result<(), Refusal>;
+}
+
+/// Reads the rows of a JSON array into `rows`. `tick` is called every few thousand rows and may unwind.
+pub(super) fn walk<'de, R: Rows<'de>>(
+    json: &'de str,
+    rows: &mut R,
+    most_rows: usize,
+    tick: &mut dyn FnMut(),
+) -> Result<(), RowError> {
+    let mut walk = Walk {
+        rows,
+        most_rows,
+        tick,
+        steps: 0,
+        row: None,
+        field: None,
+        tag: None,
+        refused: None,
+    };
+    let mut json = serde_json::Deserializer::from_str(json);
+    let walked = Array(&mut walk)
+        .deserialize(&mut json)
+        .and_then(|()| json.end());
+    walked.map_err(|error| walk.refused.take().unwrap_or_else(|| walk.explain(&error)))
+}
+
+struct Walk<'w, R> {
+    rows: &'w mut R,
+    most_rows: usize,
+    tick: &'w mut dyn FnMut(),
+    steps: usize,
+    row: Option<usize>,
+    field: Option<Field>,
+    tag: Option<usize>,
+    /// Why the walk ended early. serde's own errors have no room for it.
+    refused: Option<RowError>,
+}
+
+impl<'de, R: Rows<'de>> Walk<'_, R> {
+    fn step(&mut self) {
+        self.steps += 1;
+        if self.steps.is_multiple_of(STEPS_A_TICK) {
+            (self.tick)();
+        }
+    }
+
+    fn path(&self, field: Option<&str>) -> String {
+        let mut path = R::ARGUMENT.to_owned();
+        if let Some(row) = self.row {
+            path += &format!("[{row}]");
+        }
+        if let Some(field) = field {
+            path += &format!(".{field}");
+        }
+        if let Some(tag) = self.tag {
+            path += &format!("[{tag}]");
+        }
+        path
+    }
+
+    /// Remembers why the walk ends here; the error that comes back only carries the end through serde.
+    fn refuse<E: de::Error>(&mut self, refusal: Refusal) -> E {
+        let path = self.path(refusal.field.or(self.field).map(Field::name));
+        self.refused = Some(refusal.at(path));
+        E::custom("")
+    }
+
+    fn refuse_name<E: de::Error>(&mut self, name: &str, reason: &str) -> E {
+        let path = self.path(Some(&echo(name)));
+        self.refused = Some(Refusal::new(Kind::BadValue, reason).at(path));
+        E::custom("")
+    }
+
+    /// A string that had escapes, and so may hold what Postgres cannot.
+    fn unescaped<E: de::Error>(&mut self, text: &str) -> Result<String, E> {
+        if text.contains('\0') {
+            return Err(self.refuse(Refusal::new(Kind::BadCharacter, r"contains \u0000")));
+        }
+        Ok(text.to_owned())
+    }
+
+    /// What serde_json itself could not read, at the place the walk had reached. Its error codes are private, so two of
+    /// them are known by their text; the tests would notice if it changed.
+    fn explain(&self, error: &serde_json::Error) -> RowError {
+        let text = error.to_string();
+        let refusal = if error.is_data() {
+            Refusal::new(Kind::BadValue, format!("must be {}", self.takes()))
+        } else if text.starts_with("number out of range") {
+            Refusal::new(
+                Kind::NumberOutOfRange,
+                "is out of range for type double precision",
+            )
+        } else if text.contains("surrogate") || text.starts_with("unexpected end of hex escape") {
+            Refusal::new(Kind::BadCharacter, "contains half of a surrogate pair")
+        } else {
+            Refusal::new(Kind::BadValue, format!("is not valid JSON: {text}"))
+        };
+        refusal.at(self.path(self.field.map(Field::name)))
+    }
+
+    fn takes(&self) -> &'static str {
+        match (self.row, self.field, self.tag) {
+            (None, ..) => "a JSON array of rows",
+            (_, None, _) => "a JSON object",
+            (.., Some(_)) => "a string",
+            (_, Some(field), None) => field.takes(),
+        }
+    }
+}

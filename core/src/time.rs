@@ -1,0 +1,334 @@
+//! Moments as Postgres counts them, and their text: what a JSON row or the text of points may say, and what we write.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+use jiff::civil::{self, DateTime};
+use jiff::fmt::temporal::Pieces;
+
+const EPOCH: DateTime = civil::date(2000, 1, 1).at(0, 0, 0, 0);
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const ECHOED_CHARS: usize = 64;
+
+/// A moment: microseconds since 2000-01-01T00:00:00Z, as in a `timestamptz`. Never infinite; from Postgres' first day
+/// (4714-11-24 BC) to the end of the year 9999.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Time(i64);
+
+/// Why a text is no [`Time`], with the beginning of that text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TimeError {
+    Malformed(String),
+    TooFine(String),
+    Infinite(String),
+    OutOfRange(String),
+}
+
+impl Time {
+    /// 4714-11-24T00:00:00Z BC, where Postgres' calendar begins.
+    pub const MIN: Time = Time(-211_813_488_000_000_000);
+    /// 9999-12-31T23:59:59.999999Z, the last moment that a year of four digits can say.
+    pub const MAX: Time = Time(252_455_615_999_999_999);
+
+    /// None outside of `MIN..=MAX`, so also for Postgres' infinities.
+    pub const fn from_micros(micros: i64) -> Option<Time> {
+        if micros < Time::MIN.0 || micros > Time::MAX.0 {
+            None
+        } else {
+            Some(Time(micros))
+        }
+    }
+
+    /// For inner loops whose bounds were checked before.
+    pub(crate) const fn from_checked_micros(micros: i64) -> Time {
+        debug_assert!(micros >= Time::MIN.0 && micros <= Time::MAX.0);
+        Time(micros)
+    }
+
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Reads ISO 8601 and Postgres' own output. Without an offset it is UTC, without a time it is midnight.
+    pub fn parse(text: &str) -> Result<Time, TimeError> {
+        match text.strip_suffix(" BC").map(before_christ) {
+            None => parse_pieces(text, text),
+            Some(Some(astronomical)) => parse_pieces(&astronomical, text),
+            Some(None) => Err(TimeError::Malformed(excerpt(text))),
+        }
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(
+            f,
+            "{}Z",
+            EPOCH.saturating_add(SignedDuration::from_micros(self.0))
+        )
+    }
+}
+
+impl TimeError {
+    /// A moment we cannot hold (SQLSTATE 22008), as opposed to a text that is none (22007).
+    pub fn is_out_of_range(&self) -> bool {
+        matches!(self, TimeError::Infinite(_) | TimeError::OutOfRange(_))
+    }
+}
+
+impl fmt::Display for TimeError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            TimeError::Malformed(text) => write!(f, "{text:?} is not a timestamp"),
+            TimeError::TooFine(text) => write!(f, "{text:?} has digits below a microsecond"),
+            TimeError::Infinite(text) => write!(f, "{text:?} is infinite"),
+            TimeError::OutOfRange(text) => write!(f, "{text:?} is out of range"),
+        }
+    }
+}
+
+impl std::error::Error for TimeError {}
+
+/// Parses `text`; errors show `given`, what the user wrote.
+fn parse_pieces(text: &str, given: &str) -> Result<Time, TimeError> {
+    let Ok(pieces) = Pieces::parse(text) else {
+        return Err(why_not(text)(excerpt(given)));
+    };
+    // jiff ignores annotations it does not know, and takes a second of 60 for one of 59: we would store another moment.
+    if text.ends_with(']') || has_leap_second(&pieces, text) {
+        return Err(TimeError::Malformed(excerpt(given)));
+    }
+    let local = pieces.date().to_datetime(pieces.time().unwrap_or_default());
+    if local.subsec_nanosecond() % 1000 != 0 {
+        return Err(TimeError::TooFine(excerpt(given)));
+    }
+    let since = local.duration_since(EPOCH);
+    let offset = pieces
+        .to_numeric_offset()
+        .map_or(0, |offset| offset.seconds());
+    let seconds = since.as_secs() - i64::from(offset);
+    let micros = seconds * MICROS_PER_SECOND + i64::from(since.subsec_micros());
+    Time::from_micros(micros).ok_or_else(|| TimeError::OutOfRange(excerpt(given)))
+}
+
+/// The same moment with its year counted as ISO 8601 does, where 1 BC is 0000 and 44 BC is -000043.
+fn before_christ(text: &str) -> Option<String> {
+    let (year, rest) = text.split_once('-')?;
+    let year: u32 = year.parse().ok().filter(|year| (1..=9999).contains(year))?;
+    Some(if year == 1 {
+        format!("0000-{rest}")
+    } else {
+        format!("-{:06}-{rest}", year - 1)
+    })
+}
+
+fn has_leap_second(pieces: &Pieces, text: &str) -> bool {
+    if pieces.time().is_none_or(|time| time.second() != 59) {
+        return false;
+    }
+    let Some((_, time)) = text.split_once(['T', 't', ' ']) else {
+        return false;
+    };
+    let digits = time.bytes().filter(|&byte| byte != b':');
+    digits.skip(4).take(2).eq(*b"60")
+}
+
+fn why_not(text: &str) -> fn(String) -> TimeError {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if unsigned.eq_ignore_ascii_case("infinity") {
+        return TimeError::Infinite;
+    }
+    // Postgres writes years up to 294276, for which jiff has no digits.
+    let year = unsigned.split_once('-').filter(|(year, _)| year.len() <= 6);
+    match year.map(|(year, _)| year.parse()) {
+        Some(Ok(10_000..=999_999u32)) => TimeError::OutOfRange,
+        _ => TimeError::Malformed,
+    }
+}
+
+fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(ECHOED_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn micros(text: &str) -> i64 {
+        Time::parse(text)
+            .unwrap_or_else(|error| panic!("{error}"))
+            .micros()
+    }
+
+    const NOON: i64 = 789_048_000_000_000;
+
+    #[test]
+    fn the_bounds_are_those_of_postgres_and_of_four_digit_years() {
+        assert_eq!(micros("4714-11-24 00:00:00+00 BC"), Time::MIN.micros());
+        assert_eq!(micros("9999-12-31T23:59:59.999999Z"), Time::MAX.micros());
+        for outside in [
+            i64::MIN,
+            Time::MIN.micros() - 1,
+            Time::MAX.micros() + 1,
+            i64::MAX,
+        ] {
+            assert_eq!(Time::from_micros(outside), None);
+        }
+        for inside in [Time::MIN, Time::MAX] {
+            assert_eq!(Time::from_micros(inside.micros()), Some(inside));
+        }
+    }
+
+    #[test]
+    fn a_moment_is_written_in_utc_with_only_the_digits_it_needs() {
+        let text = |micros| Time::from_micros(micros).unwrap().to_string();
+        assert_eq!(text(0), "2000-01-01T00:00:00Z");
+        assert_eq!(text(NOON), "2025-01-01T12:00:00Z");
+        assert_eq!(text(NOON + 500_000), "2025-01-01T12:00:00.5Z");
+        assert_eq!(text(-1), "1999-12-31T23:59:59.999999Z");
+        assert_eq!(Time::MIN.to_string(), "-004713-11-24T00:00:00Z");
+        assert_eq!(Time::MAX.to_string(), "9999-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn iso_8601_and_the_output_of_postgres_are_understood() {
+        for noon in [
+            "2025-01-01T12:00:00Z",
+            "2025-01-01t12:00:00z",
+            "2025-01-01 12:00:00",
+            "2025-01-01T12:00",
+            "2025-01-01 12:00:00+00",
+            "2025-01-01 17:30:00+05:30",
+            "2025-01-01 11:58:45-00:01:15",
+            "2025-01-01T12:00:00.000000000Z",
+            "20250101T120000Z",
+        ] {
+            assert_eq!(micros(noon), NOON, "{noon}");
+        }
+        assert_eq!(micros("2025-01-01"), NOON - 12 * 3_600_000_000);
+        assert_eq!(micros("2025-01-01 12:00:00.000001"), NOON + 1);
+        assert_eq!(
+            micros("9999-12-31T23:59:59.999999+01"),
+            Time::MAX.micros() - 3_600_000_000
+        );
+    }
+
+    #[test]
+    fn a_year_bc_is_the_one_of_postgres() {
+        let iso = |text| Time::parse(text).unwrap().to_string();
+        assert_eq!(iso("0044-03-15 00:00:00+00 BC"), "-000043-03-15T00:00:00Z");
+        assert_eq!(iso("0001-12-31 BC"), "0000-12-31T00:00:00Z");
+        assert_eq!(iso("0005-02-29 00:00:00+00 BC"), "-000004-02-29T00:00:00Z");
+        for text in [
+            "0000-01-01 BC",
+            "-000043-03-15 BC",
+            "0044-03-15 BC BC",
+            " BC",
+            "x-01-01 BC",
+        ] {
+            assert!(
+                matches!(Time::parse(text), Err(TimeError::Malformed(_))),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_timestamp_is_refused() {
+        for text in [
+            "",
+            " ",
+            "now",
+            "12:00:00",
+            "T12:00:00",
+            "2025",
+            "2025-01",
+            "2025-13-01",
+            "2025-02-29",
+            "2025-01-01T",
+            "2025-01-01T24:00:00",
+            "2025-01-01T12:00:61",
+            "2025-01-01T12:00:00Zx",
+            "2025-01-01T12:00:00Z ",
+            " 2025-01-01T12:00:00Z",
+            "2025-01-01T12:00:00 UTC",
+            "2025-01-01T12:00:00[Europe/Oslo]",
+            "2025-01-01T12:00:00+01[Europe/Oslo]",
+            "2025-01-01T12:00:00Z[u-ca=hebrew]",
+            "2025-01-01[UTC]",
+            "2025-W01-1",
+            "1735732800",
+            "2025-01-01T12:00:00Z\0",
+        ] {
+            let error = Time::parse(text).expect_err(text);
+            assert_eq!(error, TimeError::Malformed(text.to_owned()), "{text}");
+            assert!(!error.is_out_of_range());
+        }
+    }
+
+    #[test]
+    fn a_second_of_sixty_is_refused_and_not_moved() {
+        for text in [
+            "2025-01-01T23:59:60Z",
+            "2025-01-01 23:59:60.5",
+            "20250101t235960+01",
+            "0044-03-15 23:59:60 BC",
+        ] {
+            assert_eq!(
+                Time::parse(text),
+                Err(TimeError::Malformed(text.to_owned()))
+            );
+        }
+        assert_eq!(micros("2025-01-01T12:59:59.6Z"), NOON + 3_599_600_000);
+    }
+
+    #[test]
+    fn digits_below_a_microsecond_infinity_and_far_years_have_their_own_words() {
+        for (text, message, is_out_of_range) in [
+            (
+                "2025-01-01T00:00:00.1234567Z",
+                "has digits below a microsecond",
+                false,
+            ),
+            ("infinity", "is infinite", true),
+            ("-Infinity", "is infinite", true),
+            ("294276-12-31 23:59:59.999999+00", "is out of range", true),
+            ("4714-11-23 23:59:59+00 BC", "is out of range", true),
+            ("9999-12-31T23:59:59-01", "is out of range", true),
+            ("-009999-01-01", "is out of range", true),
+        ] {
+            let error = Time::parse(text).expect_err(text);
+            assert_eq!(error.to_string(), format!("{text:?} {message}"));
+            assert_eq!(error.is_out_of_range(), is_out_of_range);
+        }
+    }
+
+    #[test]
+    fn an_error_shows_only_the_beginning_of_a_long_text() {
+        let message = Time::parse(&"ä".repeat(1_000_000)).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            format!("\"{}…\" is not a timestamp", "ä".repeat(64))
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn every_moment_comes_back_from_its_text(micros in Time::MIN.micros()..=Time::MAX.micros()) {
+            let time = Time::from_micros(micros).unwrap();
+            prop_assert_eq!(Time::parse(&time.to_string()), Ok(time));
+        }
+
+        #[test]
+        fn no_text_panics(text in "[-+0-9]{0,7}[-0-9]{0,6}[ T]?[0-9:.]{0,12}[-+Z]?.{0,6}( BC)?") {
+            let _ = Time::parse(&text);
+        }
+    }
+}
