@@ -1,0 +1,117 @@
+-- The tables. Every key starts with tenant_id (role_bindings excepted), so that no constraint can tell one tenant of
+-- another. The library reads users, api_keys and role_bindings by column number: add columns at their end only.
+
+CREATE TABLE timedb.users (
+  tenant_id  uuid NOT NULL,
+  user_id    uuid NOT NULL,
+  email      text NOT NULL,
+  is_active  boolean NOT NULL DEFAULT true,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT users_pkey PRIMARY KEY (tenant_id, user_id),
+  CONSTRAINT users_email_key UNIQUE (tenant_id, email)
+);
+COMMENT ON TABLE timedb.users IS 'The people and services of a tenant; each acts by its keys.';
+COMMENT ON COLUMN timedb.users.email IS 'Stored in lower case, unique within its tenant; it is what changed_by says.';
+COMMENT ON COLUMN timedb.users.is_active IS 'False: all keys of the user are refused, also in sessions already open.';
+
+CREATE TABLE timedb.api_keys (
+  tenant_id  uuid NOT NULL,
+  key_id     uuid NOT NULL,
+  user_id    uuid NOT NULL,
+  name       text,
+  hint       text NOT NULL,
+  key_hash   bytea NOT NULL,
+  scope      text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  expires_at timestamptz,
+  revoked_at timestamptz,
+  CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, key_id),
+  CONSTRAINT api_keys_user_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES timedb.users (tenant_id, user_id),
+  CONSTRAINT api_keys_key_hash_key UNIQUE (tenant_id, key_hash),
+  CONSTRAINT api_keys_key_hash_check CHECK (octet_length(key_hash) = 32),
+  CONSTRAINT api_keys_scope_check CHECK (scope IN ('read', 'write', 'admin'))
+);
+CREATE INDEX api_keys_key_hash_idx ON timedb.api_keys (key_hash);
+CREATE INDEX api_keys_user_idx ON timedb.api_keys (tenant_id, user_id);
+COMMENT ON TABLE timedb.api_keys IS 'The keys of users: never the key, only its SHA-256.';
+COMMENT ON COLUMN timedb.api_keys.hint IS 'The last four characters of the key, to tell keys apart.';
+COMMENT ON COLUMN timedb.api_keys.key_hash IS 'SHA-256 of the whole text of the key.';
+COMMENT ON COLUMN timedb.api_keys.scope IS 'read; write (read, upload, update, create_series); admin (write, and users and keys of its own tenant).';
+COMMENT ON COLUMN timedb.api_keys.revoked_at IS 'From this moment the key is refused; in the future where a rotation left it a grace.';
+
+CREATE TABLE timedb.role_bindings (
+  role_name  name NOT NULL,
+  tenant_id  uuid NOT NULL,
+  scope      text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT role_bindings_pkey PRIMARY KEY (role_name),
+  CONSTRAINT role_bindings_scope_check CHECK (scope IN ('read', 'write', 'admin'))
+);
+COMMENT ON TABLE timedb.role_bindings IS
+  'Login roles that act for a tenant without a key; asked by session_user where no key has logged in.';
+
+CREATE TABLE timedb.series (
+  tenant_id   uuid NOT NULL,
+  series_id   uuid NOT NULL,
+  series_key  text NOT NULL,
+  labels      jsonb NOT NULL DEFAULT '{}',
+  unit        text NOT NULL DEFAULT 'dimensionless',
+  description text,
+  inserted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT series_pkey PRIMARY KEY (tenant_id, series_id),
+  CONSTRAINT series_series_key_labels_key UNIQUE (tenant_id, series_key, labels),
+  CONSTRAINT series_series_key_check CHECK (series_key <> '' AND octet_length(series_key) <= 500),
+  CONSTRAINT series_labels_check CHECK (jsonb_typeof(labels) = 'object' AND octet_length(labels::text) <= 2000)
+);
+COMMENT ON TABLE timedb.series IS 'What is measured or forecast: a key and its labels name a series within its tenant.';
+COMMENT ON COLUMN timedb.series.unit IS 'May be set while it is "dimensionless", then stays.';
+
+CREATE TABLE timedb.runs (
+  tenant_id        uuid NOT NULL,
+  run_id           uuid NOT NULL,
+  workflow_id      text NOT NULL DEFAULT 'api-workflow',
+  run_start_time   timestamptz NOT NULL,
+  run_finish_time  timestamptz,
+  known_time       timestamptz NOT NULL,
+  run_params       jsonb,
+  changed_by       text NOT NULL,
+  inserted_at      timestamptz NOT NULL,
+  last_change_time timestamptz NOT NULL,
+  CONSTRAINT runs_pkey PRIMARY KEY (tenant_id, run_id),
+  CONSTRAINT runs_run_params_check CHECK (jsonb_typeof(run_params) = 'object'),
+  CONSTRAINT runs_finite_check CHECK (isfinite(run_start_time) AND isfinite(run_finish_time) AND isfinite(known_time))
+);
+COMMENT ON TABLE timedb.runs IS 'One upload: values of some series, all known at one moment.';
+COMMENT ON COLUMN timedb.runs.known_time IS 'When the values were known; earlier than inserted_at for a backfill.';
+COMMENT ON COLUMN timedb.runs.last_change_time IS 'The change_time of the latest change to the run; its row is what serialises updates.';
+
+CREATE TABLE timedb.values (
+  tenant_id   uuid NOT NULL,
+  series_id   uuid NOT NULL,
+  run_id      uuid NOT NULL,
+  change_time timestamptz NOT NULL,
+  part        smallint NOT NULL,
+  known_time  timestamptz NOT NULL,
+  valid_from  timestamptz NOT NULL,
+  valid_to    timestamptz NOT NULL,
+  points      timedb.points NOT NULL,
+  changed_by  text NOT NULL,
+  annotation  text,
+  tags        text[],
+  CONSTRAINT values_pkey PRIMARY KEY (tenant_id, series_id, run_id, change_time, part)
+);
+COMMENT ON TABLE timedb.values IS
+  'Packed values: what one change to one run wrote of one series, in one or more parts. Append-only. No foreign keys: upload and update check ids under the tenant, in one statement.';
+COMMENT ON COLUMN timedb.values.change_time IS 'When this version was written, by the server''s clock; strictly increasing within a run.';
+COMMENT ON COLUMN timedb.values.part IS 'Numbers the rows of one change, series and run: a long vector is cut, and an update has one for each annotation and tags.';
+COMMENT ON COLUMN timedb.values.known_time IS 'The run''s known_time, kept here so that a read need not join.';
+COMMENT ON COLUMN timedb.values.valid_from IS 'The first valid_time in points.';
+COMMENT ON COLUMN timedb.values.valid_to IS 'The last valid_time in points.';
+
+SELECT pg_extension_config_dump('timedb.users', '');
+SELECT pg_extension_config_dump('timedb.api_keys', '');
+SELECT pg_extension_config_dump('timedb.role_bindings', '');
+SELECT pg_extension_config_dump('timedb.series', '');
+SELECT pg_extension_config_dump('timedb.runs', '');
+SELECT pg_extension_config_dump('timedb.values', '');

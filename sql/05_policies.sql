@@ -1,0 +1,58 @@
+-- Row-level security: every table has it, forced, so that even its owner sees nothing. This is the one place where
+-- policies are made. Each names its roles (one without TO would also bind the role that answers current_tenant(), and
+-- recurse), and each asks for the tenant in a sub-select, which runs once a query and keeps plans alike for all tenants.
+
+ALTER TABLE timedb.users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.api_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.role_bindings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.series ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.runs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.values ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+-- A tenant's data: read by whoever acts for the tenant, written with scope write and through the API alone.
+CREATE POLICY series_tenant ON timedb.series FOR SELECT TO timedb_user, timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()));
+CREATE POLICY series_write ON timedb.series FOR INSERT TO timedb_api
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+CREATE POLICY series_change ON timedb.series FOR UPDATE TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+
+CREATE POLICY runs_tenant ON timedb.runs FOR SELECT TO timedb_user, timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()));
+CREATE POLICY runs_write ON timedb.runs FOR INSERT TO timedb_api
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+CREATE POLICY runs_change ON timedb.runs FOR UPDATE TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+
+CREATE POLICY values_tenant ON timedb.values FOR SELECT TO timedb_user, timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()));
+CREATE POLICY values_write ON timedb.values FOR INSERT TO timedb_api
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+
+-- A tenant's users and keys: for scope admin, and through the API alone.
+CREATE POLICY users_tenant ON timedb.users FOR SELECT TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY users_write ON timedb.users FOR INSERT TO timedb_api
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY users_change ON timedb.users FOR UPDATE TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+
+CREATE POLICY api_keys_tenant ON timedb.api_keys FOR SELECT TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY api_keys_write ON timedb.api_keys FOR INSERT TO timedb_api
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY api_keys_change ON timedb.api_keys FOR UPDATE TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+
+-- authenticate sees the one row whose key is being presented, while it is being presented.
+CREATE POLICY api_keys_login ON timedb.api_keys FOR SELECT TO timedb_auth
+  USING (key_hash = (SELECT timedb._presented_key_hash()));
+
+-- Operators manage the users and keys of every tenant; their data they do not see.
+CREATE POLICY users_operator ON timedb.users FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
+CREATE POLICY api_keys_operator ON timedb.api_keys FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
+CREATE POLICY role_bindings_operator ON timedb.role_bindings FOR ALL TO timedb_operator USING (true) WITH CHECK (true);

@@ -1,0 +1,210 @@
+-- Users and keys. Each function exists once for callers and asks timedb._manages_as(); its body exists once in the
+-- library and is declared twice: _…_tenant runs as timedb_api under the tenant's policies, _…_operator as
+-- timedb_operator on every tenant, which timedb_admin alone may execute.
+
+CREATE TYPE timedb.user_account AS (
+  user_id uuid, tenant_id uuid, email text, is_active boolean, created_at timestamptz, updated_at timestamptz
+);
+COMMENT ON TYPE timedb.user_account IS 'A user as list_users shows it.';
+
+CREATE FUNCTION timedb._create_user_tenant(
+  OUT user_id uuid, INOUT tenant_id uuid, INOUT email text, IN scope text, OUT api_key text
+) RETURNS record
+  AS 'MODULE_PATHNAME', '_create_user_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._create_user_tenant(uuid, text, text) IS 'create_user for a key of scope admin.';
+CREATE FUNCTION timedb._create_user_operator(
+  OUT user_id uuid, INOUT tenant_id uuid, INOUT email text, IN scope text, OUT api_key text
+) RETURNS record
+  AS 'MODULE_PATHNAME', '_create_user_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._create_user_operator(uuid, text, text) IS 'create_user for an operator.';
+CREATE FUNCTION timedb.create_user(
+  OUT user_id uuid, INOUT tenant_id uuid, INOUT email text, IN scope text DEFAULT 'write', OUT api_key text
+) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    SELECT * INTO user_id, tenant_id, email, api_key FROM timedb._create_user_operator(tenant_id, email, scope);
+  ELSE
+    SELECT * INTO user_id, tenant_id, email, api_key FROM timedb._create_user_tenant(tenant_id, email, scope);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.create_user(uuid, text, text) IS
+  'Makes a user of a tenant and its first key, with scope read, write or admin. The key is shown here and never again. 23505 if the tenant has the email already; 42501 for another tenant than an admin key''s own.';
+
+CREATE FUNCTION timedb._list_users_tenant(tenant_id uuid, include_inactive boolean)
+  RETURNS SETOF timedb.user_account
+  AS 'MODULE_PATHNAME', '_list_users_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._list_users_tenant(uuid, boolean) IS 'list_users for a key of scope admin.';
+CREATE FUNCTION timedb._list_users_operator(tenant_id uuid, include_inactive boolean)
+  RETURNS SETOF timedb.user_account
+  AS 'MODULE_PATHNAME', '_list_users_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._list_users_operator(uuid, boolean) IS 'list_users for an operator.';
+CREATE FUNCTION timedb.list_users(tenant_id uuid DEFAULT NULL, include_inactive boolean DEFAULT false)
+  RETURNS SETOF timedb.user_account
+  LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    RETURN QUERY SELECT * FROM timedb._list_users_operator(tenant_id, include_inactive);
+  ELSE
+    RETURN QUERY SELECT * FROM timedb._list_users_tenant(tenant_id, include_inactive);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.list_users(uuid, boolean) IS
+  'The users of a tenant, or of all an operator may see, newest first; deactivated ones only if asked for. 42704 for another tenant than an admin key''s own.';
+
+CREATE FUNCTION timedb._set_user_active_tenant(email text, user_id uuid, tenant_id uuid, is_active boolean)
+  RETURNS timedb.user_account
+  AS 'MODULE_PATHNAME', '_set_user_active_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._set_user_active_tenant(text, uuid, uuid, boolean) IS
+  'deactivate_user and activate_user for a key of scope admin.';
+CREATE FUNCTION timedb._set_user_active_operator(email text, user_id uuid, tenant_id uuid, is_active boolean)
+  RETURNS timedb.user_account
+  AS 'MODULE_PATHNAME', '_set_user_active_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._set_user_active_operator(text, uuid, uuid, boolean) IS
+  'deactivate_user and activate_user for an operator.';
+CREATE FUNCTION timedb.deactivate_user(
+  email text DEFAULT NULL, user_id uuid DEFAULT NULL, tenant_id uuid DEFAULT NULL
+) RETURNS timedb.user_account
+  LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    RETURN timedb._set_user_active_operator(email, user_id, tenant_id, false);
+  ELSE
+    RETURN timedb._set_user_active_tenant(email, user_id, tenant_id, false);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.deactivate_user(text, uuid, uuid) IS
+  'Deactivates the user named by email or user_id: all its keys are refused, from the next statement of every open session on. 42704 if there is no such user; 22023 if several tenants have the email and tenant_id is not given.';
+CREATE FUNCTION timedb.activate_user(
+  email text DEFAULT NULL, user_id uuid DEFAULT NULL, tenant_id uuid DEFAULT NULL
+) RETURNS timedb.user_account
+  LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    RETURN timedb._set_user_active_operator(email, user_id, tenant_id, true);
+  ELSE
+    RETURN timedb._set_user_active_tenant(email, user_id, tenant_id, true);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.activate_user(text, uuid, uuid) IS
+  'Activates a deactivated user: its keys that are neither revoked nor expired work again. 42704 if there is no such user; 22023 if several tenants have the email and tenant_id is not given.';
+
+CREATE FUNCTION timedb._regenerate_key_tenant(
+  email text, user_id uuid, tenant_id uuid, grace interval, OUT api_key text
+) RETURNS text
+  AS 'MODULE_PATHNAME', '_regenerate_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._regenerate_key_tenant(text, uuid, uuid, interval) IS
+  'regenerate_key for a key of scope admin.';
+CREATE FUNCTION timedb._regenerate_key_operator(
+  email text, user_id uuid, tenant_id uuid, grace interval, OUT api_key text
+) RETURNS text
+  AS 'MODULE_PATHNAME', '_regenerate_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval) IS 'regenerate_key for an operator.';
+CREATE FUNCTION timedb.regenerate_key(
+  email text DEFAULT NULL, user_id uuid DEFAULT NULL, tenant_id uuid DEFAULT NULL, grace interval DEFAULT '0',
+  OUT api_key text
+) RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    api_key := timedb._regenerate_key_operator(email, user_id, tenant_id, grace);
+  ELSE
+    api_key := timedb._regenerate_key_tenant(email, user_id, tenant_id, grace);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.regenerate_key(text, uuid, uuid, interval) IS
+  'One new key with the name, scope and expiry of the user''s newest active key; all other active keys of the user end at once, or after grace. The key is shown here and never again. 42704 if there is no such user or it has no active key.';
+
+CREATE FUNCTION timedb._create_key_tenant(
+  email text, user_id uuid, tenant_id uuid, name text, scope text, expires_at timestamptz,
+  OUT key_id uuid, OUT api_key text
+) RETURNS record
+  AS 'MODULE_PATHNAME', '_create_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._create_key_tenant(text, uuid, uuid, text, text, timestamptz) IS
+  'create_key for a key of scope admin.';
+CREATE FUNCTION timedb._create_key_operator(
+  email text, user_id uuid, tenant_id uuid, name text, scope text, expires_at timestamptz,
+  OUT key_id uuid, OUT api_key text
+) RETURNS record
+  AS 'MODULE_PATHNAME', '_create_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._create_key_operator(text, uuid, uuid, text, text, timestamptz) IS
+  'create_key for an operator.';
+CREATE FUNCTION timedb.create_key(
+  email text DEFAULT NULL, user_id uuid DEFAULT NULL, tenant_id uuid DEFAULT NULL, name text DEFAULT NULL,
+  scope text DEFAULT 'write', expires_at timestamptz DEFAULT NULL, OUT key_id uuid, OUT api_key text
+) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    SELECT * INTO key_id, api_key
+    FROM timedb._create_key_operator(email, user_id, tenant_id, name, scope, expires_at);
+  ELSE
+    SELECT * INTO key_id, api_key
+    FROM timedb._create_key_tenant(email, user_id, tenant_id, name, scope, expires_at);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.create_key(text, uuid, uuid, text, text, timestamptz) IS
+  'Another key for a user, beside those it has, with scope read, write or admin. The key is shown here and never again. 42704 if there is no such user.';
+
+CREATE FUNCTION timedb._list_keys_tenant(
+  OUT key_id uuid, IN tenant_id uuid, INOUT user_id uuid, OUT email text, OUT name text, OUT hint text,
+  OUT scope text, OUT created_at timestamptz, OUT expires_at timestamptz, OUT revoked_at timestamptz
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', '_list_keys_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._list_keys_tenant(uuid, uuid) IS 'list_keys for a key of scope admin.';
+CREATE FUNCTION timedb._list_keys_operator(
+  OUT key_id uuid, IN tenant_id uuid, INOUT user_id uuid, OUT email text, OUT name text, OUT hint text,
+  OUT scope text, OUT created_at timestamptz, OUT expires_at timestamptz, OUT revoked_at timestamptz
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', '_list_keys_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._list_keys_operator(uuid, uuid) IS 'list_keys for an operator.';
+CREATE FUNCTION timedb.list_keys(
+  OUT key_id uuid, IN tenant_id uuid DEFAULT NULL, INOUT user_id uuid DEFAULT NULL, OUT email text, OUT name text,
+  OUT hint text, OUT scope text, OUT created_at timestamptz, OUT expires_at timestamptz, OUT revoked_at timestamptz
+) RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    RETURN QUERY SELECT * FROM timedb._list_keys_operator(tenant_id, user_id);
+  ELSE
+    RETURN QUERY SELECT * FROM timedb._list_keys_tenant(tenant_id, user_id);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.list_keys(uuid, uuid) IS
+  'The keys of a tenant or user, newest first, by name and last four characters; never a key or its hash. 42704 for another tenant than an admin key''s own.';
+
+CREATE FUNCTION timedb._revoke_key_tenant(key_id uuid, OUT revoked_at timestamptz) RETURNS timestamptz
+  AS 'MODULE_PATHNAME', '_revoke_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._revoke_key_tenant(uuid) IS 'revoke_key for a key of scope admin.';
+CREATE FUNCTION timedb._revoke_key_operator(key_id uuid, OUT revoked_at timestamptz) RETURNS timestamptz
+  AS 'MODULE_PATHNAME', '_revoke_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._revoke_key_operator(uuid) IS 'revoke_key for an operator.';
+CREATE FUNCTION timedb.revoke_key(key_id uuid, OUT revoked_at timestamptz) RETURNS timestamptz
+  LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    revoked_at := timedb._revoke_key_operator(key_id);
+  ELSE
+    revoked_at := timedb._revoke_key_tenant(key_id);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.revoke_key(uuid) IS
+  'Ends a key: it is refused from the next statement of every open session on. A key revoked before keeps its time. 42704 if there is no such key.';

@@ -1,0 +1,56 @@
+-- A tenant's data: series, upload, update. They run as timedb_api, always under the tenant's policies.
+
+CREATE FUNCTION timedb.create_series(
+  name text, unit text DEFAULT 'dimensionless', description text DEFAULT NULL, labels jsonb DEFAULT '{}'
+) RETURNS uuid
+  AS 'MODULE_PATHNAME', 'create_series_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb.create_series(text, text, text, jsonb) IS
+  'The id of the series with this name (its series_key) and labels, made if unknown. A unit may be set while it is "dimensionless"; another one is 22023. The first description that is not null stays.';
+
+CREATE FUNCTION timedb.list_series(
+  OUT series_id uuid, OUT series_key text, OUT unit text, OUT description text, OUT labels jsonb,
+  OUT inserted_at timestamptz
+) RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT s.series_id, s.series_key, s.unit, s.description, s.labels, s.inserted_at
+  FROM timedb.series s
+  WHERE s.tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._require_login()) IS NOT NULL
+  ORDER BY s.series_key COLLATE "C", s.series_id
+$$;
+COMMENT ON FUNCTION timedb.list_series() IS 'The tenant''s series, ordered by key.';
+
+CREATE FUNCTION timedb._points(bytes bytea) RETURNS timedb.points
+  AS 'MODULE_PATHNAME', '_points_wrapper' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION timedb._points(bytea) IS 'Points from the bytes that upload and update have packed.';
+
+CREATE FUNCTION timedb.upload(
+  run_start_time timestamptz, value_rows json, workflow_id text DEFAULT 'api-workflow',
+  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT now(), run_params jsonb DEFAULT NULL,
+  series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'upload_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb) IS
+  'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" and/or "series_id", "value", "valid_time_end"?}; a value_key unknown so far becomes a series. Answers the run''s id and the series'' ids by key. An error names the row, counted from 0, and the field.';
+
+CREATE FUNCTION timedb.upload_points(
+  run_start_time timestamptz, series_keys text[], valid_times timestamptz[], point_values float8[],
+  valid_time_ends timestamptz[] DEFAULT NULL, workflow_id text DEFAULT 'api-workflow',
+  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT now(), run_params jsonb DEFAULT NULL,
+  series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'upload_points_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb.upload_points(
+  timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb) IS
+  'As upload, from parallel arrays with one element a value, for drivers that have arrays. Unequal lengths are 22023, a null key or time 22004.';
+
+CREATE FUNCTION timedb.update(
+  updates json, OUT status text, OUT run_id uuid, OUT series_id uuid, OUT valid_time timestamptz,
+  OUT valid_time_end timestamptz, OUT change_time timestamptz
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'update_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb.update(json) IS
+  'Writes new versions of values. updates is an array of {"run_id", "series_id", "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Answers, in input order, updated, created or skipped (nothing would change). 42704 for a run, a series or a value without "value" that is not there.';

@@ -1,0 +1,69 @@
+-- Grants, from nothing: PUBLIC loses what Postgres gives it, then each role gets what it needs and no more.
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA timedb FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA timedb FROM PUBLIC;
+REVOKE ALL ON SCHEMA timedb FROM PUBLIC;
+GRANT USAGE ON SCHEMA timedb TO timedb_api, timedb_auth, timedb_operator, timedb_admin, timedb_user;
+
+-- timedb_api: a tenant's tables, under their policies. Nothing is deleted, and of a row only what is named here changes.
+GRANT SELECT, INSERT, UPDATE (unit, description) ON timedb.series TO timedb_api;
+GRANT SELECT, INSERT, UPDATE (last_change_time) ON timedb.runs TO timedb_api;
+GRANT SELECT, INSERT ON timedb.values TO timedb_api;
+GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_api;
+GRANT SELECT (tenant_id, key_id, user_id, name, hint, scope, created_at, expires_at, revoked_at), INSERT,
+  UPDATE (revoked_at) ON timedb.api_keys TO timedb_api;
+
+-- timedb_auth: the key row being presented, and of it only what names it.
+GRANT SELECT (tenant_id, key_id, key_hash, scope) ON timedb.api_keys TO timedb_auth;
+
+-- timedb_operator: users, keys and bindings of every tenant, never a key's hash.
+GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_operator;
+GRANT SELECT (tenant_id, key_id, user_id, name, hint, scope, created_at, expires_at, revoked_at), INSERT,
+  UPDATE (revoked_at) ON timedb.api_keys TO timedb_operator;
+GRANT SELECT, INSERT, DELETE ON timedb.role_bindings TO timedb_operator;
+
+-- What policies and function bodies call.
+GRANT EXECUTE ON FUNCTION timedb.current_tenant() TO timedb_api, timedb_user, timedb_admin;
+GRANT EXECUTE ON FUNCTION timedb._presented_key_hash() TO timedb_auth;
+GRANT EXECUTE ON FUNCTION timedb._may(text), timedb._require_login(), timedb._points(bytea) TO timedb_api;
+
+-- timedb_user: sign in, read the tenant's data, call the API. timedb_admin: sign in, call the API's management.
+GRANT EXECUTE ON FUNCTION timedb.authenticate(text, boolean), timedb.logout(), timedb.whoami(), timedb.pre_request()
+  TO timedb_user, timedb_admin;
+
+GRANT SELECT ON timedb.series, timedb.runs, timedb.values, timedb.current_values TO timedb_user;
+GRANT EXECUTE ON FUNCTION
+  timedb.make_points(timestamptz[], float8[], timestamptz[]), timedb.unnest_points(timedb.points),
+  timedb.count_points(timedb.points), timedb.bound_points(timedb.points),
+  timedb.merge_points(timedb.points, timestamptz, timestamptz, uuid)
+  TO timedb_user;
+GRANT EXECUTE ON FUNCTION
+  timedb.create_series(text, text, text, jsonb), timedb.list_series(),
+  timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb),
+  timedb.upload_points(
+    timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb),
+  timedb.update(json),
+  timedb.read(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz),
+  timedb._current_values(uuid)
+  TO timedb_user;
+
+GRANT EXECUTE ON FUNCTION
+  timedb._manages_as(),
+  timedb.create_user(uuid, text, text), timedb.list_users(uuid, boolean), timedb.deactivate_user(text, uuid, uuid),
+  timedb.activate_user(text, uuid, uuid), timedb.regenerate_key(text, uuid, uuid, interval),
+  timedb.create_key(text, uuid, uuid, text, text, timestamptz), timedb.list_keys(uuid, uuid),
+  timedb.revoke_key(uuid),
+  timedb._create_user_tenant(uuid, text, text), timedb._list_users_tenant(uuid, boolean),
+  timedb._set_user_active_tenant(text, uuid, uuid, boolean),
+  timedb._regenerate_key_tenant(text, uuid, uuid, interval),
+  timedb._create_key_tenant(text, uuid, uuid, text, text, timestamptz), timedb._list_keys_tenant(uuid, uuid),
+  timedb._revoke_key_tenant(uuid)
+  TO timedb_user, timedb_admin;
+
+GRANT EXECUTE ON FUNCTION
+  timedb._create_user_operator(uuid, text, text), timedb._list_users_operator(uuid, boolean),
+  timedb._set_user_active_operator(text, uuid, uuid, boolean),
+  timedb._regenerate_key_operator(text, uuid, uuid, interval),
+  timedb._create_key_operator(text, uuid, uuid, text, text, timestamptz), timedb._list_keys_operator(uuid, uuid),
+  timedb._revoke_key_operator(uuid), timedb.self_check()
+  TO timedb_admin;

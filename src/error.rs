@@ -1,0 +1,187 @@
+//! Every error a user can meet: its SQLSTATE, message, DETAIL and HINT. Errors are worded nowhere else but in
+//! `timedb-core`, which words those of a row; here they get their SQLSTATE.
+
+use crate::http;
+use pgrx::PgSqlErrorCode as Code;
+use pgrx::pg_sys::panic::ErrorReport;
+use timedb_core::points::Corrupt;
+use timedb_core::rows::{Kind, RowError};
+use uuid::Uuid;
+
+/// What a body returns: an `ErrorReport` is what keeps SQLSTATE, DETAIL and HINT on its way out of pgrx.
+pub type Result<T, E = ErrorReport> = std::result::Result<T, E>;
+
+#[derive(Debug)]
+pub enum Error {
+    /// Nobody is logged in.
+    LoginNeeded,
+    /// A key that is unknown, malformed, revoked, expired, null, or of a deactivated user: one message for all.
+    KeyRefused,
+    /// The session's scope does not allow it.
+    ScopeTooLow(&'static str),
+    /// An admin key asked to make a user of another tenant.
+    ForeignTenant,
+    /// A run, series, user or key that is absent, or another tenant's: the same words for both.
+    Absent { what: &'static str, name: String },
+    /// A row refers to a run, series or value that is absent, or another tenant's.
+    AbsentInRow {
+        path: String,
+        what: &'static str,
+        name: String,
+    },
+    /// A key to rotate is not there: all are revoked or expired.
+    NoActiveKey(Uuid),
+    /// Null for an argument that needs a value, or inside an array.
+    NullArgument(&'static str),
+    /// A value that the argument cannot take.
+    BadArgument {
+        argument: &'static str,
+        reason: String,
+        hint: Option<&'static str>,
+    },
+    /// A timestamp that is infinite or beyond what points hold.
+    TimeOutOfRange(&'static str),
+    /// A text or a document that is too long to store.
+    TooLong {
+        argument: &'static str,
+        reason: String,
+    },
+    /// More than a call takes.
+    TooLarge {
+        argument: &'static str,
+        reason: String,
+    },
+    /// A row of a JSON argument that cannot be taken.
+    Row(RowError),
+    /// The text form of points that cannot be read.
+    PointsText(String),
+    /// The binary form of points that cannot be read.
+    PointsBinary(Corrupt),
+    /// Stored bytes that cannot be read: the storage has changed them, or a newer version wrote them.
+    PointsStored(Corrupt),
+    /// Something that cannot happen, unless the installation has been tampered with.
+    Broken(String),
+}
+
+impl Error {
+    pub fn bad(argument: &'static str, reason: impl Into<String>) -> Error {
+        Error::BadArgument {
+            argument,
+            reason: reason.into(),
+            hint: None,
+        }
+    }
+
+    pub fn absent_user(name: impl Into<String>) -> Error {
+        Error::Absent {
+            what: "user",
+            name: name.into(),
+        }
+    }
+
+    pub fn absent_id(what: &'static str, id: Uuid) -> Error {
+        Error::Absent {
+            what,
+            name: id.to_string(),
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Error::LoginNeeded | Error::KeyRefused => {
+                Code::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
+            }
+            Error::ScopeTooLow(_) | Error::ForeignTenant => Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => {
+                Code::ERRCODE_UNDEFINED_OBJECT
+            }
+            Error::NullArgument(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            Error::BadArgument { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
+            Error::TimeOutOfRange(_) => Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
+            Error::TooLong { .. } | Error::TooLarge { .. } => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            Error::Row(error) => row_code(&error.kind),
+            Error::PointsText(_) => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
+            Error::PointsBinary(_) => Code::ERRCODE_INVALID_BINARY_REPRESENTATION,
+            Error::PointsStored(_) => Code::ERRCODE_DATA_CORRUPTED,
+            Error::Broken(_) => Code::ERRCODE_INTERNAL_ERROR,
+        }
+    }
+
+    pub fn message(&self) -> String {
+        match self {
+            Error::LoginNeeded => "API key required. Please provide X-API-Key header.".into(),
+            Error::KeyRefused => "Invalid or inactive API key.".into(),
+            Error::ScopeTooLow(needed) => format!("this needs an API key of scope \"{needed}\""),
+            Error::ForeignTenant => "an API key creates users of its own tenant only".into(),
+            Error::Absent { what, name } => format!("{what} \"{name}\" does not exist"),
+            Error::AbsentInRow { path, what, name } => {
+                format!("{path}: {what} \"{name}\" does not exist")
+            }
+            Error::NoActiveKey(user) => format!("user \"{user}\" has no active key"),
+            Error::NullArgument(argument) => format!("\"{argument}\" must not be null"),
+            Error::BadArgument {
+                argument, reason, ..
+            } => format!("\"{argument}\" {reason}"),
+            Error::TimeOutOfRange(argument) => {
+                format!("\"{argument}\" is infinite or out of range")
+            }
+            Error::TooLong { argument, reason } | Error::TooLarge { argument, reason } => {
+                format!("\"{argument}\" {reason}")
+            }
+            Error::Row(error) => error.to_string(),
+            Error::PointsText(error) => format!("invalid text form of timedb.points: {error}"),
+            Error::PointsBinary(error) => format!("invalid binary form of timedb.points: {error}"),
+            Error::PointsStored(error) => format!("corrupt timedb.points: {error}"),
+            Error::Broken(what) => format!("timedb is broken: {what}"),
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Error::LoginNeeded => Some("In SQL, call timedb.authenticate(api_key) first."),
+            Error::BadArgument { hint, .. } => *hint,
+            Error::NoActiveKey(_) => Some("Make one with timedb.create_key()."),
+            Error::ScopeTooLow(_) => Some("Ask an administrator of your tenant for such a key."),
+            Error::TooLarge { .. } => Some("Split it over several calls."),
+            Error::Broken(_) => Some("Run SELECT * FROM timedb.self_check() as a superuser."),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status this error means, where the session serves an HTTP request.
+    pub fn http_status(&self) -> Option<u16> {
+        match self {
+            Error::LoginNeeded | Error::KeyRefused => Some(401),
+            _ => None,
+        }
+    }
+}
+
+fn row_code(kind: &Kind) -> Code {
+    match kind {
+        Kind::BadValue => Code::ERRCODE_INVALID_PARAMETER_VALUE,
+        Kind::BadTime => Code::ERRCODE_INVALID_DATETIME_FORMAT,
+        Kind::TimeOutOfRange => Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
+        Kind::BadUuid => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
+        Kind::NumberOutOfRange => Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+        Kind::NullNotAllowed => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+        Kind::BadCharacter => Code::ERRCODE_UNTRANSLATABLE_CHARACTER,
+        Kind::TooMany | Kind::TooLong => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+    }
+}
+
+impl From<Error> for ErrorReport {
+    fn from(error: Error) -> ErrorReport {
+        // An HTTP client gets the status the error means; only Postgres' own report can carry that.
+        if let Some(status) = error.http_status()
+            && http::in_request()
+        {
+            http::answer(status, &error);
+        }
+        let report = ErrorReport::new(error.code(), error.message(), "timedb");
+        match error.hint() {
+            Some(hint) => report.set_hint(hint),
+            None => report,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! timedb: revised time series in PostgreSQL, packed, versioned and isolated by tenant.
+//!
+//! A table of contents. The SQL surface is written by hand in `sql/`; the modules below are its bodies, one a noun or
+//! verb of it. What needs no Postgres lives in the crate `timedb-core`.
+
+mod answer;
+mod cell;
+mod error;
+mod http;
+mod keys;
+mod manage;
+mod moment;
+mod points;
+mod read;
+mod row;
+mod series;
+mod session;
+mod settings;
+mod standing;
+mod statement;
+mod stored;
+mod update;
+mod upload;
+mod users;
+
+::pgrx::pg_module_magic!(name, version);
+
+// The install script, in the order of the files' names.
+::pgrx::extension_sql_file!("../sql/01_schema.sql", name = "schema", bootstrap);
+::pgrx::extension_sql_file!(
+    "../sql/02_points.sql",
+    name = "points",
+    requires = ["schema"]
+);
+::pgrx::extension_sql_file!(
+    "../sql/03_session.sql",
+    name = "session",
+    requires = ["points"]
+);
+::pgrx::extension_sql_file!(
+    "../sql/04_tables.sql",
+    name = "tables",
+    requires = ["session"]
+);
+::pgrx::extension_sql_file!(
+    "../sql/05_policies.sql",
+    name = "policies",
+    requires = ["tables"]
+);
+::pgrx::extension_sql_file!(
+    "../sql/06_manage.sql",
+    name = "manage",
+    requires = ["policies"]
+);
+::pgrx::extension_sql_file!("../sql/07_data.sql", name = "data", requires = ["manage"]);
+::pgrx::extension_sql_file!("../sql/08_read.sql", name = "read", requires = ["data"]);
+::pgrx::extension_sql_file!(
+    "../sql/09_self_check.sql",
+    name = "self_check",
+    requires = ["read"]
+);
+::pgrx::extension_sql_file!(
+    "../sql/10_owners.sql",
+    name = "owners",
+    requires = ["self_check"]
+);
+::pgrx::extension_sql_file!(
+    "../sql/11_grants.sql",
+    name = "grants",
+    requires = ["owners"],
+    finalize
+);
+
+#[::pgrx::pg_guard]
+extern "C-unwind" fn _PG_init() {
+    settings::define();
+}

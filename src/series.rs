@@ -1,0 +1,241 @@
+//! Series: made and named by key and labels, and found by key or id for an upload.
+
+use crate::cell::{self, Passed};
+use crate::error::{Error, Result};
+use crate::session;
+use crate::statement::{self, statements};
+use pgrx::prelude::*;
+use std::collections::HashMap;
+use timedb_core::scope::Scope;
+use uuid::Uuid;
+
+const NO_UNIT: &str = "dimensionless";
+const LONGEST_KEY: usize = 500;
+const LARGEST_LABELS: i64 = 2000;
+
+statements! {
+    INSPECT_JSON(JSONBOID) = c"SELECT jsonb_typeof($1), octet_length($1::text)::int8";
+    FIND_LABELLED(UUIDOID, TEXTOID, JSONBOID) =
+        c"SELECT s.series_id, s.unit
+          FROM timedb.series s
+          WHERE s.tenant_id = $1 AND s.series_key = $2 AND s.labels = coalesce($3, '{}')";
+    INSERT_LABELLED(UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID) =
+        c"INSERT INTO timedb.series (tenant_id, series_id, series_key, unit, description, labels)
+          VALUES ($1, $2, $3, $4, $5, coalesce($6, '{}'))
+          ON CONFLICT (tenant_id, series_key, labels) DO NOTHING";
+    COMPLETE(UUIDOID, UUIDOID, TEXTOID, TEXTOID) =
+        c"UPDATE timedb.series s
+          SET unit = CASE WHEN s.unit = 'dimensionless' THEN $3 ELSE s.unit END,
+              description = coalesce(s.description, $4)
+          WHERE s.tenant_id = $1 AND s.series_id = $2
+            AND (s.unit = 'dimensionless' AND $3 <> 'dimensionless' OR s.description IS NULL AND $4 IS NOT NULL)";
+    FIND_BY_KEY(UUIDOID, TEXTARRAYOID) =
+        c"SELECT s.series_key, s.series_id
+          FROM timedb.series s
+          WHERE s.tenant_id = $1 AND s.labels = '{}' AND s.series_key = ANY ($2)";
+    FIND_BY_ID(UUIDOID, UUIDARRAYOID) =
+        c"SELECT s.series_id, s.series_key, s.labels = '{}'
+          FROM timedb.series s
+          WHERE s.tenant_id = $1 AND s.series_id = ANY ($2)";
+    /// In the order of the keys, so that two uploads that make the same series cannot deadlock.
+    INSERT_BY_KEY(UUIDOID, UUIDARRAYOID, TEXTARRAYOID) =
+        c"INSERT INTO timedb.series (tenant_id, series_id, series_key)
+          SELECT $1, n.series_id, n.series_key
+          FROM ROWS FROM (unnest($2), unnest($3)) AS n(series_id, series_key)
+          ORDER BY n.series_key
+          ON CONFLICT (tenant_id, series_key, labels) DO NOTHING";
+    /// Locked in the order of their ids, for the same reason.
+    DESCRIBE(UUIDOID, UUIDARRAYOID, TEXTARRAYOID) =
+        c"WITH undescribed AS MATERIALIZED (
+            SELECT s.series_id FROM timedb.series s
+            WHERE s.tenant_id = $1 AND s.series_id = ANY ($2) AND s.description IS NULL
+            ORDER BY s.series_id
+            FOR NO KEY UPDATE)
+          UPDATE timedb.series s
+          SET description = n.description
+          FROM undescribed u, ROWS FROM (unnest($2), unnest($3)) AS n(series_id, description)
+          WHERE s.tenant_id = $1 AND s.series_id = u.series_id AND n.series_id = u.series_id";
+}
+
+#[pg_extern(sql = false)]
+fn create_series(
+    name: Option<&str>,
+    unit: Option<&str>,
+    description: Option<&str>,
+    labels: Option<Passed>,
+) -> Result<pgrx::Uuid> {
+    let name = name.ok_or(Error::NullArgument("name"))?;
+    check_key(name)?;
+    let unit = unit.unwrap_or(NO_UNIT);
+    if unit.trim().is_empty() {
+        return Err(Error::bad("unit", "is blank").into());
+    }
+    check_labels(labels.as_ref())?;
+    let labels = labels.map(|labels| labels.0);
+    let tenant = session::require(Scope::Write)?.tenant;
+
+    let identity = [cell::uuid(tenant), cell::text(name), labels];
+    let (id, has_unit) = match find_labelled(&identity)? {
+        Some(found) => found,
+        None => {
+            let new = session::new_id();
+            let description = description.and_then(cell::text);
+            let columns = [
+                cell::uuid(tenant),
+                cell::uuid(new),
+                cell::text(name),
+                cell::text(unit),
+                description,
+                labels,
+            ];
+            statement::run(&INSERT_LABELLED, &columns)?;
+            // Found again, because somebody else may have made it at the same time.
+            find_labelled(&identity)?
+                .ok_or_else(|| Error::Broken("a new series is not there".into()))?
+        }
+    };
+    if has_unit != unit && has_unit != NO_UNIT {
+        let reason = format!("is \"{unit}\", but series \"{name}\" has \"{has_unit}\"");
+        let hint =
+            Some("A unit stays once it is set; name another series for values in another unit.");
+        return Err(Error::BadArgument {
+            argument: "unit",
+            reason,
+            hint,
+        }
+        .into());
+    }
+    let completed = [
+        cell::uuid(tenant),
+        cell::uuid(id),
+        cell::text(unit),
+        description.and_then(cell::text),
+    ];
+    statement::run(&COMPLETE, &completed)?;
+    Ok(pgrx::Uuid::from_bytes(*id.as_bytes()))
+}
+
+fn find_labelled(identity: &[cell::Cell]) -> Result<Option<(Uuid, String)>> {
+    let found = statement::write(&FIND_LABELLED, identity, |row| {
+        Ok(row.uuid(1).zip(row.text(2)))
+    })?;
+    Ok(found.into_iter().flatten().next())
+}
+
+fn check_key(key: &str) -> Result<(), Error> {
+    if key.trim().is_empty() {
+        return Err(Error::bad("name", "is blank"));
+    }
+    if key.len() > LONGEST_KEY {
+        let reason = format!("is longer than {LONGEST_KEY} bytes");
+        return Err(Error::TooLong {
+            argument: "name",
+            reason,
+        });
+    }
+    Ok(())
+}
+
+fn check_labels(labels: Option<&Passed>) -> Result<()> {
+    let Some(labels) = labels else { return Ok(()) };
+    let (kind, size) = inspect_json(labels)?;
+    if kind != "object" {
+        return Err(Error::bad("labels", "must be a JSON object").into());
+    }
+    if size > LARGEST_LABELS {
+        let reason = format!("is larger than {LARGEST_LABELS} bytes");
+        return Err(Error::TooLong {
+            argument: "labels",
+            reason,
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// What kind of JSON value an argument is, and the length of its text.
+pub fn inspect_json(json: &Passed) -> Result<(String, i64)> {
+    let found = statement::read(&INSPECT_JSON, &[Some(json.0)], |row| {
+        Ok(row.text(1).zip(row.micros(2)))
+    })?;
+    let found = found.into_iter().flatten().next();
+    found.ok_or_else(|| Error::Broken("a JSON value of no kind".into()).into())
+}
+
+/// A series that an upload refers to by id.
+pub struct Known {
+    pub key: String,
+    /// Whether it has no labels, so that its key alone names it.
+    pub is_plain: bool,
+}
+
+/// The tenant's series among these ids.
+pub fn by_id(tenant: Uuid, ids: &[Uuid]) -> Result<HashMap<Uuid, Known>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = statement::write(
+        &FIND_BY_ID,
+        &[cell::uuid(tenant), cell::uuids(ids)],
+        |row| {
+            let known = || {
+                Some((
+                    row.uuid(1)?,
+                    Known {
+                        key: row.text(2)?,
+                        is_plain: row.bool(3)?,
+                    },
+                ))
+            };
+            Ok(known())
+        },
+    )?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The ids of the series with these keys and no labels; those unknown so far are made.
+pub fn by_key(tenant: Uuid, keys: &[&str]) -> Result<HashMap<String, Uuid>> {
+    let mut ids = find_by_key(tenant, keys)?;
+    let missing: Vec<&str> = keys
+        .iter()
+        .filter(|key| !ids.contains_key(**key))
+        .copied()
+        .collect();
+    if !missing.is_empty() {
+        let new_ids: Vec<Uuid> = missing.iter().map(|_| session::new_id()).collect();
+        let columns = [
+            cell::uuid(tenant),
+            cell::uuids(&new_ids),
+            cell::texts(&missing),
+        ];
+        statement::run(&INSERT_BY_KEY, &columns)?;
+        ids.extend(find_by_key(tenant, &missing)?);
+    }
+    Ok(ids)
+}
+
+fn find_by_key(tenant: Uuid, keys: &[&str]) -> Result<HashMap<String, Uuid>> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let arguments = [cell::uuid(tenant), cell::texts(keys)];
+    let found = statement::write(&FIND_BY_KEY, &arguments, |row| {
+        Ok(row.text(1).zip(row.uuid(2)))
+    })?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Gives a description to those series that have none.
+pub fn describe(tenant: Uuid, descriptions: &[(Uuid, String)]) -> Result<()> {
+    if descriptions.is_empty() {
+        return Ok(());
+    }
+    let (ids, texts): (Vec<Uuid>, Vec<&str>) = descriptions
+        .iter()
+        .map(|(id, text)| (*id, text.as_str()))
+        .unzip();
+    statement::run(
+        &DESCRIBE,
+        &[cell::uuid(tenant), cell::uuids(&ids), cell::texts(&texts)],
+    )
+}

@@ -1,0 +1,406 @@
+//! The settings `timedb.tenant` and `timedb.login`, their hooks, and what a failed login leaves behind. The only file
+//! that names them.
+//!
+//! Both are changed by `authenticate` and `logout` alone: the check hook refuses everybody else, a superuser included.
+//! A typed copy follows every assignment, and so every rollback. What policies believe is decided in `standing`, not here.
+
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
+use std::cell::Cell;
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::sync::OnceLock;
+use std::thread::LocalKey;
+use timedb_core::scope::Scope;
+use uuid::Uuid;
+
+const TENANT: &CStr = c"timedb.tenant";
+const LOGIN: &CStr = c"timedb.login";
+
+static TENANT_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static LOGIN_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// Who the settings say is logged in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Login {
+    pub tenant: Uuid,
+    pub key_id: Uuid,
+    pub scope: Scope,
+}
+
+#[derive(Clone, Copy)]
+struct LoginValue {
+    key_id: Uuid,
+    scope: Scope,
+    /// Counts the logins of this backend, so that a refusal can void all that came before it.
+    serial: u64,
+}
+
+/// What a failed login voids: every login up to a serial number, and the role binding. Never rolled back with the
+/// transaction that failed: that would bring the former tenant back.
+#[derive(Clone, Copy, Default)]
+struct Refusal {
+    logins_up_to: u64,
+    binding: bool,
+}
+
+thread_local! {
+    static BOUND_TENANT: Cell<Option<Uuid>> = const { Cell::new(None) };
+    static BOUND_LOGIN: Cell<Option<LoginValue>> = const { Cell::new(None) };
+    static LAST_SERIAL: Cell<u64> = const { Cell::new(0) };
+    static REFUSED_IN_SESSION: Cell<Refusal> = Cell::new(Refusal::default());
+    static REFUSED_IN_TRANSACTION: Cell<Refusal> = Cell::new(Refusal::default());
+    /// True only while `bind` or `clear` sets the settings.
+    static DOOR_IS_OPEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The utility hook of a library loaded before us.
+static NEXT_UTILITY_HOOK: OnceLock<UtilityHook> = OnceLock::new();
+
+/// How long a login lasts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    Session,
+    Transaction,
+}
+
+/// What the settings say, before anything is checked against the tables.
+pub enum Bound {
+    /// No key has logged in; a role binding may count, unless a failed login refused it.
+    Nobody {
+        binding_counts: bool,
+    },
+    Key(Login),
+}
+
+/// Defines the settings; called once, when the library is loaded.
+pub fn define() {
+    // SAFETY: called from _PG_init, on the backend's only thread; the hooks are functions of this library, which
+    // Postgres never unloads. Setting a variable of our own environment is safe while there is no other thread.
+    unsafe {
+        // A backtrace in an error's DETAIL would show paths of the machine that built us.
+        std::env::set_var("RUST_LIB_BACKTRACE", "0");
+        define_setting(
+            TENANT,
+            c"The tenant this session acts for.",
+            c"Set by timedb.authenticate() and timedb.logout() alone.",
+            &TENANT_TEXT,
+            assign_tenant,
+        );
+        define_setting(
+            LOGIN,
+            c"The key this session has logged in with: its id and scope.",
+            c"Set by timedb.authenticate() and timedb.logout() alone.",
+            &LOGIN_TEXT,
+            assign_login,
+        );
+        pg_sys::MarkGUCPrefixReserved(c"timedb".as_ptr());
+        pg_sys::RegisterXactCallback(Some(at_transaction_end), std::ptr::null_mut());
+        let next = pg_sys::ProcessUtility_hook.unwrap_or(standard_ProcessUtility);
+        NEXT_UTILITY_HOOK.get_or_init(|| next);
+        pg_sys::ProcessUtility_hook = Some(watch_for_reset_all);
+    }
+}
+
+/// # Safety
+/// Only from `_PG_init`; the assign hook must be a function of this library.
+unsafe fn define_setting(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<Option<CString>>,
+    assign: unsafe extern "C-unwind" fn(*const c_char, *mut c_void),
+) {
+    // SAFETY: see above.
+    unsafe {
+        GucRegistry::define_string_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            GucContext::Suset,
+            GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE | GucFlags::DISALLOW_IN_AUTO_FILE,
+            Some(check),
+            Some(assign),
+            None,
+        );
+    }
+}
+
+/// What the settings say now. Contradiction between them, and a login that a later refusal voided, is nobody.
+pub fn bound() -> Bound {
+    let (session, transaction) = (REFUSED_IN_SESSION.get(), REFUSED_IN_TRANSACTION.get());
+    match (BOUND_TENANT.get(), BOUND_LOGIN.get()) {
+        (None, None) => Bound::Nobody {
+            binding_counts: !(session.binding || transaction.binding),
+        },
+        (Some(tenant), Some(login))
+            if login.serial > session.logins_up_to.max(transaction.logins_up_to) =>
+        {
+            Bound::Key(Login {
+                tenant,
+                key_id: login.key_id,
+                scope: login.scope,
+            })
+        }
+        _ => Bound::Nobody {
+            binding_counts: false,
+        },
+    }
+}
+
+/// Logs in: with a serial number later than any refusal.
+pub fn bind(login: Login, span: Span) {
+    let serial = LAST_SERIAL.get() + 1;
+    LAST_SERIAL.set(serial);
+    let value = format!("{} {} {serial}", login.key_id, login.scope);
+    set(&login.tenant.to_string(), &value, span);
+}
+
+/// Logs out. For the session, that also ends what an earlier failure refused.
+pub fn clear(span: Span) {
+    match span {
+        Span::Session => forget_refusals(),
+        Span::Transaction => REFUSED_IN_TRANSACTION.set(Refusal::default()),
+    }
+    set("", "", span);
+}
+
+/// A login is being tried: from now on nobody is logged in, whatever a rollback brings back, unless it succeeds and
+/// the refusal is lifted.
+pub fn refuse(span: Span) -> Refused {
+    let place = match span {
+        Span::Session => &REFUSED_IN_SESSION,
+        Span::Transaction => &REFUSED_IN_TRANSACTION,
+    };
+    let refusal = Refusal {
+        logins_up_to: LAST_SERIAL.get(),
+        binding: true,
+    };
+    Refused {
+        place,
+        before: place.replace(refusal),
+    }
+}
+
+/// A refusal, and what stood in its place.
+#[must_use]
+pub struct Refused {
+    place: &'static LocalKey<Cell<Refusal>>,
+    before: Refusal,
+}
+
+impl Refused {
+    pub fn lift(self) {
+        self.place.set(self.before);
+    }
+}
+
+/// Logins of before a refusal stay void; only the role binding comes back.
+fn forget_refusals() {
+    for place in [&REFUSED_IN_SESSION, &REFUSED_IN_TRANSACTION] {
+        place.set(Refusal {
+            binding: false,
+            ..place.get()
+        });
+    }
+}
+
+fn set(tenant: &str, login: &str, span: Span) {
+    let _door = Door::open();
+    for (name, value) in [(TENANT, tenant), (LOGIN, login)] {
+        let value = CString::new(value).unwrap_or_default();
+        let action = match span {
+            Span::Session => pg_sys::GucAction::GUC_ACTION_SET,
+            Span::Transaction => pg_sys::GucAction::GUC_ACTION_LOCAL,
+        };
+        // SAFETY: both strings live through the call, and Postgres copies the value.
+        unsafe {
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                action,
+                true,
+                0,
+                false,
+            );
+        }
+    }
+}
+
+/// Lets the check hook accept a value, and closes again however the setting ends.
+struct Door;
+
+impl Door {
+    fn open() -> Door {
+        DOOR_IS_OPEN.set(true);
+        Door
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        DOOR_IS_OPEN.set(false);
+    }
+}
+
+/// Takes the empty string, what `set` gives, and what a parallel worker copies from its leader; nothing else, from
+/// nobody: not from SET, ALTER ROLE, a startup packet or a configuration file, whoever wrote it.
+#[pg_guard]
+unsafe extern "C-unwind" fn check(
+    new_value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: Postgres passes a valid pointer to a string or to null; the message is palloc'd, as it expects.
+    unsafe {
+        if new_value.is_null() || (*new_value).is_null() || **new_value == 0 {
+            return true;
+        }
+        let from_bind = DOOR_IS_OPEN.get() && source == pg_sys::GucSource::PGC_S_SESSION;
+        if from_bind || pg_sys::InitializingParallelWorker {
+            return true;
+        }
+        pg_sys::GUC_check_errcode(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE as i32);
+        pg_sys::GUC_check_errmsg_string =
+            pg_sys::pstrdup(c"a tenant is set by timedb.authenticate() alone".as_ptr());
+        false
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn assign_tenant(new_value: *const c_char, _extra: *mut c_void) {
+    // SAFETY: Postgres passes null or a valid string.
+    let text = unsafe { text_of(new_value) };
+    BOUND_TENANT.set(Uuid::parse_str(text).ok());
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn assign_login(new_value: *const c_char, _extra: *mut c_void) {
+    // SAFETY: Postgres passes null or a valid string.
+    let text = unsafe { text_of(new_value) };
+    BOUND_LOGIN.set(LoginValue::parse(text));
+}
+
+/// # Safety
+/// The pointer is null or points to a string that outlives the result.
+unsafe fn text_of<'a>(value: *const c_char) -> &'a str {
+    if value.is_null() {
+        return "";
+    }
+    // SAFETY: see above.
+    unsafe { CStr::from_ptr(value) }
+        .to_str()
+        .unwrap_or_default()
+}
+
+impl LoginValue {
+    fn parse(text: &str) -> Option<LoginValue> {
+        let mut words = text.split(' ');
+        let key_id = Uuid::parse_str(words.next()?).ok()?;
+        let scope = words.next()?.parse().ok()?;
+        let serial = words.next()?.parse().ok()?;
+        Some(LoginValue {
+            key_id,
+            scope,
+            serial,
+        })
+    }
+}
+
+/// A refusal that was local to a transaction ends with it.
+#[pg_guard]
+unsafe extern "C-unwind" fn at_transaction_end(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
+    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
+    if [XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE].contains(&event) {
+        REFUSED_IN_TRANSACTION.set(Refusal::default());
+    }
+}
+
+type UtilityHook = unsafe extern "C-unwind" fn(
+    *mut pg_sys::PlannedStmt,
+    *const c_char,
+    bool,
+    pg_sys::ProcessUtilityContext::Type,
+    pg_sys::ParamListInfo,
+    *mut pg_sys::QueryEnvironment,
+    *mut pg_sys::DestReceiver,
+    *mut pg_sys::QueryCompletion,
+);
+
+unsafe extern "C-unwind" {
+    /// Postgres' own function, not pgrx's wrapper of it: see `watch_for_reset_all`.
+    fn standard_ProcessUtility(
+        statement: *mut pg_sys::PlannedStmt,
+        query: *const c_char,
+        read_only_tree: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        params: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        destination: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
+}
+
+/// RESET ALL and DISCARD ALL make a session anew, so they end a refusal too. The assign hooks do not tell: Postgres
+/// does not call them for a setting that already has its default.
+///
+/// Not `pg_guard`ed, and the statement runs last: an ERROR in it passes over this frame, which holds nothing to drop,
+/// instead of through Rust, which would strip every utility statement's error of its constraint name and context.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the signature of ProcessUtility_hook"
+)]
+unsafe extern "C-unwind" fn watch_for_reset_all(
+    statement: *mut pg_sys::PlannedStmt,
+    query: *const c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: the arguments are passed on as they came; a planned utility statement always has its node.
+    unsafe {
+        if resets_all((*statement).utilityStmt) {
+            forget_refusals();
+        }
+        let next = NEXT_UTILITY_HOOK
+            .get()
+            .copied()
+            .unwrap_or(standard_ProcessUtility);
+        next(
+            statement,
+            query,
+            read_only_tree,
+            context,
+            params,
+            environment,
+            destination,
+            completion,
+        );
+    }
+}
+
+/// # Safety
+/// The pointer is null or points to a node.
+unsafe fn resets_all(node: *mut pg_sys::Node) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: the tag says which node it is.
+    unsafe {
+        match (*node).type_ {
+            pg_sys::NodeTag::T_VariableSetStmt => {
+                (*node.cast::<pg_sys::VariableSetStmt>()).kind
+                    == pg_sys::VariableSetKind::VAR_RESET_ALL
+            }
+            pg_sys::NodeTag::T_DiscardStmt => {
+                (*node.cast::<pg_sys::DiscardStmt>()).target == pg_sys::DiscardMode::DISCARD_ALL
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The rows of `timedb.values`: how points are cut into them, and the one place that writes them.
+
+use crate::cell;
+use crate::error::{Error, Result};
+use crate::standing::Identity;
+use crate::statement::{self, statements};
+use timedb_core::points::{Point, pack};
+use timedb_core::time::Time;
+use uuid::Uuid;
+
+/// A longer vector is cut, so that a window into years of values opens some of them only.
+const POINTS_IN_A_ROW: usize = 8192;
+
+statements! {
+    INSERT_VALUES(
+        UUIDOID, TEXTOID, UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT2ARRAYOID, TIMESTAMPTZARRAYOID,
+        TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, BYTEAARRAYOID, TEXTARRAYOID, TEXTARRAYOID
+    ) = c"INSERT INTO timedb.values (tenant_id, changed_by, series_id, run_id, change_time, part, known_time, valid_from,
+                                     valid_to, points, annotation, tags)
+          SELECT $1, $2, r.series_id, r.run_id, r.change_time, r.part, r.known_time, r.valid_from, r.valid_to,
+                 timedb._points(r.points), r.annotation,
+                 CASE WHEN r.tags IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(r.tags::json)) END
+          FROM ROWS FROM (unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
+                          unnest($10), unnest($11), unnest($12))
+               AS r(series_id, run_id, change_time, part, known_time, valid_from, valid_to, points, annotation, tags)";
+}
+
+/// Where and when a change is written: all its rows of one run share these.
+#[derive(Clone, Copy)]
+pub struct Change {
+    pub run: Uuid,
+    pub known: Time,
+    pub time: Time,
+}
+
+/// What is said of values beside them. Canonical: no blank annotation, no empty tags.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Remark {
+    pub annotation: Option<String>,
+    pub tags: Option<Vec<String>>,
+}
+
+/// Rows to be written, a column each.
+#[derive(Default)]
+pub struct NewRows {
+    series: Vec<Uuid>,
+    runs: Vec<Uuid>,
+    change_times: Vec<Time>,
+    parts: Vec<i16>,
+    known_times: Vec<Time>,
+    valid_from: Vec<Time>,
+    valid_to: Vec<Time>,
+    points: Vec<Vec<u8>>,
+    annotations: Vec<Option<String>>,
+    tags: Vec<Option<String>>,
+}
+
+impl NewRows {
+    /// Adds the points of one series, in the order of their keys, as parts from `first_part` on; returns the next part.
+    pub fn add(
+        &mut self,
+        change: Change,
+        series: Uuid,
+        first_part: i16,
+        points: &[Point],
+        remark: &Remark,
+    ) -> Result<i16> {
+        let tags = remark
+            .tags
+            .as_ref()
+            .map(|tags| serde_json::json!(tags).to_string());
+        let mut part = first_part;
+        for cut in points.chunks(POINTS_IN_A_ROW) {
+            let (Some(first), Some(last)) = (cut.first(), cut.last()) else {
+                continue;
+            };
+            let packed = pack(cut)
+                .map_err(|error| Error::Broken(format!("points out of order: {error:?}")))?;
+            self.series.push(series);
+            self.runs.push(change.run);
+            self.change_times.push(change.time);
+            self.parts.push(part);
+            self.known_times.push(change.known);
+            self.valid_from.push(first.start);
+            self.valid_to.push(last.start);
+            self.points.push(packed);
+            self.annotations.push(remark.annotation.clone());
+            self.tags.push(tags.clone());
+            part = part.checked_add(1).ok_or_else(too_many_parts)?;
+        }
+        Ok(part)
+    }
+
+    pub fn insert(self, writer: &Identity) -> Result<()> {
+        if self.series.is_empty() {
+            return Ok(());
+        }
+        statement::run(
+            &INSERT_VALUES,
+            &[
+                cell::uuid(writer.tenant),
+                cell::text(writer.name()),
+                cell::uuids(&self.series),
+                cell::uuids(&self.runs),
+                cell::times(&self.change_times),
+                cell::smallints(&self.parts),
+                cell::times(&self.known_times),
+                cell::times(&self.valid_from),
+                cell::times(&self.valid_to),
+                cell::byte_strings(&self.points),
+                cell::optional_texts(&self.annotations),
+                cell::optional_texts(&self.tags),
+            ],
+        )
+    }
+}
+
+fn too_many_parts() -> Error {
+    Error::TooLarge {
+        argument: "updates",
+        reason: "have too many different annotations and tags for one series".into(),
+    }
+}

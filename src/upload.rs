@@ -1,0 +1,418 @@
+//! `upload` and `upload_points`: one run, all of it or nothing.
+
+use crate::answer::Answer;
+use crate::cell::{self, Passed};
+use crate::error::{Error, Result};
+use crate::moment;
+use crate::series;
+use crate::session;
+use crate::standing::Identity;
+use crate::statement::{self, statements};
+use crate::stored::{Change, NewRows, Remark};
+use pgrx::prelude::*;
+use pgrx::{Array, JsonB};
+use serde::{Serialize, Serializer};
+use std::collections::HashMap;
+use timedb_core::points::Point;
+use timedb_core::rows::{RowError, SeriesRows, UploadColumns, read_upload};
+use timedb_core::scope::Scope;
+use timedb_core::time::Time;
+use uuid::Uuid;
+
+/// What one call takes: past it, memory would no longer be bounded by anything.
+pub const MOST_ROWS: usize = 5_000_000;
+const DEFAULT_WORKFLOW: &str = "api-workflow";
+
+statements! {
+    INSERT_RUN(
+        UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, TEXTOID, TIMESTAMPTZOID
+    ) = c"INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
+                                   changed_by, inserted_at, last_change_time)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
+}
+
+/// The arguments of an upload that are about the run.
+struct RunArguments<'a> {
+    run_start_time: Option<i64>,
+    workflow_id: Option<&'a str>,
+    run_finish_time: Option<i64>,
+    known_time: Option<i64>,
+    run_params: Option<Passed>,
+    series_descriptions: Option<JsonB>,
+}
+
+/// A run to be stored, its arguments checked.
+struct Run<'a> {
+    id: Uuid,
+    workflow_id: &'a str,
+    start: Time,
+    finish: Option<Time>,
+    known: Time,
+    params: Option<pg_sys::Datum>,
+    descriptions: HashMap<String, String>,
+}
+
+#[pg_extern(sql = false)]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the arguments of the SQL function"
+)]
+fn upload(
+    run_start_time: Option<i64>,
+    value_rows: Option<&str>,
+    workflow_id: Option<&str>,
+    run_finish_time: Option<i64>,
+    known_time: Option<i64>,
+    run_params: Option<Passed>,
+    series_descriptions: Option<JsonB>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<Answer> {
+    let writer = session::require(Scope::Write)?;
+    let run = RunArguments {
+        run_start_time,
+        workflow_id,
+        run_finish_time,
+        known_time,
+        run_params,
+        series_descriptions,
+    }
+    .check()?;
+    let json = value_rows.ok_or(Error::NullArgument("value_rows"))?;
+    let rows = read_upload(json, MOST_ROWS, &mut answer_cancel).map_err(Error::Row)?;
+    store(fcinfo, &writer, run, rows, "value_rows")
+}
+
+#[pg_extern(sql = false)]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the arguments of the SQL function"
+)]
+fn upload_points(
+    run_start_time: Option<i64>,
+    series_keys: Option<Array<&str>>,
+    valid_times: Option<Array<i64>>,
+    point_values: Option<Array<f64>>,
+    valid_time_ends: Option<Array<i64>>,
+    workflow_id: Option<&str>,
+    run_finish_time: Option<i64>,
+    known_time: Option<i64>,
+    run_params: Option<Passed>,
+    series_descriptions: Option<JsonB>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<Answer> {
+    let writer = session::require(Scope::Write)?;
+    let run = RunArguments {
+        run_start_time,
+        workflow_id,
+        run_finish_time,
+        known_time,
+        run_params,
+        series_descriptions,
+    }
+    .check()?;
+    let keys = series_keys.ok_or(Error::NullArgument("series_keys"))?;
+    let starts = valid_times.ok_or(Error::NullArgument("valid_times"))?;
+    let values = point_values.ok_or(Error::NullArgument("point_values"))?;
+    let rows = rows_of_arrays(&keys, &starts, &values, valid_time_ends.as_ref())?;
+    store(fcinfo, &writer, run, rows, "valid_times")
+}
+
+/// Called by a long parse every few thousand rows; a cancel unwinds from here.
+pub fn answer_cancel() {
+    pgrx::check_for_interrupts!();
+}
+
+impl<'a> RunArguments<'a> {
+    fn check(self) -> Result<Run<'a>> {
+        let workflow_id = self.workflow_id.unwrap_or(DEFAULT_WORKFLOW);
+        if workflow_id.trim().is_empty() {
+            return Err(Error::bad("workflow_id", "is blank").into());
+        }
+        let known = match self.known_time {
+            Some(known) => known,
+            // SAFETY: reads the start of the transaction, what now() is.
+            None => unsafe { pg_sys::GetCurrentTransactionStartTimestamp() },
+        };
+        Ok(Run {
+            id: session::new_id(),
+            workflow_id,
+            start: moment::required("run_start_time", self.run_start_time)?,
+            finish: moment::optional("run_finish_time", self.run_finish_time)?,
+            known: moment::required("known_time", Some(known))?,
+            params: object_or_null(self.run_params)?,
+            descriptions: descriptions(self.series_descriptions)?,
+        })
+    }
+}
+
+fn object_or_null(json: Option<Passed>) -> Result<Option<pg_sys::Datum>> {
+    let Some(json) = json else { return Ok(None) };
+    match series::inspect_json(&json)?.0.as_str() {
+        "object" => Ok(Some(json.0)),
+        "null" => Ok(None),
+        _ => Err(Error::bad("run_params", "must be a JSON object").into()),
+    }
+}
+
+fn descriptions(json: Option<JsonB>) -> Result<HashMap<String, String>> {
+    match json.map(|JsonB(value)| serde_json::from_value(value)) {
+        None => Ok(HashMap::new()),
+        Some(Ok(descriptions)) => Ok(descriptions),
+        Some(Err(_)) => Err(Error::bad(
+            "series_descriptions",
+            "must be a JSON object of texts by series key",
+        )
+        .into()),
+    }
+}
+
+fn rows_of_arrays(
+    keys: &Array<&str>,
+    starts: &Array<i64>,
+    values: &Array<f64>,
+    ends: Option<&Array<i64>>,
+) -> Result<Vec<SeriesRows>> {
+    let count = keys.len();
+    let lengths = [
+        ("valid_times", starts.len()),
+        ("point_values", values.len()),
+    ];
+    let ends_length = ends.map(|ends| ("valid_time_ends", ends.len()));
+    for (argument, length) in lengths.into_iter().chain(ends_length) {
+        if length != count {
+            let reason = format!("has {length} elements, but \"series_keys\" has {count}");
+            return Err(Error::bad(argument, reason).into());
+        }
+    }
+    if count > MOST_ROWS {
+        let reason = format!("has more than {MOST_ROWS} elements");
+        return Err(Error::TooLarge {
+            argument: "series_keys",
+            reason,
+        }
+        .into());
+    }
+    let mut columns = UploadColumns::new();
+    let mut ends = ends.map(|ends| ends.iter());
+    for (row, ((key, start), value)) in keys
+        .iter()
+        .zip(starts.iter())
+        .zip(values.iter())
+        .enumerate()
+    {
+        if row % 4096 == 0 {
+            answer_cancel();
+        }
+        let key = key.ok_or_else(|| null_element("series_keys", row))?;
+        let start = element_time("valid_times", row, start)?;
+        let start = start.ok_or_else(|| null_element("valid_times", row))?;
+        let end = ends.as_mut().and_then(|ends| ends.next()).flatten();
+        let end = element_time("valid_time_ends", row, end)?;
+        columns
+            .push(Some(key), None, Point { start, end, value })
+            .map_err(|refusal| {
+                let array = match refusal.field {
+                    Some(timedb_core::rows::Field::ValidTimeEnd) => "valid_time_ends",
+                    _ => "series_keys",
+                };
+                Error::Row(refusal.at(format!("{array}[{row}]")))
+            })?;
+    }
+    Ok(columns.finish())
+}
+
+pub fn element_time(
+    array: &'static str,
+    row: usize,
+    micros: Option<i64>,
+) -> Result<Option<Time>, Error> {
+    let Some(micros) = micros else {
+        return Ok(None);
+    };
+    match Time::from_micros(micros) {
+        Some(time) => Ok(Some(time)),
+        None => Err(Error::Row(RowError {
+            path: format!("{array}[{row}]"),
+            reason: "is infinite or out of range".into(),
+            kind: timedb_core::rows::Kind::TimeOutOfRange,
+        })),
+    }
+}
+
+pub fn null_element(array: &'static str, row: usize) -> Error {
+    Error::Row(RowError {
+        path: format!("{array}[{row}]"),
+        reason: "must not be null".into(),
+        kind: timedb_core::rows::Kind::NullNotAllowed,
+    })
+}
+
+/// One series of an upload, found or made.
+struct Resolved {
+    id: Uuid,
+    /// What it is called in the answer: its key, or its id where the key does not name it.
+    name: String,
+    rows: SeriesRows,
+}
+
+fn store(
+    fcinfo: pg_sys::FunctionCallInfo,
+    writer: &Identity,
+    run: Run,
+    rows: Vec<SeriesRows>,
+    argument: &str,
+) -> Result<Answer> {
+    let mut resolved = resolve(writer.tenant, rows)?;
+    for series in &mut resolved {
+        answer_cancel();
+        series
+            .rows
+            .sort()
+            .map_err(|repeated| Error::Row(repeated.of(argument)))?;
+    }
+    describe(writer.tenant, &run.descriptions, &resolved)?;
+    // SAFETY: reads the clock.
+    let now = moment::required("clock", Some(unsafe { pg_sys::GetCurrentTimestamp() }))?;
+    insert_run(writer, &run, now)?;
+    let change = Change {
+        run: run.id,
+        known: run.known,
+        time: now,
+    };
+    let mut new = NewRows::default();
+    for series in &resolved {
+        new.add(
+            change,
+            series.id,
+            0,
+            &series.rows.points,
+            &Remark::default(),
+        )?;
+    }
+    new.insert(writer)?;
+    let ids = SeriesIds(&resolved);
+    let ids = serde_json::to_string(&ids).map_err(|error| Error::Broken(error.to_string()))?;
+    let cells = [
+        cell::uuid(run.id),
+        cell::text("Run created successfully"),
+        cell::text(&ids),
+    ];
+    Ok(Answer::row(fcinfo, &cells))
+}
+
+/// Finds or makes the series that the rows refer to, and joins the rows of those that are one.
+fn resolve(tenant: Uuid, rows: Vec<SeriesRows>) -> Result<Vec<Resolved>> {
+    let ids: Vec<Uuid> = rows.iter().filter_map(|rows| rows.series.id).collect();
+    let known = series::by_id(tenant, &ids)?;
+    if let Some(refused) = rows.iter().find_map(|rows| disagreement(rows, &known)) {
+        return Err(refused.into());
+    }
+    let by_key_alone = rows.iter().filter(|rows| rows.series.id.is_none());
+    let keys: Vec<&str> = by_key_alone
+        .filter_map(|rows| rows.series.key.as_deref())
+        .collect();
+    let made = series::by_key(tenant, &keys)?;
+
+    let mut resolved: Vec<Resolved> = Vec::with_capacity(rows.len());
+    let mut places: HashMap<Uuid, usize> = HashMap::new();
+    for rows in rows {
+        let (id, name) = named(&rows, &known, &made)?;
+        match places.get(&id) {
+            Some(&place) => resolved[place].rows.absorb(rows),
+            None => {
+                places.insert(id, resolved.len());
+                resolved.push(Resolved { id, name, rows });
+            }
+        }
+    }
+    Ok(resolved)
+}
+
+/// Why rows that give an id cannot be taken: there is no such series, or the key they also give is not its key.
+fn disagreement(rows: &SeriesRows, known: &HashMap<Uuid, series::Known>) -> Option<Error> {
+    let id = rows.series.id?;
+    let path = || format!("value_rows[{}].series_id", rows.first_row);
+    let Some(series) = known.get(&id) else {
+        return Some(Error::AbsentInRow {
+            path: path(),
+            what: "series",
+            name: id.to_string(),
+        });
+    };
+    let key = rows.series.key.as_ref()?;
+    (*key != series.key).then(|| {
+        Error::Row(RowError {
+            path: path(),
+            reason: "is not the series that \"value_key\" names".into(),
+            kind: timedb_core::rows::Kind::BadValue,
+        })
+    })
+}
+
+fn named(
+    rows: &SeriesRows,
+    known: &HashMap<Uuid, series::Known>,
+    made: &HashMap<String, Uuid>,
+) -> Result<(Uuid, String)> {
+    let name = match (rows.series.id, &rows.series.key) {
+        (Some(id), _) => known.get(&id).map(|series| {
+            (
+                id,
+                if series.is_plain {
+                    series.key.clone()
+                } else {
+                    id.to_string()
+                },
+            )
+        }),
+        (None, Some(key)) => made.get(key).map(|&id| (id, key.clone())),
+        (None, None) => None,
+    };
+    name.ok_or_else(|| Error::Broken("a row's series is not there".into()).into())
+}
+
+fn describe(
+    tenant: Uuid,
+    descriptions: &HashMap<String, String>,
+    resolved: &[Resolved],
+) -> Result<()> {
+    let mut described = Vec::with_capacity(descriptions.len());
+    for (name, description) in descriptions {
+        let Some(series) = resolved.iter().find(|series| series.name == *name) else {
+            let reason = format!("describes \"{name}\", which is no series of this upload");
+            return Err(Error::bad("series_descriptions", reason).into());
+        };
+        described.push((series.id, description.clone()));
+    }
+    series::describe(tenant, &described)
+}
+
+fn insert_run(writer: &Identity, run: &Run, now: Time) -> Result<()> {
+    statement::run(
+        &INSERT_RUN,
+        &[
+            cell::uuid(writer.tenant),
+            cell::uuid(run.id),
+            cell::text(run.workflow_id),
+            cell::time(run.start),
+            run.finish.and_then(cell::time),
+            cell::time(run.known),
+            run.params,
+            cell::text(writer.name()),
+            cell::time(now),
+        ],
+    )
+}
+
+/// Name → id, in the order in which the upload first named the series.
+struct SeriesIds<'a>(&'a [Resolved]);
+
+impl Serialize for SeriesIds<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(
+            self.0
+                .iter()
+                .map(|series| (&series.name, series.id.to_string())),
+        )
+    }
+}
