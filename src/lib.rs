@@ -7,6 +7,8 @@ mod answer;
 mod cell;
 mod error;
 mod http;
+#[cfg(feature = "in_backend_tests")]
+mod in_backend_tests;
 mod keys;
 mod manage;
 mod moment;
