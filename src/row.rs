@@ -59,9 +59,15 @@ impl Row {
     pub fn image(&self, number: usize) -> Option<Image> {
         // SAFETY: the column is a varlena; detoasting returns it, or a palloc'd copy, whole and with its header.
         unsafe {
-            let varlena = pg_sys::pg_detoast_datum(self.column(number)?.cast_mut_ptr());
+            let stored: *mut pg_sys::varlena = self.column(number)?.cast_mut_ptr();
+            let varlena = pg_sys::pg_detoast_datum(stored);
             let length = pgrx::varlena::varsize_any(varlena);
-            Some(Image::copy(varlena.cast(), length))
+            let image = Image::copy(varlena.cast(), length);
+            if varlena != stored {
+                // A read opens thousands of rows before anybody frees what they leave.
+                pg_sys::pfree(varlena.cast());
+            }
+            Some(image)
         }
     }
 

@@ -83,13 +83,14 @@ fn execute<T>(
     statement: &Statement,
     arguments: &[Cell],
     read_only: bool,
-    each: impl FnMut(&Row) -> Result<T>,
+    mut each: impl FnMut(&Row) -> Result<T>,
 ) -> Result<Vec<T>> {
     debug_assert_eq!(arguments.len(), statement.arguments.len());
     let (mut values, nulls) = bound(arguments);
     // SAFETY: the arguments match the declared types; rows are read before SPI_finish frees them. Where an ERROR unwinds
     // past SPI_finish, Postgres cleans up SPI at the end of the (sub)transaction.
     unsafe {
+        let callers = pg_sys::CurrentMemoryContext;
         pg_sys::SPI_connect();
         let plan = statement.plan();
         let status =
@@ -97,7 +98,10 @@ fn execute<T>(
         let rows = if status < 0 {
             Err(Error::Broken(format!("SPI status {status}")).into())
         } else {
-            fetched().iter().map(each).collect()
+            fetched()
+                .iter()
+                .map(|row| outside(callers, || each(row)))
+                .collect()
         };
         pg_sys::SPI_finish();
         rows
@@ -114,6 +118,7 @@ pub fn read_batches(
     let (mut values, nulls) = bound(arguments);
     // SAFETY: as in `execute`; each batch is freed once its rows have been read.
     unsafe {
+        let callers = pg_sys::CurrentMemoryContext;
         pg_sys::SPI_connect();
         let plan = statement.with(|statement| statement.plan());
         let portal = pg_sys::SPI_cursor_open(
@@ -129,7 +134,9 @@ pub fn read_batches(
             if rows.is_empty() {
                 break Ok(());
             }
-            let batch: Result<()> = rows.iter().try_for_each(&mut each);
+            let batch: Result<()> = rows
+                .iter()
+                .try_for_each(|row| outside(callers, || each(row)));
             pg_sys::SPI_freetuptable(pg_sys::SPI_tuptable);
             if batch.is_err() {
                 break batch;
@@ -137,6 +144,20 @@ pub fn read_batches(
         };
         pg_sys::SPI_cursor_close(portal);
         pg_sys::SPI_finish();
+        result
+    }
+}
+
+/// Runs what reads a row in the caller's memory: what it builds outlives the statement.
+///
+/// # Safety
+/// The memory context is alive.
+unsafe fn outside<T>(callers: pg_sys::MemoryContext, work: impl FnOnce() -> T) -> T {
+    // SAFETY: see above; an ERROR in between leaves the context to whoever catches it.
+    unsafe {
+        let inside = pg_sys::MemoryContextSwitchTo(callers);
+        let result = work();
+        pg_sys::MemoryContextSwitchTo(inside);
         result
     }
 }
