@@ -3,6 +3,7 @@
 
 use crate::http;
 use pgrx::PgSqlErrorCode as Code;
+use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use timedb_core::points::Corrupt;
 use timedb_core::rows::{Kind, RowError};
@@ -136,7 +137,15 @@ impl Error {
         }
     }
 
-    fn hint(&self) -> Option<&'static str> {
+    /// The five characters that a client knows the error by.
+    pub fn sqlstate(&self) -> String {
+        // SAFETY: returns Postgres' own buffer, read before anything else can be unpacked into it.
+        unsafe { std::ffi::CStr::from_ptr(pg_sys::unpack_sql_state(self.code() as i32)) }
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
             Error::LoginNeeded => Some("In SQL, call timedb.authenticate(api_key) first."),
             Error::BadArgument { hint, .. } => *hint,
@@ -172,11 +181,10 @@ fn row_code(kind: &Kind) -> Code {
 
 impl From<Error> for ErrorReport {
     fn from(error: Error) -> ErrorReport {
-        // An HTTP client gets the status the error means; only Postgres' own report can carry that.
         if let Some(status) = error.http_status()
             && http::in_request()
         {
-            http::answer(status, &error);
+            return http::report(status, &error);
         }
         let report = ErrorReport::new(error.code(), error.message(), "timedb");
         match error.hint() {

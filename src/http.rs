@@ -2,8 +2,10 @@
 //! and an error that should become a status must be raised with SQLSTATE `PGRST`, message and detail in JSON.
 
 use crate::error::Error;
-use pgrx::{PgLogLevel, pg_sys};
-use std::ffi::{CStr, CString};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgSqlErrorCode, pg_sys};
+use std::cell::UnsafeCell;
+use std::ffi::{CStr, c_int, c_void};
 
 /// Whether this transaction serves an HTTP request.
 pub fn in_request() -> bool {
@@ -18,11 +20,18 @@ pub fn header(name: &str) -> Option<String> {
     Some(headers.get(name)?.as_str()?.to_owned())
 }
 
-/// Raises an error as the HTTP status it means. `headers` is not optional for PostgREST.
-pub fn answer(status: u16, error: &Error) -> ! {
-    let message = serde_json::json!({ "code": status.to_string(), "message": error.message() });
+/// The report of an error that PostgREST answers with the status it means.
+pub fn report(status: u16, error: &Error) -> ErrorReport {
+    let message = serde_json::json!({
+        "code": error.sqlstate(),
+        "message": error.message(),
+        "details": null,
+        "hint": error.hint(),
+    });
+    // `headers` is not optional for PostgREST.
     let detail = serde_json::json!({ "status": status, "headers": challenge(status) });
-    throw(*b"PGRST", &message.to_string(), &detail.to_string())
+    name_it_pgrst();
+    ErrorReport::new(UNNAMED, message.to_string(), "timedb").set_detail(detail.to_string())
 }
 
 /// A 401 must say how to authenticate.
@@ -45,28 +54,53 @@ fn setting(name: &CStr) -> Option<String> {
     }
 }
 
-/// Raises an ERROR of any SQLSTATE; `ErrorReport` knows Postgres' own only.
-fn throw(state: [u8; 5], message: &str, detail: &str) -> ! {
-    let message = CString::new(message).unwrap_or_default();
-    let detail = CString::new(detail).unwrap_or_default();
-    // SAFETY: all zeroes is a valid ErrorData; Postgres copies the strings before it unwinds. They are palloc'd so that
-    // the unwinding leaks nothing.
-    unsafe {
-        let mut data: pg_sys::ErrorData = std::mem::zeroed();
-        data.elevel = PgLogLevel::ERROR as i32;
-        data.sqlerrcode = packed(state);
-        data.message = pg_sys::pstrdup(message.as_ptr());
-        data.detail = pg_sys::pstrdup(detail.as_ptr());
-        data.assoc_context = pg_sys::CurrentMemoryContext;
-        drop((message, detail));
-        pg_sys::ThrowErrorData(&mut data);
+/// What pgrx raises where the SQLSTATE should be `PGRST`: it knows Postgres' own only.
+const UNNAMED: PgSqlErrorCode = PgSqlErrorCode::ERRCODE_PROTOCOL_VIOLATION;
+
+/// Names the error that is about to be raised. Postgres asks the callbacks of `error_context_stack` to complete every
+/// error while it is raised, and takes them off again when it is caught: ours completes the SQLSTATE.
+fn name_it_pgrst() {
+    thread_local! {
+        static CALLBACK: UnsafeCell<pg_sys::ErrorContextCallback> =
+            const { UnsafeCell::new(pg_sys::ErrorContextCallback {
+                previous: std::ptr::null_mut(),
+                callback: Some(complete),
+                arg: std::ptr::null_mut(),
+            }) };
     }
-    unreachable!("ThrowErrorData does not return from an ERROR")
+    // SAFETY: the callback lives as long as the backend, and is linked at most once: a second link would be a circle.
+    unsafe {
+        let ours = CALLBACK.with(UnsafeCell::get);
+        let mut linked = pg_sys::error_context_stack;
+        while !linked.is_null() {
+            if linked == ours {
+                return;
+            }
+            linked = (*linked).previous;
+        }
+        (*ours).previous = pg_sys::error_context_stack;
+        pg_sys::error_context_stack = ours;
+    }
+}
+
+unsafe extern "C-unwind" {
+    /// Postgres' own function, not pgrx's wrapper of it: an error being raised must not meet another guard.
+    fn geterrcode() -> c_int;
+    fn errcode(sqlerrcode: c_int) -> c_int;
+}
+
+unsafe extern "C-unwind" fn complete(_arg: *mut c_void) {
+    // SAFETY: called by errfinish, for the error it finishes.
+    unsafe {
+        if geterrcode() == UNNAMED as c_int {
+            errcode(packed(*b"PGRST"));
+        }
+    }
 }
 
 /// As Postgres packs a SQLSTATE: six bits a character.
-fn packed(state: [u8; 5]) -> i32 {
+fn packed(state: [u8; 5]) -> c_int {
     state.iter().rev().fold(0, |code, &byte| {
-        (code << 6) | (i32::from(byte - b'0') & 0x3f)
+        (code << 6) | (c_int::from(byte - b'0') & 0x3f)
     })
 }
