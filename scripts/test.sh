@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Every test layer, one after the other, each with its runner's own words; then a table. A layer that
+# fails does not keep the next from running. `test.sh LAYER…` runs only those.
+. "$(dirname "$0")/environment.sh"
+choose_postgres
+
+server=$target/debug/private-server
+library_with_tests=$target/test/libtimedb-in-backend.so
+logs=$target/test/logs
+counts=$target/test/counts.tsv
+mkdir -p "$logs"
+: >"$counts"
+
+# Everything that links no Postgres. The same packages in every call: another set may need other
+# features of the crates they share, and so a second build of them.
+pure=(-p timedb-core -p timedb-testkit -p timedb-examples)
+
+layer_pure() {
+    cargo test --no-fail-fast "${pure[@]}"
+}
+
+# The library with tests in it is copied aside, so that the one that is tested otherwise, and ships,
+# is the one without.
+layer_in_backend() {
+    scripts/build.sh debug in_backend_tests || return
+    cp "$target/debug/libtimedb.so" "$library_with_tests"
+    scripts/build.sh debug || return
+    "$server" run --library "$library_with_tests" -- cargo test "${pure[@]}" --test in_backend
+}
+
+layer_contract() {
+    "$server" run -- scripts/regress.sh contract
+}
+
+layer_interleaving() {
+    "$server" run -- scripts/regress.sh interleaving
+}
+
+layer_client() {
+    "$server" run -- cargo test -p timedb "${features[@]}" --test client
+}
+
+# Reads what the runners say of themselves: cargo's (and libtest-mimic's) "test result: …" and
+# pg_regress's "All 3 tests passed." or "1 of 3 tests failed.", with "# " before it from 16 on.
+count() {
+    awk '
+        /^test result:/ { passed += $4; failed += $6 }
+        match($0, /All [0-9]+ tests passed/) { passed += substr($0, RSTART + 4) }
+        match($0, /[0-9]+ of [0-9]+ tests failed/) {
+            split(substr($0, RSTART), word, " ")
+            failed += word[1]; passed += word[3] - word[1]
+        }
+        END { print passed + 0, failed + 0 }' "$1"
+}
+
+run_layer() {
+    local layer=$1 log=$logs/$1.log status=0 passed failed
+    printf '\n== %s\n' "$layer"
+    "layer_${layer//-/_}" </dev/null 2>&1 | tee "$log" || status=$?
+    read -r passed failed < <(count "$log")
+    # A layer that broke off, or ran nothing, must not look green.
+    if [ "$failed" = 0 ] && { [ "$status" != 0 ] || [ "$passed" = 0 ]; }; then
+        failed=1
+    fi
+    printf '%s\t%s\t%s\n' "$layer" "$passed" "$failed" >>"$counts"
+}
+
+layers=("$@")
+[ $# -gt 0 ] || layers=(pure in-backend contract interleaving client)
+for layer in "${layers[@]}"; do
+    run_layer "$layer"
+done
+
+echo
+awk -F'\t' '
+    BEGIN { printf "%-14s %7s %7s\n", "layer", "passed", "failed" }
+    { printf "%-14s %7d %7d\n", $1, $2, $3; passed += $2; failed += $3 }
+    END { printf "%-14s %7d %7d\n", "all", passed, failed; exit failed > 0 }' "$counts"
