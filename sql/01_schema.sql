@@ -32,6 +32,12 @@ BEGIN
                      'timedb_owner, timedb_api, timedb_auth and timedb_operator have no members.',
             HINT = 'Find out who made it and why, then drop it or take its privileges and memberships away.';
   END LOOP;
+  -- Members of the group of operators may well be there from another database of this cluster; they had better be known.
+  FOR role_name IN
+    SELECT m.member::regrole::text FROM pg_auth_members m WHERE m.roleid = 'timedb_admin'::regrole
+  LOOP
+    RAISE NOTICE 'role "%" is a member of timedb_admin, and so manages the users and keys of every tenant', role_name;
+  END LOOP;
 END
 $roles$;
 

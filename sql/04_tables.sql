@@ -62,7 +62,7 @@ CREATE TABLE timedb.series (
   CONSTRAINT series_pkey PRIMARY KEY (tenant_id, series_id),
   CONSTRAINT series_series_key_labels_key UNIQUE (tenant_id, series_key, labels),
   CONSTRAINT series_series_key_check CHECK (series_key <> '' AND octet_length(series_key) <= 500),
-  CONSTRAINT series_labels_check CHECK (jsonb_typeof(labels) = 'object' AND octet_length(labels::text) <= 2000)
+  CONSTRAINT series_labels_check CHECK (jsonb_typeof(labels) = 'object' AND pg_column_size(labels) <= 2100)
 );
 COMMENT ON TABLE timedb.series IS 'What is measured or forecast: a key and its labels name a series within its tenant.';
 COMMENT ON COLUMN timedb.series.unit IS 'May be set while it is "dimensionless", then stays.';

@@ -20,9 +20,9 @@ CREATE FUNCTION timedb.list_series(
 $$;
 COMMENT ON FUNCTION timedb.list_series() IS 'The tenant''s series, ordered by key.';
 
-CREATE FUNCTION timedb._points(bytes bytea) RETURNS timedb.points
-  AS 'MODULE_PATHNAME', '_points_wrapper' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION timedb._points(bytea) IS 'Points from the bytes that upload and update have packed.';
+CREATE FUNCTION timedb._points_of_bytes(bytes bytea) RETURNS timedb.points
+  AS 'MODULE_PATHNAME', '_points_of_bytes_wrapper' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION timedb._points_of_bytes(bytea) IS 'Points from the bytes that upload and update have packed.';
 
 CREATE FUNCTION timedb.upload(
   run_start_time timestamptz, value_rows json, workflow_id text DEFAULT 'api-workflow',

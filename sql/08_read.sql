@@ -15,21 +15,21 @@ COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) IS
   'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. Ordered by series, valid time, known time and change time.';
 
-CREATE FUNCTION timedb._current_values(
+CREATE FUNCTION timedb._series_values(
   series_id uuid, OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz,
   OUT value float8, OUT run_id uuid, OUT change_time timestamptz, OUT changed_by text, OUT annotation text,
   OUT tags text[]
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', '_current_values_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  AS 'MODULE_PATHNAME', '_series_values_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION timedb._current_values(uuid) IS
+COMMENT ON FUNCTION timedb._series_values(uuid) IS
   'The current values of every run of one series; no row without a login. For the view current_values.';
 
 -- A row a value, but built on the packed rows: a filter on the series still opens only that series.
 CREATE VIEW timedb.current_values WITH (security_invoker = true) AS
   SELECT v.known_time, v.valid_time, v.valid_time_end, s.series_id, s.series_key, s.unit, v.value, v.run_id,
          v.change_time, v.changed_by, v.annotation, v.tags
-  FROM timedb.series s, LATERAL timedb._current_values(s.series_id) v
+  FROM timedb.series s, LATERAL timedb._series_values(s.series_id) v
   WHERE s.tenant_id = (SELECT timedb.current_tenant());
 COMMENT ON VIEW timedb.current_values IS
   'A row a value: the latest version of each run, with series_key and unit, for people and BI tools; empty without a login.';

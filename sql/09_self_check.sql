@@ -100,19 +100,30 @@ WITH
       ('role_bindings', 'timedb_operator', 'DELETE', NULL)
   ),
   table_grants AS (
-    SELECT c.oid::regclass::text AS name, c.relname, NULL::name AS column_, g.grantee, g.privilege_type
+    SELECT c.oid::regclass::text AS name, c.relname, NULL::name AS column_, g.grantee, g.privilege_type, g.is_grantable
     FROM pg_class c, LATERAL aclexplode(c.relacl) g
     WHERE c.relnamespace = 'timedb'::regnamespace AND g.grantee <> c.relowner
     UNION ALL
-    SELECT c.oid::regclass::text, c.relname, a.attname, g.grantee, g.privilege_type
+    SELECT c.oid::regclass::text, c.relname, a.attname, g.grantee, g.privilege_type, g.is_grantable
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid, LATERAL aclexplode(a.attacl) g
     WHERE c.relnamespace = 'timedb'::regnamespace AND g.grantee <> c.relowner
   ),
-  -- What the install script granted on functions; whatever came later should not be there.
-  installed_grants AS (
-    SELECT i.objoid, i.classoid, g.grantee, g.privilege_type
-    FROM pg_init_privs i, LATERAL aclexplode(i.initprivs) g
-    WHERE i.objsubid = 0
+  -- Who may execute a function: the internal ones one role each, the others whoever may sign in.
+  allowed_callers AS (
+    SELECT r.oid,
+           CASE
+             WHEN r.proname ~ '_operator$' OR r.proname = 'self_check' THEN '{timedb_admin}'
+             WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
+             WHEN r.proname IN ('_may', '_require_login', '_points_of_bytes') THEN '{timedb_api}'
+             WHEN r.proname LIKE '\_merge\_points\_%' THEN '{}'
+             WHEN r.proname = 'current_tenant' THEN '{timedb_api,timedb_user,timedb_admin}'
+             WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
+                                'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',
+                                'revoke_key', '_manages_as')
+               OR r.proname ~ '_tenant$' THEN '{timedb_user,timedb_admin}'
+             ELSE '{timedb_user}'
+           END::text[] AS callers
+    FROM routines r
   ),
   roles AS (
     SELECT r.oid, r.rolname, r.rolname IN ('timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator') AS is_owner
@@ -192,7 +203,7 @@ UNION ALL
 SELECT 'nothing more is granted on tables', g.name || coalesce('.' || g.column_, ''),
        g.privilege_type || ' to ' || CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
 FROM table_grants g
-WHERE NOT EXISTS (
+WHERE g.is_grantable OR NOT EXISTS (
   SELECT FROM allowed_grants a
   WHERE a.table_name = g.relname AND g.grantee <> 0 AND a.grantee = g.grantee::regrole::text
     AND a.privilege = g.privilege_type
@@ -202,17 +213,16 @@ SELECT 'nothing more is granted on functions', r.name,
        g.privilege_type || ' to ' || CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
 FROM routines r, LATERAL aclexplode(coalesce(r.proacl, acldefault('f', r.proowner))) g
 WHERE g.grantee <> r.proowner
-  AND (g.grantee = 0
+  AND (g.is_grantable
        OR NOT EXISTS (
-         SELECT FROM installed_grants i
-         WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = r.oid
-           AND i.grantee = g.grantee AND i.privilege_type = g.privilege_type))
+         SELECT FROM allowed_callers a
+         WHERE a.oid = r.oid AND g.grantee <> 0 AND g.grantee::regrole::text = ANY (a.callers)))
 UNION ALL
 SELECT 'nothing more is granted on the schema', 'timedb',
        g.privilege_type || ' to ' || CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
 FROM pg_namespace n, LATERAL aclexplode(n.nspacl) g
 WHERE n.nspname = 'timedb' AND g.grantee <> n.nspowner
-  AND (g.grantee = 0
+  AND (g.is_grantable
        OR g.grantee NOT IN (SELECT r.oid FROM roles r)
        OR g.privilege_type = 'CREATE' AND g.grantee <> 'timedb_owner'::regrole)
 UNION ALL

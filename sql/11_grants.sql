@@ -1,8 +1,31 @@
--- Grants, from nothing: PUBLIC loses what Postgres gives it, then each role gets what it needs and no more.
+-- Grants, from nothing: first everybody loses what Postgres gives to PUBLIC and what the default privileges of this
+-- database give to anybody, then each role gets what it needs and no more.
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA timedb FROM PUBLIC;
-REVOKE ALL ON ALL TABLES IN SCHEMA timedb FROM PUBLIC;
-REVOKE ALL ON SCHEMA timedb FROM PUBLIC;
+
+DO $revoke$
+DECLARE
+  granted record;
+BEGIN
+  FOR granted IN
+    SELECT 'TABLE' AS kind, c.oid::regclass::text AS name, g.grantee
+    FROM pg_class c, LATERAL aclexplode(c.relacl) g
+    WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'v') AND g.grantee <> c.relowner
+    UNION
+    SELECT 'ROUTINE', p.oid::regprocedure::text, g.grantee
+    FROM pg_proc p, LATERAL aclexplode(p.proacl) g
+    WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner
+    UNION
+    SELECT 'SCHEMA', 'timedb', g.grantee
+    FROM pg_namespace n, LATERAL aclexplode(n.nspacl) g
+    WHERE n.nspname = 'timedb' AND g.grantee <> n.nspowner AND g.grantee <> 'timedb_owner'::regrole
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s %s FROM %s', granted.kind, granted.name,
+                   CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+  END LOOP;
+END
+$revoke$;
+
 GRANT USAGE ON SCHEMA timedb TO timedb_api, timedb_auth, timedb_operator, timedb_admin, timedb_user;
 
 -- timedb_api: a tenant's tables, under their policies. Nothing is deleted, and of a row only what is named here changes.
@@ -25,7 +48,7 @@ GRANT SELECT, INSERT, DELETE ON timedb.role_bindings TO timedb_operator;
 -- What policies and function bodies call.
 GRANT EXECUTE ON FUNCTION timedb.current_tenant() TO timedb_api, timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb._presented_key_hash() TO timedb_auth;
-GRANT EXECUTE ON FUNCTION timedb._may(text), timedb._require_login(), timedb._points(bytea) TO timedb_api;
+GRANT EXECUTE ON FUNCTION timedb._may(text), timedb._require_login(), timedb._points_of_bytes(bytea) TO timedb_api;
 
 -- timedb_user: sign in, read the tenant's data, call the API. timedb_admin: sign in, call the API's management.
 GRANT EXECUTE ON FUNCTION timedb.authenticate(text, boolean), timedb.logout(), timedb.whoami(), timedb.pre_request()
@@ -33,6 +56,8 @@ GRANT EXECUTE ON FUNCTION timedb.authenticate(text, boolean), timedb.logout(), t
 
 GRANT SELECT ON timedb.series, timedb.runs, timedb.values, timedb.current_values TO timedb_user;
 GRANT EXECUTE ON FUNCTION
+  timedb.points_in(cstring), timedb.points_out(timedb.points), timedb.points_recv(internal),
+  timedb.points_send(timedb.points),
   timedb.make_points(timestamptz[], float8[], timestamptz[]), timedb.unnest_points(timedb.points),
   timedb.count_points(timedb.points), timedb.bound_points(timedb.points),
   timedb.merge_points(timedb.points, timestamptz, timestamptz, uuid)
@@ -44,7 +69,7 @@ GRANT EXECUTE ON FUNCTION
     timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb),
   timedb.update(json),
   timedb.read(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz),
-  timedb._current_values(uuid)
+  timedb._series_values(uuid)
   TO timedb_user;
 
 GRANT EXECUTE ON FUNCTION

@@ -52,6 +52,8 @@ pub enum Error {
         argument: &'static str,
         reason: String,
     },
+    /// More values of one series than are merged at once.
+    WindowTooWide(usize),
     /// A row of a JSON argument that cannot be taken.
     Row(RowError),
     /// The text form of points that cannot be read.
@@ -99,7 +101,9 @@ impl Error {
             Error::NullArgument(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::BadArgument { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
             Error::TimeOutOfRange(_) => Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
-            Error::TooLong { .. } | Error::TooLarge { .. } => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) => {
+                Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
+            }
             Error::Row(error) => row_code(&error.kind),
             Error::PointsText(_) => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
             Error::PointsBinary(_) => Code::ERRCODE_INVALID_BINARY_REPRESENTATION,
@@ -129,6 +133,9 @@ impl Error {
             Error::TooLong { argument, reason } | Error::TooLarge { argument, reason } => {
                 format!("\"{argument}\" {reason}")
             }
+            Error::WindowTooWide(most) => {
+                format!("more than {most} stored values of one series lie in the windows")
+            }
             Error::Row(error) => error.to_string(),
             Error::PointsText(error) => format!("invalid text form of timedb.points: {error}"),
             Error::PointsBinary(error) => format!("invalid binary form of timedb.points: {error}"),
@@ -151,6 +158,7 @@ impl Error {
             Error::BadArgument { hint, .. } => *hint,
             Error::NoActiveKey(_) => Some("Make one with timedb.create_key()."),
             Error::ScopeTooLow(_) => Some("Ask an administrator of your tenant for such a key."),
+            Error::WindowTooWide(_) => Some("Read narrower windows of valid or known time."),
             Error::TooLarge { .. } => Some("Split it over several calls."),
             Error::Broken(_) => Some("Run SELECT * FROM timedb.self_check() as a superuser."),
             _ => None,

@@ -1,11 +1,11 @@
 //! What differs when PostgREST, or a server that keeps its conventions, calls us: it puts the request into settings,
 //! and an error that should become a status must be raised with SQLSTATE `PGRST`, message and detail in JSON.
 
+use crate::completion::{self, Log};
 use crate::error::Error;
+use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::{PgSqlErrorCode, pg_sys};
-use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::CStr;
 
 /// Whether this transaction serves an HTTP request.
 pub fn in_request() -> bool {
@@ -30,8 +30,9 @@ pub fn report(status: u16, error: &Error) -> ErrorReport {
     });
     // `headers` is not optional for PostgREST.
     let detail = serde_json::json!({ "status": status, "headers": challenge(status) });
-    name_it_pgrst();
-    ErrorReport::new(UNNAMED, message.to_string(), "timedb").set_detail(detail.to_string())
+    completion::link(Log::Whole);
+    ErrorReport::new(completion::PGRST, message.to_string(), "timedb")
+        .set_detail(detail.to_string())
 }
 
 /// A 401 must say how to authenticate.
@@ -52,55 +53,4 @@ fn setting(name: &CStr) -> Option<String> {
         }
         CStr::from_ptr(value).to_str().ok().map(str::to_owned)
     }
-}
-
-/// What pgrx raises where the SQLSTATE should be `PGRST`: it knows Postgres' own only.
-const UNNAMED: PgSqlErrorCode = PgSqlErrorCode::ERRCODE_PROTOCOL_VIOLATION;
-
-/// Names the error that is about to be raised. Postgres asks the callbacks of `error_context_stack` to complete every
-/// error while it is raised, and takes them off again when it is caught: ours completes the SQLSTATE.
-fn name_it_pgrst() {
-    thread_local! {
-        static CALLBACK: UnsafeCell<pg_sys::ErrorContextCallback> =
-            const { UnsafeCell::new(pg_sys::ErrorContextCallback {
-                previous: std::ptr::null_mut(),
-                callback: Some(complete),
-                arg: std::ptr::null_mut(),
-            }) };
-    }
-    // SAFETY: the callback lives as long as the backend, and is linked at most once: a second link would be a circle.
-    unsafe {
-        let ours = CALLBACK.with(UnsafeCell::get);
-        let mut linked = pg_sys::error_context_stack;
-        while !linked.is_null() {
-            if linked == ours {
-                return;
-            }
-            linked = (*linked).previous;
-        }
-        (*ours).previous = pg_sys::error_context_stack;
-        pg_sys::error_context_stack = ours;
-    }
-}
-
-unsafe extern "C-unwind" {
-    /// Postgres' own function, not pgrx's wrapper of it: an error being raised must not meet another guard.
-    fn geterrcode() -> c_int;
-    fn errcode(sqlerrcode: c_int) -> c_int;
-}
-
-unsafe extern "C-unwind" fn complete(_arg: *mut c_void) {
-    // SAFETY: called by errfinish, for the error it finishes.
-    unsafe {
-        if geterrcode() == UNNAMED as c_int {
-            errcode(packed(*b"PGRST"));
-        }
-    }
-}
-
-/// As Postgres packs a SQLSTATE: six bits a character.
-fn packed(state: [u8; 5]) -> c_int {
-    state.iter().rev().fold(0, |code, &byte| {
-        (code << 6) | (c_int::from(byte - b'0') & 0x3f)
-    })
 }

@@ -87,11 +87,8 @@ pub fn scope(name: Option<&str>) -> Result<Scope, Error> {
     let Some(name) = name else {
         return Ok(DEFAULT_SCOPE);
     };
-    name.parse().map_err(|_| Error::BadArgument {
-        argument: "scope",
-        reason: "is not a scope".into(),
-        hint: Some("The scopes are read, write and admin."),
-    })
+    name.parse()
+        .map_err(|_| Error::bad("scope", "must be \"read\", \"write\" or \"admin\""))
 }
 
 #[pg_extern(sql = false)]

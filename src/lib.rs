@@ -5,6 +5,7 @@
 
 mod answer;
 mod cell;
+mod completion;
 mod error;
 mod http;
 #[cfg(feature = "in_backend_tests")]

@@ -81,7 +81,7 @@ fn read(
 
 /// For the view: no error without a login, and the columns that the view does not have from the series itself.
 #[pg_extern(sql = false)]
-fn _current_values(
+fn _series_values(
     series_id: Option<pgrx::Uuid>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
@@ -106,6 +106,9 @@ fn _current_values(
     Ok(output.sheet.close())
 }
 
+/// The versions of a series are merged in memory; beyond this, one client could take all of it.
+const MOST_POINTS_OF_A_SERIES: usize = 20_000_000;
+
 const OPEN: Window = Window {
     start: None,
     end: None,
@@ -125,11 +128,7 @@ fn mode(name: Option<&str>) -> Result<Mode, Error> {
     match name.unwrap_or("flat") {
         "flat" => Ok(Mode::Flat),
         "overlapping" => Ok(Mode::Overlapping),
-        _ => Err(Error::BadArgument {
-            argument: "mode",
-            reason: "is not a mode of reading".into(),
-            hint: Some("The modes are flat and overlapping."),
-        }),
+        _ => Err(Error::bad("mode", "must be \"flat\" or \"overlapping\"")),
     }
 }
 
@@ -293,6 +292,14 @@ impl Output {
             .iter()
             .map(Stored::version)
             .collect::<Result<_, Error>>()?;
+        if versions
+            .iter()
+            .map(|version| version.points.len())
+            .sum::<usize>()
+            > MOST_POINTS_OF_A_SERIES
+        {
+            return Err(Error::WindowTooWide(MOST_POINTS_OF_A_SERIES).into());
+        }
         let picks = merge(&versions, request.mode, request.all_versions, request.valid);
         let mut values = vec![pg_sys::Datum::null(); self.layout.len()];
         let mut nulls = vec![false; self.layout.len()];

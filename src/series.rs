@@ -12,9 +12,14 @@ use uuid::Uuid;
 const NO_UNIT: &str = "dimensionless";
 const LONGEST_KEY: usize = 500;
 const LARGEST_LABELS: i64 = 2000;
+/// Many small labels take more room than their text; an index entry holds them, the key and the tenant.
+const LARGEST_STORED_LABELS: i64 = 2100;
 
 statements! {
-    INSPECT_JSON(JSONBOID) = c"SELECT jsonb_typeof($1), octet_length($1::text)::int8";
+    INSPECT_JSON(JSONBOID) =
+        c"SELECT jsonb_typeof($1), octet_length($1::text)::int8, pg_column_size($1)::int8";
+    TEXTS_BY_KEY(JSONBOID) =
+        c"SELECT t.key, CASE jsonb_typeof(t.value) WHEN 'string' THEN t.value #>> '{}' END FROM jsonb_each($1) t";
     FIND_LABELLED(UUIDOID, TEXTOID, JSONBOID) =
         c"SELECT s.series_id, s.unit
           FROM timedb.series s
@@ -23,12 +28,13 @@ statements! {
         c"INSERT INTO timedb.series (tenant_id, series_id, series_key, unit, description, labels)
           VALUES ($1, $2, $3, $4, $5, coalesce($6, '{}'))
           ON CONFLICT (tenant_id, series_key, labels) DO NOTHING";
-    COMPLETE(UUIDOID, UUIDOID, TEXTOID, TEXTOID) =
+    COMPLETE(UUIDOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID) =
         c"UPDATE timedb.series s
-          SET unit = CASE WHEN s.unit = 'dimensionless' THEN $3 ELSE s.unit END,
-              description = coalesce(s.description, $4)
-          WHERE s.tenant_id = $1 AND s.series_id = $2
-            AND (s.unit = 'dimensionless' AND $3 <> 'dimensionless' OR s.description IS NULL AND $4 IS NOT NULL)";
+          SET unit = CASE WHEN s.unit = 'dimensionless' THEN $4 ELSE s.unit END,
+              description = coalesce(s.description, $5)
+          WHERE s.tenant_id = $1 AND s.series_key = $2 AND s.labels = coalesce($3, '{}')
+            AND (s.unit = 'dimensionless' AND $4 <> 'dimensionless'
+                 OR s.unit IN ('dimensionless', $4) AND s.description IS NULL AND $5 IS NOT NULL)";
     FIND_BY_KEY(UUIDOID, TEXTARRAYOID) =
         c"SELECT s.series_key, s.series_id
           FROM timedb.series s
@@ -64,6 +70,7 @@ fn create_series(
     description: Option<&str>,
     labels: Option<Passed>,
 ) -> Result<pgrx::Uuid> {
+    let tenant = session::require(Scope::Write)?.tenant;
     let name = name.ok_or(Error::NullArgument("name"))?;
     check_key(name)?;
     let unit = unit.unwrap_or(NO_UNIT);
@@ -72,29 +79,34 @@ fn create_series(
     }
     check_labels(labels.as_ref())?;
     let labels = labels.map(|labels| labels.0);
-    let tenant = session::require(Scope::Write)?.tenant;
 
     let identity = [cell::uuid(tenant), cell::text(name), labels];
-    let (id, has_unit) = match find_labelled(&identity)? {
-        Some(found) => found,
-        None => {
-            let new = session::new_id();
-            let description = description.and_then(cell::text);
-            let columns = [
-                cell::uuid(tenant),
-                cell::uuid(new),
-                cell::text(name),
-                cell::text(unit),
-                description,
-                labels,
-            ];
-            statement::run(&INSERT_LABELLED, &columns)?;
-            // Found again, because somebody else may have made it at the same time.
-            find_labelled(&identity)?
-                .ok_or_else(|| Error::Broken("a new series is not there".into()))?
-        }
-    };
-    if has_unit != unit && has_unit != NO_UNIT {
+    let description = description.and_then(cell::text);
+    if find_labelled(&identity)?.is_none() {
+        let columns = [
+            cell::uuid(tenant),
+            cell::uuid(session::new_id()),
+            cell::text(name),
+            cell::text(unit),
+            description,
+            labels,
+        ];
+        statement::run(&INSERT_LABELLED, &columns)?;
+    }
+    // Completed first and looked at afterwards, because somebody else may make or complete it at the same time.
+    statement::run(
+        &COMPLETE,
+        &[
+            cell::uuid(tenant),
+            cell::text(name),
+            labels,
+            cell::text(unit),
+            description,
+        ],
+    )?;
+    let (id, has_unit) = find_labelled(&identity)?
+        .ok_or_else(|| Error::Broken("a new series is not there".into()))?;
+    if has_unit != unit {
         let reason = format!("is \"{unit}\", but series \"{name}\" has \"{has_unit}\"");
         let hint =
             Some("A unit stays once it is set; name another series for values in another unit.");
@@ -105,13 +117,6 @@ fn create_series(
         }
         .into());
     }
-    let completed = [
-        cell::uuid(tenant),
-        cell::uuid(id),
-        cell::text(unit),
-        description.and_then(cell::text),
-    ];
-    statement::run(&COMPLETE, &completed)?;
     Ok(pgrx::Uuid::from_bytes(*id.as_bytes()))
 }
 
@@ -138,28 +143,56 @@ fn check_key(key: &str) -> Result<(), Error> {
 
 fn check_labels(labels: Option<&Passed>) -> Result<()> {
     let Some(labels) = labels else { return Ok(()) };
-    let (kind, size) = inspect_json(labels)?;
-    if kind != "object" {
+    let json = inspect_json(labels)?;
+    if json.kind != "object" {
         return Err(Error::bad("labels", "must be a JSON object").into());
     }
-    if size > LARGEST_LABELS {
-        let reason = format!("is larger than {LARGEST_LABELS} bytes");
-        return Err(Error::TooLong {
-            argument: "labels",
-            reason,
-        }
-        .into());
+    let too_long = |what: &str, most: i64| Error::TooLong {
+        argument: "labels",
+        reason: format!("is larger than {most} bytes{what}"),
+    };
+    if json.text_size > LARGEST_LABELS {
+        return Err(too_long("", LARGEST_LABELS).into());
+    }
+    if json.stored_size > LARGEST_STORED_LABELS {
+        return Err(too_long(" as it is stored", LARGEST_STORED_LABELS).into());
     }
     Ok(())
 }
 
-/// What kind of JSON value an argument is, and the length of its text.
-pub fn inspect_json(json: &Passed) -> Result<(String, i64)> {
+/// What a JSON argument is.
+pub struct Json {
+    /// As `jsonb_typeof` names it.
+    pub kind: String,
+    text_size: i64,
+    stored_size: i64,
+}
+
+pub fn inspect_json(json: &Passed) -> Result<Json> {
     let found = statement::read(&INSPECT_JSON, &[Some(json.0)], |row| {
-        Ok(row.text(1).zip(row.micros(2)))
+        let json = || {
+            let (text_size, stored_size) = (row.micros(2)?, row.micros(3)?);
+            Some(Json {
+                kind: row.text(1)?,
+                text_size,
+                stored_size,
+            })
+        };
+        Ok(json())
     })?;
     let found = found.into_iter().flatten().next();
     found.ok_or_else(|| Error::Broken("a JSON value of no kind".into()).into())
+}
+
+/// A JSON object of texts, by key; none if it is anything else.
+pub fn texts_by_key(json: &Passed) -> Result<Option<HashMap<String, String>>> {
+    if inspect_json(json)?.kind != "object" {
+        return Ok(None);
+    }
+    let found = statement::read(&TEXTS_BY_KEY, &[Some(json.0)], |row| {
+        Ok(row.text(1).zip(row.text(2)))
+    })?;
+    Ok(found.into_iter().collect())
 }
 
 /// A series that an upload refers to by id.

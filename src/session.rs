@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, Sheet};
 use crate::cell;
+use crate::completion::{self, Log};
 use crate::error::{Error, Result};
 use crate::http;
 use crate::settings::{self, Bound, Login, Span};
@@ -132,12 +133,14 @@ fn authenticate(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
     hide_statement();
+    completion::link(Log::Hidden);
     let span = if is_local.unwrap_or(false) || http::in_request() {
         Span::Transaction
     } else {
         Span::Session
     };
     let identity = log_in(api_key, span)?;
+    completion::unlink();
     Ok(Answer::row(fcinfo, &described(&identity)))
 }
 
@@ -150,10 +153,11 @@ fn logout() {
 fn pre_request() -> Result<()> {
     settings::clear(Span::Transaction);
     use_utc();
-    match http::header("x-api-key") {
-        Some(api_key) => log_in(Some(&api_key), Span::Transaction).map(drop),
-        None => Err(Error::LoginNeeded.into()),
-    }
+    let refused = settings::refuse(Span::Transaction);
+    let api_key = http::header("x-api-key").ok_or(Error::LoginNeeded)?;
+    log_in(Some(&api_key), Span::Transaction)?;
+    refused.lift();
+    Ok(())
 }
 
 /// Binds to the key's tenant; whatever goes wrong, nobody is logged in afterwards.

@@ -160,7 +160,7 @@ pub fn bind(login: Login, span: Span) {
 pub fn clear(span: Span) {
     match span {
         Span::Session => forget_refusals(),
-        Span::Transaction => REFUSED_IN_TRANSACTION.set(Refusal::default()),
+        Span::Transaction => {}
     }
     set("", "", span);
 }
@@ -364,7 +364,7 @@ unsafe extern "C-unwind" fn watch_for_reset_all(
 ) {
     // SAFETY: the arguments are passed on as they came; a planned utility statement always has its node.
     unsafe {
-        if resets_all((*statement).utilityStmt) {
+        if resets_all((*statement).utilityStmt, context) {
             forget_refusals();
         }
         let next = NEXT_UTILITY_HOOK
@@ -384,21 +384,29 @@ unsafe extern "C-unwind" fn watch_for_reset_all(
     }
 }
 
+/// Whether a statement resets all settings: DISCARD ALL does not where it must fail, in a transaction block or a function.
+///
 /// # Safety
 /// The pointer is null or points to a node.
-unsafe fn resets_all(node: *mut pg_sys::Node) -> bool {
+unsafe fn resets_all(
+    node: *mut pg_sys::Node,
+    context: pg_sys::ProcessUtilityContext::Type,
+) -> bool {
     if node.is_null() {
         return false;
     }
-    // SAFETY: the tag says which node it is.
+    // SAFETY: the tag says which node it is; the transaction's state is only read.
     unsafe {
         match (*node).type_ {
             pg_sys::NodeTag::T_VariableSetStmt => {
-                (*node.cast::<pg_sys::VariableSetStmt>()).kind
-                    == pg_sys::VariableSetKind::VAR_RESET_ALL
+                let statement = node.cast::<pg_sys::VariableSetStmt>();
+                (*statement).kind == pg_sys::VariableSetKind::VAR_RESET_ALL
             }
             pg_sys::NodeTag::T_DiscardStmt => {
-                (*node.cast::<pg_sys::DiscardStmt>()).target == pg_sys::DiscardMode::DISCARD_ALL
+                let statement = node.cast::<pg_sys::DiscardStmt>();
+                (*statement).target == pg_sys::DiscardMode::DISCARD_ALL
+                    && context == pg_sys::ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL
+                    && !pg_sys::IsTransactionBlock()
             }
             _ => false,
         }

@@ -18,7 +18,7 @@ statements! {
     ) = c"INSERT INTO timedb.values (tenant_id, changed_by, series_id, run_id, change_time, part, known_time, valid_from,
                                      valid_to, points, annotation, tags)
           SELECT $1, $2, r.series_id, r.run_id, r.change_time, r.part, r.known_time, r.valid_from, r.valid_to,
-                 timedb._points(r.points), r.annotation,
+                 timedb._points_of_bytes(r.points), r.annotation,
                  CASE WHEN r.tags IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(r.tags::json)) END
           FROM ROWS FROM (unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
                           unnest($10), unnest($11), unnest($12))

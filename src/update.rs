@@ -21,7 +21,8 @@ use timedb_core::scope::Scope;
 use timedb_core::time::Time;
 use uuid::Uuid;
 
-const MOST_UPDATES: usize = 1_000_000;
+const MOST_UPDATES: usize = 100_000;
+const LONGEST_JSON: usize = 64 << 20;
 
 statements! {
     MARK_RUNS(UUIDOID, UUIDARRAYOID) =
@@ -71,6 +72,14 @@ type Target = (Uuid, Uuid);
 fn update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Result<Answer> {
     let writer = session::require(Scope::Write)?;
     let json = updates.ok_or(Error::NullArgument("updates"))?;
+    if json.len() > LONGEST_JSON {
+        let reason = format!("is longer than {LONGEST_JSON} bytes");
+        return Err(Error::TooLarge {
+            argument: "updates",
+            reason,
+        }
+        .into());
+    }
     let updates = read_updates(json, MOST_UPDATES, &mut answer_cancel).map_err(Error::Row)?;
     let changes = mark_runs(writer.tenant, &updates)?;
     check_series(writer.tenant, &updates)?;

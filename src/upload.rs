@@ -9,8 +9,8 @@ use crate::session;
 use crate::standing::Identity;
 use crate::statement::{self, statements};
 use crate::stored::{Change, NewRows, Remark};
+use pgrx::Array;
 use pgrx::prelude::*;
-use pgrx::{Array, JsonB};
 use serde::{Serialize, Serializer};
 use std::collections::HashMap;
 use timedb_core::points::Point;
@@ -38,7 +38,7 @@ struct RunArguments<'a> {
     run_finish_time: Option<i64>,
     known_time: Option<i64>,
     run_params: Option<Passed>,
-    series_descriptions: Option<JsonB>,
+    series_descriptions: Option<Passed>,
 }
 
 /// A run to be stored, its arguments checked.
@@ -64,7 +64,7 @@ fn upload(
     run_finish_time: Option<i64>,
     known_time: Option<i64>,
     run_params: Option<Passed>,
-    series_descriptions: Option<JsonB>,
+    series_descriptions: Option<Passed>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
     let writer = session::require(Scope::Write)?;
@@ -97,7 +97,7 @@ fn upload_points(
     run_finish_time: Option<i64>,
     known_time: Option<i64>,
     run_params: Option<Passed>,
-    series_descriptions: Option<JsonB>,
+    series_descriptions: Option<Passed>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
     let writer = session::require(Scope::Write)?;
@@ -147,23 +147,25 @@ impl<'a> RunArguments<'a> {
 
 fn object_or_null(json: Option<Passed>) -> Result<Option<pg_sys::Datum>> {
     let Some(json) = json else { return Ok(None) };
-    match series::inspect_json(&json)?.0.as_str() {
+    match series::inspect_json(&json)?.kind.as_str() {
         "object" => Ok(Some(json.0)),
         "null" => Ok(None),
         _ => Err(Error::bad("run_params", "must be a JSON object").into()),
     }
 }
 
-fn descriptions(json: Option<JsonB>) -> Result<HashMap<String, String>> {
-    match json.map(|JsonB(value)| serde_json::from_value(value)) {
-        None => Ok(HashMap::new()),
-        Some(Ok(descriptions)) => Ok(descriptions),
-        Some(Err(_)) => Err(Error::bad(
+fn descriptions(json: Option<Passed>) -> Result<HashMap<String, String>> {
+    let Some(json) = json else {
+        return Ok(HashMap::new());
+    };
+    let descriptions = series::texts_by_key(&json)?;
+    descriptions.ok_or_else(|| {
+        Error::bad(
             "series_descriptions",
             "must be a JSON object of texts by series key",
         )
-        .into()),
-    }
+        .into()
+    })
 }
 
 fn rows_of_arrays(
@@ -376,13 +378,20 @@ fn describe(
     descriptions: &HashMap<String, String>,
     resolved: &[Resolved],
 ) -> Result<()> {
+    if descriptions.is_empty() {
+        return Ok(());
+    }
+    let by_name: HashMap<&str, Uuid> = resolved
+        .iter()
+        .map(|series| (series.name.as_str(), series.id))
+        .collect();
     let mut described = Vec::with_capacity(descriptions.len());
     for (name, description) in descriptions {
-        let Some(series) = resolved.iter().find(|series| series.name == *name) else {
+        let Some(&id) = by_name.get(name.as_str()) else {
             let reason = format!("describes \"{name}\", which is no series of this upload");
             return Err(Error::bad("series_descriptions", reason).into());
         };
-        described.push((series.id, description.clone()));
+        described.push((id, description.clone()));
     }
     series::describe(tenant, &described)
 }

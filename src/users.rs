@@ -19,14 +19,16 @@ statements! {
           FROM timedb.users u
           WHERE ($1 IS NULL OR u.tenant_id = $1) AND ($2 OR u.is_active)
           ORDER BY u.created_at DESC, u.user_id DESC";
-    /// Locked, so that two who manage one user do so one after the other.
     FIND_USER(UUIDOID, UUIDOID, TEXTOID) =
         c"SELECT u.tenant_id, u.user_id
           FROM timedb.users u
           WHERE ($1 IS NULL OR u.tenant_id = $1) AND ($2 IS NULL OR u.user_id = $2) AND ($3 IS NULL OR u.email = $3)
           ORDER BY u.tenant_id, u.user_id
-          LIMIT 2
-          FOR NO KEY UPDATE";
+          LIMIT 2";
+    /// Changes nothing, and yet two who manage one user do so one after the other: the later one sees what the earlier has
+    /// done, or fails with 40001 where its snapshot is older. A mere lock would not.
+    TOUCH_USER(UUIDOID, UUIDOID) =
+        c"UPDATE timedb.users u SET is_active = u.is_active WHERE u.tenant_id = $1 AND u.user_id = $2";
     SET_ACTIVE(UUIDOID, UUIDOID, BOOLOID) =
         c"UPDATE timedb.users u
           SET is_active = $3,
@@ -101,9 +103,10 @@ fn _set_user_active(
     email: Option<&str>,
     user_id: Option<pgrx::Uuid>,
     tenant_id: Option<pgrx::Uuid>,
-    is_active: bool,
+    is_active: Option<bool>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
+    let is_active = is_active.ok_or(Error::NullArgument("is_active"))?;
     let user = find(&UserName {
         email,
         user_id,
@@ -123,7 +126,7 @@ fn _set_user_active(
         .ok_or_else(|| Error::absent_id("user", user.id).into())
 }
 
-/// The user that the arguments name: one of email and user_id is needed, and an email of several tenants is no name.
+/// The user that the arguments name, reserved for this transaction: one of email and user_id is needed, and an email of several tenants is no name.
 pub fn find(name: &UserName) -> Result<User> {
     let email = name.email.map(canonical_email).transpose()?;
     let user_id = name.user_id.map(id);
@@ -160,7 +163,9 @@ pub fn find(name: &UserName) -> Result<User> {
         }
         .into());
     }
-    found.into_iter().next().ok_or_else(|| absent().into())
+    let user = found.into_iter().next().ok_or_else(absent)?;
+    statement::run(&TOUCH_USER, &[cell::uuid(user.tenant), cell::uuid(user.id)])?;
+    Ok(user)
 }
 
 /// The tenant to list: an operator's choice, or all; an admin's own, and no other.

@@ -8,13 +8,19 @@ use pgrx::datum::Internal;
 use pgrx::pg_extern;
 use pgrx::pg_sys;
 use timedb_core::merge::{Mode, Version, Window, merge};
-use timedb_core::points::{Point, pack};
+use timedb_core::points::{MOST_POINTS, Point, pack};
 use timedb_core::time::Time;
 use uuid::Uuid;
 
 /// What has been aggregated so far.
 #[derive(Default)]
-struct State(Vec<Entry>);
+struct State {
+    entries: Vec<Entry>,
+    points: usize,
+}
+
+/// The most points that are merged at once: a few bytes can claim many, and all of them are opened.
+const MOST_MERGED: usize = 2 * MOST_POINTS;
 
 struct Entry {
     points: Packed,
@@ -42,12 +48,21 @@ fn _merge_points_step(
         if pg_sys::AggCheckCallContext(fcinfo, &mut context) == 0 {
             return Err(Error::Broken("merge_points called outside an aggregate".into()).into());
         }
-        let state_of = |state: &mut Internal| {
-            let before = pg_sys::MemoryContextSwitchTo(context);
-            state.get_or_insert_with(State::default).0.extend(entry);
-            pg_sys::MemoryContextSwitchTo(before);
-        };
-        state_of(&mut state);
+        let before = pg_sys::MemoryContextSwitchTo(context);
+        let so_far = state.get_or_insert_with(State::default);
+        pg_sys::MemoryContextSwitchTo(before);
+        if let Some(entry) = entry {
+            so_far.points += entry.points.read()?.len();
+            so_far.entries.push(entry);
+        }
+        if so_far.points > MOST_MERGED {
+            let reason = format!("are more than {MOST_MERGED} in all");
+            return Err(Error::TooLarge {
+                argument: "points",
+                reason,
+            }
+            .into());
+        }
     }
     Ok(state)
 }
@@ -72,11 +87,11 @@ fn _merge_points_final(state: Internal) -> Result<Option<Packed>> {
     let Some(state) = (unsafe { state.get::<State>() }) else {
         return Ok(None);
     };
-    if state.0.is_empty() {
+    if state.entries.is_empty() {
         return Ok(None);
     }
     let versions: Vec<Version> = state
-        .0
+        .entries
         .iter()
         .map(Entry::version)
         .collect::<Result<_, Error>>()?;

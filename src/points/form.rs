@@ -36,7 +36,7 @@ fn points_send(points: Packed) -> Vec<u8> {
 }
 
 #[pg_extern(sql = false)]
-fn _points(bytes: Vec<u8>) -> Result<Packed> {
+fn _points_of_bytes(bytes: Vec<u8>) -> Result<Packed> {
     let packed = Packed(bytes);
     packed.read()?;
     Ok(packed)

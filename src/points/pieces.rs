@@ -4,7 +4,7 @@ use super::Packed;
 use crate::answer::{Answer, Sheet};
 use crate::cell;
 use crate::error::{Error, Result};
-use crate::upload::{element_time, null_element};
+use crate::upload::{answer_cancel, element_time, null_element};
 use pgrx::Array;
 use pgrx::prelude::*;
 use timedb_core::points::{Point, pack};
@@ -49,7 +49,10 @@ fn unequal(argument: &'static str, length: usize, times: usize) -> Error {
 #[pg_extern(sql = false)]
 fn unnest_points(points: Packed, fcinfo: pg_sys::FunctionCallInfo) -> Result<Answer> {
     let mut sheet = Sheet::open(fcinfo);
-    for point in points.read()?.iter() {
+    for (place, point) in points.read()?.iter().enumerate() {
+        if place % 4096 == 0 {
+            answer_cancel();
+        }
         sheet.put(&[
             cell::time(point.start),
             point.end.and_then(cell::time),

@@ -24,7 +24,7 @@ use std::fmt;
 use crate::time::Time;
 
 pub use iter::Iter;
-pub use write::{Unordered, pack};
+pub use write::{PackError, pack};
 
 const VERSION: u8 = 1;
 

@@ -7,8 +7,12 @@ mod text;
 
 use crate::time::Time;
 
-pub use bytes::{Corrupt, Iter, Points, Unordered, pack};
+pub use bytes::{Corrupt, Iter, PackError, Points, pack};
 pub use text::{TextError, from_text, to_text};
+
+/// The most points that one vector holds. A few bytes can claim any number of nulls or equal steps; memory for each claim
+/// would let anybody bring down the process.
+pub const MOST_POINTS: usize = 5_000_000;
 
 /// One value of a series: at a moment, or over an interval `[start, end)`. A value may be null: known to be absent.
 #[derive(Clone, Copy, Debug)]

@@ -12,6 +12,9 @@ use crate::points::Point;
 /// The longest key of a series, in bytes: it is part of a unique index.
 const LONGEST_KEY: usize = 500;
 
+/// How many series one upload writes at most: each costs memory far beyond what it takes to name it.
+const MOST_SERIES: usize = 100_000;
+
 /// How a client names a series: by key, by id, or by both (which must then agree). At least one is there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SeriesRef {
@@ -102,6 +105,10 @@ impl UploadColumns {
         }
         check_reference(key, id)?;
         let place = self.series.len();
+        if place == MOST_SERIES {
+            let reason = format!("names more than {MOST_SERIES} series");
+            return Err(Refusal::new(Kind::TooMany, reason));
+        }
         self.places
             .insert((key.map(|key| Cow::Owned(key.to_owned())), id), place);
         self.series.push(SeriesRows {

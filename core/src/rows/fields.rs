@@ -10,6 +10,12 @@ use crate::time::Time;
 /// How much of a client's own text a message repeats, in characters.
 const ECHOED: usize = 64;
 
+/// How many tags one value has at most.
+pub(super) const MOST_TAGS: usize = 100;
+/// The longest tag, and the longest annotation, in bytes.
+pub(super) const LONGEST_TAG: usize = 200;
+pub(super) const LONGEST_ANNOTATION: usize = 10_000;
+
 /// A field of a row, of an upload or of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
@@ -124,6 +130,17 @@ pub(super) fn needed<T>(field: Field, given: Option<T>) -> Result<T, Refusal> {
 
 pub(super) fn not_null<T>(given: Option<T>) -> Result<T, Refusal> {
     given.ok_or_else(|| Refusal::new(Kind::NullNotAllowed, "must not be null"))
+}
+
+/// A text no longer than what is stored of its kind.
+pub(super) fn not_longer(text: &str, most_bytes: usize) -> Result<(), Refusal> {
+    if text.len() > most_bytes {
+        return Err(Refusal::new(
+            Kind::TooLong,
+            format!("is longer than {most_bytes} bytes"),
+        ));
+    }
+    Ok(())
 }
 
 /// An interval ends after it starts.

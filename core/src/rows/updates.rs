@@ -3,12 +3,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use uuid::Uuid;
 
-use super::fields::{Given, check_end, needed, not_null};
+use super::fields::{
+    Given, LONGEST_ANNOTATION, LONGEST_TAG, check_end, needed, not_longer, not_null,
+};
 use super::walk::{Rows, walk};
 use super::{Field, Refusal, RowError};
 use crate::time::Time;
@@ -108,10 +111,8 @@ impl<'de> Rows<'de> for UpdateRows {
             Field::ValidTime => row.start = Some(not_null(field.time(given)?)?),
             Field::ValidTimeEnd => row.end = field.time(given)?,
             Field::Value => row.value = Change::to(field.number(given)?),
-            Field::Annotation => {
-                row.annotation = Change::to(field.text(given)?.and_then(|text| annotation(&text)))
-            }
-            Field::Tags => row.tags = Change::to(field.list(given)?.and_then(tags)),
+            Field::Annotation => row.annotation = Change::to(annotation(field.text(given)?)?),
+            Field::Tags => row.tags = Change::to(tags(field.list(given)?)?),
             // Not among FIELDS.
             Field::ValueKey => {}
         }
@@ -144,19 +145,24 @@ impl<T> Change<T> {
 }
 
 /// An annotation as it is stored; a blank one is none.
-fn annotation(text: &str) -> Option<String> {
+fn annotation(text: Option<Cow<str>>) -> Result<Option<String>, Refusal> {
+    let Some(text) = text else { return Ok(None) };
     let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    not_longer(text, LONGEST_ANNOTATION)?;
+    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 /// Tags as they are stored; an empty list is none.
-fn tags(list: Vec<String>) -> Option<Vec<String>> {
+fn tags(list: Option<Vec<String>>) -> Result<Option<Vec<String>>, Refusal> {
     let mut tags: Vec<String> = list
+        .unwrap_or_default()
         .iter()
         .map(|tag| tag.trim().to_lowercase())
         .filter(|tag| !tag.is_empty())
         .collect();
     tags.sort_unstable();
     tags.dedup();
-    (!tags.is_empty()).then_some(tags)
+    tags.iter()
+        .try_for_each(|tag| not_longer(tag, LONGEST_TAG))?;
+    Ok((!tags.is_empty()).then_some(tags))
 }

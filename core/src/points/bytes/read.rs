@@ -5,6 +5,7 @@ use super::{
     Corrupt, ENCODING, ENCODING_PLAIN, ENDS, ENDS_CONSTANT, ENDS_LISTED, Ends, IRREGULAR, NULLS,
     Points, Spacing, Times, VERSION,
 };
+use crate::points::MOST_POINTS;
 use crate::time::Time;
 
 const OUT_OF_RANGE: Corrupt = Corrupt("a time is out of range");
@@ -17,6 +18,9 @@ impl<'a> Points<'a> {
         let flags = read_flags(&mut cursor)?;
         let count =
             usize::try_from(cursor.varint()?).map_err(|_| Corrupt("the count is too large"))?;
+        if count > MOST_POINTS {
+            return Err(Corrupt("more points than a vector holds"));
+        }
         let points = if count == 0 {
             read_nothing(flags)?
         } else {

@@ -79,21 +79,21 @@ fn a_grid_costs_eight_bytes_a_value_and_a_short_header() {
 fn points_out_of_order_are_refused_with_their_index() {
     assert_eq!(
         pack(&[moment(1, 0.0), moment(1, 0.0)]),
-        Err(Unordered::Key(1))
+        Err(PackError::Key(1))
     );
     assert_eq!(
         pack(&[moment(1, 0.0), moment(2, 0.0), moment(0, 0.0)]),
-        Err(Unordered::Key(2))
+        Err(PackError::Key(2))
     );
     assert_eq!(
         pack(&[interval(1, 1), moment(1, 0.0)]),
-        Err(Unordered::Key(1))
+        Err(PackError::Key(1))
     );
     assert_eq!(
         pack(&[moment(0, 0.0), interval(1, 0)]),
-        Err(Unordered::End(1))
+        Err(PackError::End(1))
     );
-    assert_eq!(pack(&[interval(1, -1)]), Err(Unordered::End(0)));
+    assert_eq!(pack(&[interval(1, -1)]), Err(PackError::End(0)));
 }
 
 #[test]
@@ -210,7 +210,7 @@ proptest! {
         let (from, to) = (from.index(points.len()), to.index(points.len()));
         points.swap(from, to);
         let expected = (1..points.len()).find(|&at| points[at].key() <= points[at - 1].key());
-        prop_assert_eq!(pack(&points).err(), expected.map(Unordered::Key));
+        prop_assert_eq!(pack(&points).err(), expected.map(PackError::Key));
     }
 
     #[test]

@@ -4,40 +4,43 @@ use std::fmt;
 
 use super::cursor::push_varint;
 use super::{ENCODING_PLAIN, ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, VERSION};
-use crate::points::Point;
+use crate::points::{MOST_POINTS, Point};
 
 const HEADER_BYTES: usize = 32;
 
 /// Points that cannot be packed, with the index of the first one that is at fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unordered {
+pub enum PackError {
     /// Its key is not greater than the key of the point before it.
     Key(usize),
     /// Its end is not after its start.
     End(usize),
+    /// It is one more than a vector holds.
+    TooMany(usize),
 }
 
-impl Unordered {
+impl PackError {
     pub fn index(self) -> usize {
         match self {
-            Unordered::Key(index) | Unordered::End(index) => index,
+            PackError::Key(index) | PackError::End(index) | PackError::TooMany(index) => index,
         }
     }
 }
 
-impl fmt::Display for Unordered {
+impl fmt::Display for PackError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Unordered::Key(index) => write!(f, "point {index} is not after the one before it"),
-            Unordered::End(index) => write!(f, "point {index} does not end after its start"),
+            PackError::Key(index) => write!(f, "point {index} is not after the one before it"),
+            PackError::End(index) => write!(f, "point {index} does not end after its start"),
+            PackError::TooMany(index) => write!(f, "more than {index} points"),
         }
     }
 }
 
-impl std::error::Error for Unordered {}
+impl std::error::Error for PackError {}
 
 /// Packs points that are in strictly ascending order of their keys.
-pub fn pack(points: &[Point]) -> Result<Vec<u8>, Unordered> {
+pub fn pack(points: &[Point]) -> Result<Vec<u8>, PackError> {
     check_order(points)?;
     let mut bytes = Vec::with_capacity(HEADER_BYTES + points.len() * size_of::<f64>());
     bytes.extend([VERSION, flags(points)]);
@@ -52,14 +55,17 @@ pub fn pack(points: &[Point]) -> Result<Vec<u8>, Unordered> {
     Ok(bytes)
 }
 
-fn check_order(points: &[Point]) -> Result<(), Unordered> {
+fn check_order(points: &[Point]) -> Result<(), PackError> {
+    if points.len() > MOST_POINTS {
+        return Err(PackError::TooMany(MOST_POINTS));
+    }
     let mut before = None;
     for (index, point) in points.iter().enumerate() {
         if point.end.is_some_and(|end| end <= point.start) {
-            return Err(Unordered::End(index));
+            return Err(PackError::End(index));
         }
         if before.is_some_and(|before| point.key() <= before) {
-            return Err(Unordered::Key(index));
+            return Err(PackError::Key(index));
         }
         before = Some(point.key());
     }

@@ -1,11 +1,13 @@
 //! From text to points. Whatever does not fit together is refused, so that no typing error becomes data.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use super::value::{Duration, Moment, Value};
-use crate::points::Point;
+use crate::points::{MOST_POINTS, Point};
 use crate::time::Time;
 
 const MESSAGE_CHARS: usize = 200;
@@ -19,10 +21,38 @@ pub struct TextError(String);
 struct Text {
     start: Option<Moment>,
     step: Option<Duration>,
-    times: Option<Vec<Moment>>,
+    times: Option<Bounded<Moment>>,
     length: Option<Duration>,
-    ends: Option<Vec<Option<Moment>>>,
-    values: Vec<Value>,
+    ends: Option<Bounded<Option<Moment>>>,
+    values: Bounded<Value>,
+}
+
+/// A list that is refused at the element after [`MOST_POINTS`], before memory is spent on the rest.
+struct Bounded<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bounded<T>, D::Error> {
+        struct Elements<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<T> {
+            type Value = Bounded<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                write!(f, "an array of at most {MOST_POINTS} elements")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Bounded<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(element) = elements.next_element()? {
+                    if list.len() == MOST_POINTS {
+                        return Err(de::Error::invalid_length(MOST_POINTS + 1, &self));
+                    }
+                    list.push(element);
+                }
+                Ok(Bounded(list))
+            }
+        }
+        deserializer.deserialize_seq(Elements(PhantomData))
+    }
 }
 
 /// The points a text holds, in its order: packing them checks that this is ascending.
@@ -34,7 +64,7 @@ pub fn from_text(text: &str) -> Result<Vec<Point>, TextError> {
     let text: Text = serde_json::from_str(text).map_err(TextError::new)?;
     let starts = starts(&text)?;
     let ends = ends(&text, &starts)?;
-    let points = starts.into_iter().zip(ends).zip(text.values);
+    let points = starts.into_iter().zip(ends).zip(text.values.0);
     Ok(points
         .map(|((start, end), value)| Point {
             start,
@@ -45,11 +75,11 @@ pub fn from_text(text: &str) -> Result<Vec<Point>, TextError> {
 }
 
 fn starts(text: &Text) -> Result<Vec<Time>, TextError> {
-    let count = text.values.len();
+    let count = text.values.0.len();
     match (&text.start, &text.step, &text.times) {
         (None, None, Some(times)) => {
-            same_length("times", times.len(), count)?;
-            Ok(times.iter().map(|time| time.0).collect())
+            same_length("times", times.0.len(), count)?;
+            Ok(times.0.iter().map(|time| time.0).collect())
         }
         (Some(start), step, None) => grid(start.0, step.as_ref(), count),
         (None, None, None) if count == 0 => Ok(Vec::new()),
@@ -86,8 +116,9 @@ fn ends(text: &Text, starts: &[Time]) -> Result<Vec<Option<Time>>, TextError> {
             .map(|&start| plus(start, length.0).map(Some))
             .collect(),
         (None, Some(ends)) => {
-            same_length("ends", ends.len(), starts.len())?;
+            same_length("ends", ends.0.len(), starts.len())?;
             Ok(ends
+                .0
                 .iter()
                 .map(|end| end.as_ref().map(|end| end.0))
                 .collect())

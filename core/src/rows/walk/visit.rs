@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{Rows, Walk};
-use crate::rows::fields::Given;
+use crate::rows::fields::{Given, MOST_TAGS};
 use crate::rows::{Field, Kind, Refusal};
 
 /// The whole argument.
@@ -168,6 +168,11 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Value<'_, '_, R> {
         let mut list = Vec::new();
         for tag in 0.. {
             walk.tag = Some(tag);
+            if tag > MOST_TAGS {
+                walk.tag = None;
+                let reason = format!("has more than {MOST_TAGS} elements");
+                return Err(walk.refuse(Refusal::new(Kind::TooMany, reason)));
+            }
             match tags.next_element_seed(Tag(walk))? {
                 Some(tag) => list.push(tag),
                 None => break,
