@@ -4,6 +4,7 @@ set -euo pipefail
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$project"
+export TIMEDB_PROJECT=$project
 
 # An absolute path, because some of the tools below change their working directory.
 target=$(realpath -m "${CARGO_TARGET_DIR:-$project/target}")

@@ -34,6 +34,8 @@ pub enum Error {
     NoActiveKey(Uuid),
     /// Null for an argument that needs a value, or inside an array.
     NullArgument(&'static str),
+    /// Null inside an array.
+    NullElement(&'static str),
     /// A value that the argument cannot take.
     BadArgument {
         argument: &'static str,
@@ -75,6 +77,15 @@ impl Error {
         }
     }
 
+    /// A text no longer than what is stored of its kind.
+    pub fn if_longer(argument: &'static str, text: &str, most_bytes: usize) -> Result<(), Error> {
+        if text.len() <= most_bytes {
+            return Ok(());
+        }
+        let reason = format!("is longer than {most_bytes} bytes");
+        Err(Error::TooLong { argument, reason })
+    }
+
     pub fn absent_user(name: impl Into<String>) -> Error {
         Error::Absent {
             what: "user",
@@ -98,7 +109,7 @@ impl Error {
             Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => {
                 Code::ERRCODE_UNDEFINED_OBJECT
             }
-            Error::NullArgument(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            Error::NullArgument(_) | Error::NullElement(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::BadArgument { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
             Error::TimeOutOfRange(_) => Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
             Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) => {
@@ -124,6 +135,7 @@ impl Error {
             }
             Error::NoActiveKey(user) => format!("user \"{user}\" has no active key"),
             Error::NullArgument(argument) => format!("\"{argument}\" must not be null"),
+            Error::NullElement(argument) => format!("\"{argument}\" must not contain null"),
             Error::BadArgument {
                 argument, reason, ..
             } => format!("\"{argument}\" {reason}"),

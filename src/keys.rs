@@ -47,6 +47,8 @@ statements! {
 /// What a new key may do where nobody says.
 const DEFAULT_SCOPE: Scope = Scope::Write;
 
+const LONGEST_NAME: usize = 200;
+
 /// A key just made: its text, to be shown once.
 pub struct NewKey {
     pub id: Uuid,
@@ -103,6 +105,7 @@ fn _create_key(
 ) -> Result<Answer> {
     let scope = self::scope(scope)?;
     let expires_at = moment::optional("expires_at", expires_at)?;
+    Error::if_longer("name", name.unwrap_or_default(), LONGEST_NAME)?;
     let user = users::find(&UserName {
         email,
         user_id,

@@ -142,7 +142,7 @@ fn without_nulls(argument: &'static str, array: Option<Passed>) -> Result<Cell, 
         pg_sys::array_contains_nulls(array)
     };
     if has_nulls {
-        Err(Error::NullArgument(argument))
+        Err(Error::NullElement(argument))
     } else {
         Ok(Some(datum))
     }

@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 const NO_UNIT: &str = "dimensionless";
 const LONGEST_KEY: usize = 500;
+const LONGEST_UNIT: usize = 100;
+const LONGEST_DESCRIPTION: usize = 10_000;
 const LARGEST_LABELS: i64 = 2000;
 /// Many small labels take more room than their text; an index entry holds them, the key and the tenant.
 const LARGEST_STORED_LABELS: i64 = 2100;
@@ -77,6 +79,12 @@ fn create_series(
     if unit.trim().is_empty() {
         return Err(Error::bad("unit", "is blank").into());
     }
+    Error::if_longer("unit", unit, LONGEST_UNIT)?;
+    Error::if_longer(
+        "description",
+        description.unwrap_or_default(),
+        LONGEST_DESCRIPTION,
+    )?;
     check_labels(labels.as_ref())?;
     let labels = labels.map(|labels| labels.0);
 
@@ -131,14 +139,7 @@ fn check_key(key: &str) -> Result<(), Error> {
     if key.trim().is_empty() {
         return Err(Error::bad("name", "is blank"));
     }
-    if key.len() > LONGEST_KEY {
-        let reason = format!("is longer than {LONGEST_KEY} bytes");
-        return Err(Error::TooLong {
-            argument: "name",
-            reason,
-        });
-    }
-    Ok(())
+    Error::if_longer("name", key, LONGEST_KEY)
 }
 
 fn check_labels(labels: Option<&Passed>) -> Result<()> {
@@ -186,8 +187,10 @@ pub fn inspect_json(json: &Passed) -> Result<Json> {
 
 /// A JSON object of texts, by key; none if it is anything else.
 pub fn texts_by_key(json: &Passed) -> Result<Option<HashMap<String, String>>> {
-    if inspect_json(json)?.kind != "object" {
-        return Ok(None);
+    match inspect_json(json)?.kind.as_str() {
+        "object" => {}
+        "null" => return Ok(Some(HashMap::new())),
+        _ => return Ok(None),
     }
     let found = statement::read(&TEXTS_BY_KEY, &[Some(json.0)], |row| {
         Ok(row.text(1).zip(row.text(2)))
@@ -262,6 +265,9 @@ fn find_by_key(tenant: Uuid, keys: &[&str]) -> Result<HashMap<String, Uuid>> {
 pub fn describe(tenant: Uuid, descriptions: &[(Uuid, String)]) -> Result<()> {
     if descriptions.is_empty() {
         return Ok(());
+    }
+    for (_, text) in descriptions {
+        Error::if_longer("series_descriptions", text, LONGEST_DESCRIPTION)?;
     }
     let (ids, texts): (Vec<Uuid>, Vec<&str>) = descriptions
         .iter()

@@ -238,7 +238,10 @@ fn outcome(update: &UpdateRow, stored: Option<Stored>) -> Result<Outcome, Error>
             return Err(Error::AbsentInRow {
                 path: format!("updates[{}]", update.row),
                 what: "value",
-                name: update.start.to_string(),
+                name: match update.end {
+                    None => update.start.to_string(),
+                    Some(end) => format!("{}/{end}", update.start),
+                },
             });
         }
         let nothing = Version {

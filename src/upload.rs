@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 /// What one call takes: past it, memory would no longer be bounded by anything.
 pub const MOST_ROWS: usize = 5_000_000;
+const LONGEST_WORKFLOW: usize = 500;
 const DEFAULT_WORKFLOW: &str = "api-workflow";
 
 statements! {
@@ -128,6 +129,7 @@ impl<'a> RunArguments<'a> {
         if workflow_id.trim().is_empty() {
             return Err(Error::bad("workflow_id", "is blank").into());
         }
+        Error::if_longer("workflow_id", workflow_id, LONGEST_WORKFLOW)?;
         let known = match self.known_time {
             Some(known) => known,
             // SAFETY: reads the start of the transaction, what now() is.

@@ -11,7 +11,7 @@ use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
 use crate::account::Account;
 use crate::database::Database;
-use crate::environment::{LIBRARY, LOG, PG_CONFIG, SERVER_DIR};
+use crate::environment::{LIBRARY, LOG, PG_CONFIG, PROJECT, SERVER_DIR};
 use crate::installation::Installation;
 use crate::keeper::Keeper;
 use crate::project::{Project, built_library};
@@ -95,6 +95,7 @@ impl Options {
             account,
             pg_config,
             library,
+            project: self.project.clone(),
             keeper,
         };
         cluster.create(&self.configuration(&folder))?;
@@ -134,6 +135,7 @@ pub struct Cluster {
     account: Account,
     pg_config: PathBuf,
     library: PathBuf,
+    project: Project,
     keeper: Keeper,
 }
 
@@ -218,6 +220,7 @@ impl Cluster {
             .env(SERVER_DIR, self.folder())
             .env(LOG, self.log_path())
             .env(LIBRARY, &self.library)
+            .env(PROJECT, self.project.root())
             .env(PG_CONFIG, &self.pg_config)
             .env_remove("RUST_BACKTRACE");
     }

@@ -26,7 +26,7 @@ A private Postgres server with timedb, in a temporary folder, on a Unix socket o
 Options:
   --library FILE     the libtimedb.so to install (the one beside this program)
   --setting LINE     a further line of postgresql.conf, repeatable
-  --project FOLDER   the checkout with timedb.control and sql/ (where this was compiled)
+  --project FOLDER   the checkout with timedb.control and sql/ ($TIMEDB_PROJECT, or where this was compiled)
   --fsync            writes reach the disk (serve always does)
 
 The environment variable PG_CONFIG names the Postgres to copy.

@@ -9,6 +9,9 @@ pub const SERVER_DIR: &str = "TIMEDB_SERVER_DIR";
 pub const LOG: &str = "TIMEDB_LOG";
 /// The `libtimedb.so` that the server has installed.
 pub const LIBRARY: &str = "TIMEDB_LIBRARY";
+/// The checkout whose control file and SQL are used; else the one this was compiled from (which may
+/// be another one, where two share a target folder).
+pub const PROJECT: &str = "TIMEDB_PROJECT";
 /// The `pg_config` of the Postgres that private servers are copies of.
 pub const PG_CONFIG: &str = "PG_CONFIG";
 

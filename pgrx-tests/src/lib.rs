@@ -13,7 +13,7 @@ mod server;
 
 pub use cluster::{Cluster, Options, remove};
 pub use database::{Database, Identity};
-pub use environment::{LIBRARY, LOG, PG_CONFIG, SERVER_DIR, without_postgres_variables};
+pub use environment::{LIBRARY, LOG, PG_CONFIG, PROJECT, SERVER_DIR, without_postgres_variables};
 pub use project::{Project, built_library};
 pub use refusal::{Refusal, refused};
 pub use server::Server;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::environment::LIBRARY;
+use crate::environment::{LIBRARY, PROJECT};
 
 /// A checkout of timedb.
 #[derive(Clone, Debug)]
@@ -14,8 +14,10 @@ pub struct Project {
 }
 
 impl Default for Project {
-    /// The checkout that this library was compiled from.
     fn default() -> Self {
+        if let Some(root) = std::env::var_os(PROJECT) {
+            return Self::at(root);
+        }
         let testkit = Path::new(env!("CARGO_MANIFEST_DIR"));
         Self {
             root: testkit.parent().unwrap_or(testkit).to_owned(),

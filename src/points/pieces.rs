@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::upload::{answer_cancel, element_time, null_element};
 use pgrx::Array;
 use pgrx::prelude::*;
-use timedb_core::points::{Point, pack};
+use timedb_core::points::{PackError, Point, pack};
 
 #[pg_extern(sql = false)]
 fn make_points(
@@ -35,7 +35,14 @@ fn make_points(
         points.push(Point { start, end, value });
     }
     points.sort_by_key(Point::key);
-    let packed = pack(&points).map_err(|error| Error::bad("valid_times", error.to_string()))?;
+    let packed = pack(&points).map_err(|error| match error {
+        PackError::Key(_) => Error::bad("valid_times", "give one time, with one end, twice"),
+        PackError::End(_) => Error::bad("valid_time_ends", "must be after their \"valid_times\""),
+        PackError::TooMany(_) => Error::TooLarge {
+            argument: "valid_times",
+            reason: error.to_string(),
+        },
+    })?;
     Ok(Packed(packed))
 }
 

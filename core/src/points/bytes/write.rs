@@ -32,7 +32,7 @@ impl fmt::Display for PackError {
         match self {
             PackError::Key(index) => write!(f, "point {index} is not after the one before it"),
             PackError::End(index) => write!(f, "point {index} does not end after its start"),
-            PackError::TooMany(index) => write!(f, "more than {index} points"),
+            PackError::TooMany(index) => write!(f, "are more than {index}"),
         }
     }
 }
