@@ -171,7 +171,11 @@ impl Error {
             Error::NoActiveKey(_) => Some("Make one with timedb.create_key()."),
             Error::ScopeTooLow(_) => Some("Ask an administrator of your tenant for such a key."),
             Error::WindowTooWide(_) => Some("Read narrower windows of valid or known time."),
-            Error::TooLarge { .. } => Some("Split it over several calls."),
+            Error::TooLarge { .. }
+            | Error::Row(RowError {
+                kind: Kind::TooMany,
+                ..
+            }) => Some("Split it over several calls."),
             Error::Broken(_) => Some("Run SELECT * FROM timedb.self_check() as a superuser."),
             _ => None,
         }

@@ -163,10 +163,11 @@ fn _list_keys(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
     let tenant = users::managed_tenant(manage::manager()?, tenant_id)?;
-    let arguments = [
-        tenant.and_then(cell::uuid),
-        user_id.map(id).and_then(cell::uuid),
-    ];
+    let user_id = user_id.map(id);
+    if let Some(user_id) = user_id {
+        users::check_exists(tenant, user_id)?;
+    }
+    let arguments = [tenant.and_then(cell::uuid), user_id.and_then(cell::uuid)];
     let mut sheet = Sheet::open(fcinfo);
     statement::read(&LIST_KEYS, &arguments, |row| {
         let columns: [cell::Cell; 9] = std::array::from_fn(|column| row.column(column + 1));

@@ -168,6 +168,15 @@ pub fn find(name: &UserName) -> Result<User> {
     Ok(user)
 }
 
+/// That a user is there, and one that the caller may manage.
+pub fn check_exists(tenant: Option<Uuid>, user_id: Uuid) -> Result<()> {
+    let arguments = [tenant.and_then(cell::uuid), cell::uuid(user_id), None];
+    if statement::read(&FIND_USER, &arguments, |_| Ok(()))?.is_empty() {
+        return Err(Error::absent_id("user", user_id).into());
+    }
+    Ok(())
+}
+
 /// The tenant to list: an operator's choice, or all; an admin's own, and no other.
 pub fn managed_tenant(manager: Manager, asked: Option<pgrx::Uuid>) -> Result<Option<Uuid>, Error> {
     let asked = asked.map(id);

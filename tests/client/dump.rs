@@ -1,0 +1,317 @@
+//! A dump holds everything and no key: restored into another database, of the same server or of a new one, timedb is as
+//! it was and goes on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use postgres::Client;
+use serde_json::json;
+use timedb_testkit::{Cluster, Database, Identity, Options, Server};
+use uuid::Uuid;
+
+use crate::support::{hour, one, run, tables, update, upload, value_row, value_update};
+
+/// What a restored database is compared by, beside its rows: each query gives lines.
+const CATALOGS: [(&str, &str); 8] = [
+    (
+        "policies",
+        "SELECT p::text FROM pg_policies p WHERE schemaname = 'timedb'",
+    ),
+    (
+        "owners and grants of relations",
+        "SELECT concat_ws(' ', c.relname, c.relkind, c.relowner::regrole, c.relacl, c.relrowsecurity, \
+                               c.relforcerowsecurity, c.reloptions) \
+         FROM pg_class c WHERE c.relnamespace = 'timedb'::regnamespace",
+    ),
+    (
+        "grants of columns",
+        "SELECT concat_ws(' ', a.attrelid::regclass, a.attname, a.attacl) \
+         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+         WHERE c.relnamespace = 'timedb'::regnamespace AND a.attnum > 0",
+    ),
+    (
+        "owners, grants and definitions of functions",
+        "SELECT concat_ws(' ', p.oid::regprocedure, p.proowner::regrole, p.proacl, \
+                               CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END) \
+         FROM pg_proc p WHERE p.pronamespace = 'timedb'::regnamespace",
+    ),
+    (
+        "constraints",
+        "SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) \
+         FROM pg_constraint WHERE connamespace = 'timedb'::regnamespace",
+    ),
+    (
+        "indexes",
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'timedb'",
+    ),
+    (
+        "the schema",
+        "SELECT concat_ws(' ', nspowner::regrole, nspacl) FROM pg_namespace WHERE nspname = 'timedb'",
+    ),
+    (
+        "what is dumped",
+        "SELECT unnest(extconfig)::regclass::text FROM pg_extension WHERE extname = 'timedb'",
+    ),
+];
+
+/// Every row of every table as text, and what the catalogs say.
+fn snapshot(admin: &mut Client) -> Vec<(String, Vec<String>)> {
+    // What is left out of a name follows the search path.
+    run(admin, "SET search_path = pg_catalog");
+    let rows = |table: String| (table.clone(), format!("SELECT t::text FROM {table} t"));
+    let tables = tables(admin).into_iter().map(rows);
+    let catalogs = CATALOGS.map(|(name, sql)| (name.to_owned(), sql.to_owned()));
+    let queries: Vec<(String, String)> = tables.chain(catalogs).collect();
+    let lines = |(name, sql): (String, String)| {
+        let rows = admin.query(
+            &format!("SELECT l FROM ({sql}) q (l) ORDER BY l COLLATE \"C\""),
+            &[],
+        );
+        let rows = rows.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        (name, rows.iter().map(|row| row.get(0)).collect())
+    };
+    queries.into_iter().map(lines).collect()
+}
+
+#[track_caller]
+fn assert_same(restored: &[(String, Vec<String>)], dumped: &[(String, Vec<String>)]) {
+    assert_eq!(restored.len(), dumped.len());
+    for ((name, restored), (_, dumped)) in restored.iter().zip(dumped) {
+        assert!(
+            !dumped.is_empty(),
+            "the premise: there is something of {name}"
+        );
+        assert_eq!(restored, dumped, "{name}");
+    }
+}
+
+/// Alice of one tenant, Bob of another, an admin whose key was rotated, a deactivated user, a bound role; values of every
+/// kind, updated, annotated and tagged.
+fn fill(database: &Database) -> Vec<Identity> {
+    let (alice, bob) = database.two_tenants();
+    let carol = database.create_user(alice.tenant_id, "carol@tenant-a.com", "admin");
+    let mut admin = database.admin();
+    let gone = database.create_user(bob.tenant_id, "gone@tenant-b.com", "read");
+    let rotate = "SELECT timedb.regenerate_key(user_id => $1)";
+    let row = admin
+        .query_one(rotate, &[&carol.user_id])
+        .expect("a new key");
+    let carol = Identity {
+        api_key: row.get(0),
+        ..carol
+    };
+    run(
+        &mut admin,
+        &format!(
+            "SELECT timedb.deactivate_user(user_id => '{}'); \
+             SELECT timedb.create_key(user_id => '{}', name => 'it''s \"named\"', expires_at => '2099-01-01'); \
+             INSERT INTO timedb.role_bindings (role_name, tenant_id, scope) VALUES ('reporting', '{}', 'read')",
+            gone.user_id, alice.user_id, alice.tenant_id
+        ),
+    );
+    for identity in [&alice, &bob, &carol] {
+        fill_tenant(&mut database.authenticated(identity));
+    }
+    vec![alice, bob, carol]
+}
+
+fn fill_tenant(client: &mut Client) {
+    run(
+        client,
+        r#"SELECT timedb.create_series('wind', 'm/s', E'tab\there, "quotes" and \\backslash',
+                                       '{"site": "north", "height": 80, "ümlaut": "\\"}')"#,
+    );
+    let interval = json!({"valid_time": hour(9).to_string(), "valid_time_end": hour(10).to_string(), "value_key": "heat",
+                          "value": 1e300});
+    let uploaded = upload(
+        client,
+        &json!([
+            value_row("heat", hour(0), -0.0),
+            value_row("heat", hour(1), "NaN"),
+            value_row("heat", hour(5), "-Infinity"),
+            value_row("heat", hour(7), serde_json::Value::Null),
+            value_row("sun's\t\"ray\"", hour(0), 5e-324),
+            interval,
+        ]),
+    );
+    run(
+        client,
+        "SELECT timedb.upload_points('2025-01-01', array_agg('long'::text), \
+           array_agg('2025-01-01'::timestamptz + n * interval '1 hour'), array_agg(n / 7.0), \
+           run_params => '{\"model\": \"x\"}', known_time => '2024-12-31', workflow_id => 'nightly') \
+         FROM generate_series(1, 10000) AS n",
+    );
+    let (run_id, heat) = (uploaded.run_id, uploaded.series("heat"));
+    let remarks =
+        json!({"annotation": "a \\ \"note\"\nof two lines", "tags": ["b", "a, with {braces}"]});
+    update(
+        client,
+        &json!([value_update(run_id, heat, hour(0), remarks)]),
+    );
+    update(
+        client,
+        &json!([value_update(run_id, heat, hour(1), json!({"value": 2}))]),
+    );
+}
+
+/// Runs one of Postgres' own programs, as a superuser of a database.
+#[track_caller]
+fn run_program(server: &Server, program: &str, database: &str, arguments: &[&str]) {
+    let mut command: Command = server.command(program, "postgres", database);
+    let output = command.args(arguments).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}:\n{said}");
+    assert_eq!(said, "", "{command:?}");
+}
+
+/// A dump of a database in both formats, in a folder that goes with it.
+struct Dump {
+    folder: PathBuf,
+}
+
+impl Dump {
+    fn of(database: &Database) -> Dump {
+        let folder = std::env::temp_dir().join(database.name());
+        fs::create_dir_all(&folder).expect("a folder for the dumps");
+        let dump = Dump { folder };
+        for (format, path) in [("plain", dump.plain()), ("custom", dump.custom())] {
+            let format = format!("--format={format}");
+            run_program(
+                database.server(),
+                "pg_dump",
+                database.name(),
+                &[&format, "--file", text(&path)],
+            );
+        }
+        dump
+    }
+
+    fn plain(&self) -> PathBuf {
+        self.folder.join("plain.sql")
+    }
+
+    fn custom(&self) -> PathBuf {
+        self.folder.join("custom.dump")
+    }
+
+    /// Each format into a new database of a server; both are then as the one that was dumped.
+    fn restore_on(&self, server: &Server, name: &str) -> [String; 2] {
+        let (plain, custom) = (format!("{name}_plain"), format!("{name}_custom"));
+        let mut admin = server.connect("postgres", "postgres").expect("a superuser");
+        for database in [&plain, &custom] {
+            run(
+                &mut admin,
+                &format!("CREATE DATABASE \"{database}\" TEMPLATE template0"),
+            );
+        }
+        let (script, archive) = (self.plain(), self.custom());
+        let psql = [
+            "--no-psqlrc",
+            "--quiet",
+            "--output=/dev/null",
+            "--set=ON_ERROR_STOP=1",
+            "-1",
+            "--file",
+            text(&script),
+        ];
+        run_program(server, "psql", &plain, &psql);
+        let pg_restore = ["--exit-on-error", "-1", "--dbname", &custom, text(&archive)];
+        run_program(server, "pg_restore", &custom, &pg_restore);
+        [plain, custom]
+    }
+}
+
+impl Drop for Dump {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+/// The restored database is the dumped one, and lives on.
+fn assert_restored(
+    server: &Server,
+    name: &str,
+    people: &[Identity],
+    dumped: &[(String, Vec<String>)],
+) {
+    let mut admin = server.connect("postgres", name).expect("a superuser");
+    assert_same(&snapshot(&mut admin), dumped);
+    assert_eq!(
+        one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"),
+        0
+    );
+    for identity in people {
+        let mut client = server.connect("app", name).expect("app");
+        let sql = "SELECT email FROM timedb.authenticate($1)";
+        let row = client
+            .query_one(sql, &[&identity.api_key])
+            .expect("the key still logs in");
+        assert_eq!(row.get::<_, &str>(0), identity.email);
+        let before: i64 = one(
+            &mut client,
+            "SELECT count(*) FROM timedb.read(mode => 'overlapping')",
+        );
+        assert!(before > 10_000);
+        fill_tenant(&mut client);
+        let after: i64 = one(
+            &mut client,
+            "SELECT count(*) FROM timedb.read(mode => 'overlapping')",
+        );
+        assert_eq!(after, before + 10_006);
+    }
+}
+
+#[test]
+fn a_dump_restores_into_a_fresh_database_of_the_same_server() {
+    let database = Database::fresh("dump and restore");
+    let people = fill(&database);
+    let dumped = snapshot(&mut database.admin());
+    let dump = Dump::of(&database);
+    for restored in dump.restore_on(database.server(), database.name()) {
+        assert_restored(database.server(), &restored, &people, &dumped);
+        database
+            .server()
+            .drop_database(&restored)
+            .expect("it is dropped");
+    }
+}
+
+#[test]
+fn a_dump_restores_into_a_new_server_that_has_none_of_the_roles() {
+    let database = Database::fresh("dump and move");
+    let people = fill(&database);
+    let dumped = snapshot(&mut database.admin());
+    let dump = Dump::of(&database);
+    let cluster: Cluster = Options::default().bare().start().expect("another server");
+    let restored = dump.restore_on(cluster.server(), "moved");
+    let mut admin = cluster
+        .connect("postgres", "postgres")
+        .expect("its superuser");
+    // Members are roles', not databases': pg_dumpall has them.
+    run(&mut admin, "CREATE ROLE app LOGIN IN ROLE timedb_user");
+    for restored in restored {
+        assert_restored(cluster.server(), &restored, &people, &dumped);
+    }
+}
+
+#[test]
+fn a_dump_holds_hashes_and_no_key() {
+    let database = Database::fresh("dump without keys");
+    let people = fill(&database);
+    let dump = fs::read_to_string(Dump::of(&database).plain()).expect("the dump");
+    let tenant: Uuid = people[0].tenant_id;
+    assert!(
+        dump.contains(&tenant.to_string()),
+        "the premise: it holds the keys' rows"
+    );
+    for identity in &people {
+        // Neither the key nor the part of it that is secret.
+        assert!(!dump.contains(&identity.api_key));
+        assert!(!dump.contains(&identity.api_key[8..44]));
+    }
+}

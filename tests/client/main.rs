@@ -1,0 +1,13 @@
+//! What a client sees over the wire, as ordinary login roles; one file a topic. `make test` runs it on a private server.
+
+mod dump;
+mod errors;
+mod install;
+mod read_model;
+mod readme;
+mod script;
+mod session;
+mod support;
+mod types;
+mod update;
+mod upload;
