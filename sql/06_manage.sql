@@ -2,31 +2,38 @@
 -- library and is declared twice: _…_tenant runs as timedb_api under the tenant's policies, _…_operator as
 -- timedb_operator on every tenant, which timedb_admin alone may execute.
 
+-- Where a name is both an argument and a column, the columns are a type of their own: PostgREST reads a function's
+-- arguments by position, and would misread it if one of them were declared after a column.
+
+CREATE TYPE timedb.new_user AS (user_id uuid, tenant_id uuid, email text, api_key text);
+COMMENT ON TYPE timedb.new_user IS 'What create_user answers: the only place where its key is ever shown.';
+
+CREATE TYPE timedb.key_entry AS (
+  key_id uuid, user_id uuid, email text, name text, hint text, scope text, created_at timestamptz,
+  expires_at timestamptz, revoked_at timestamptz
+);
+COMMENT ON TYPE timedb.key_entry IS 'A key as list_keys shows it: never the key, never its hash.';
+
 CREATE TYPE timedb.user_account AS (
   user_id uuid, tenant_id uuid, email text, is_active boolean, created_at timestamptz, updated_at timestamptz
 );
 COMMENT ON TYPE timedb.user_account IS 'A user as list_users shows it.';
 
-CREATE FUNCTION timedb._create_user_tenant(
-  OUT user_id uuid, INOUT tenant_id uuid, INOUT email text, IN scope text, OUT api_key text
-) RETURNS record
+CREATE FUNCTION timedb._create_user_tenant(tenant_id uuid, email text, scope text) RETURNS timedb.new_user
   AS 'MODULE_PATHNAME', '_create_user_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION timedb._create_user_tenant(uuid, text, text) IS 'create_user for a key of scope admin.';
-CREATE FUNCTION timedb._create_user_operator(
-  OUT user_id uuid, INOUT tenant_id uuid, INOUT email text, IN scope text, OUT api_key text
-) RETURNS record
+CREATE FUNCTION timedb._create_user_operator(tenant_id uuid, email text, scope text) RETURNS timedb.new_user
   AS 'MODULE_PATHNAME', '_create_user_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION timedb._create_user_operator(uuid, text, text) IS 'create_user for an operator.';
-CREATE FUNCTION timedb.create_user(
-  OUT user_id uuid, INOUT tenant_id uuid, INOUT email text, IN scope text DEFAULT 'write', OUT api_key text
-) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION timedb.create_user(tenant_id uuid, email text, scope text DEFAULT 'write') RETURNS timedb.new_user
+  LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF timedb._manages_as() = 'operator' THEN
-    SELECT * INTO user_id, tenant_id, email, api_key FROM timedb._create_user_operator(tenant_id, email, scope);
+    RETURN timedb._create_user_operator(tenant_id, email, scope);
   ELSE
-    SELECT * INTO user_id, tenant_id, email, api_key FROM timedb._create_user_tenant(tenant_id, email, scope);
+    RETURN timedb._create_user_tenant(tenant_id, email, scope);
   END IF;
 END
 $$;
@@ -159,24 +166,17 @@ $$;
 COMMENT ON FUNCTION timedb.create_key(text, uuid, uuid, text, text, timestamptz) IS
   'Another key for a user, beside those it has, with scope read, write or admin. The key is shown here and never again. 42704 if there is no such user.';
 
-CREATE FUNCTION timedb._list_keys_tenant(
-  OUT key_id uuid, IN tenant_id uuid, INOUT user_id uuid, OUT email text, OUT name text, OUT hint text,
-  OUT scope text, OUT created_at timestamptz, OUT expires_at timestamptz, OUT revoked_at timestamptz
-) RETURNS SETOF record
+CREATE FUNCTION timedb._list_keys_tenant(tenant_id uuid, user_id uuid) RETURNS SETOF timedb.key_entry
   AS 'MODULE_PATHNAME', '_list_keys_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION timedb._list_keys_tenant(uuid, uuid) IS 'list_keys for a key of scope admin.';
-CREATE FUNCTION timedb._list_keys_operator(
-  OUT key_id uuid, IN tenant_id uuid, INOUT user_id uuid, OUT email text, OUT name text, OUT hint text,
-  OUT scope text, OUT created_at timestamptz, OUT expires_at timestamptz, OUT revoked_at timestamptz
-) RETURNS SETOF record
+CREATE FUNCTION timedb._list_keys_operator(tenant_id uuid, user_id uuid) RETURNS SETOF timedb.key_entry
   AS 'MODULE_PATHNAME', '_list_keys_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION timedb._list_keys_operator(uuid, uuid) IS 'list_keys for an operator.';
-CREATE FUNCTION timedb.list_keys(
-  OUT key_id uuid, IN tenant_id uuid DEFAULT NULL, INOUT user_id uuid DEFAULT NULL, OUT email text, OUT name text,
-  OUT hint text, OUT scope text, OUT created_at timestamptz, OUT expires_at timestamptz, OUT revoked_at timestamptz
-) RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION timedb.list_keys(tenant_id uuid DEFAULT NULL, user_id uuid DEFAULT NULL)
+  RETURNS SETOF timedb.key_entry
+  LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF timedb._manages_as() = 'operator' THEN
     RETURN QUERY SELECT * FROM timedb._list_keys_operator(tenant_id, user_id);
