@@ -51,6 +51,25 @@ CREATE TABLE timedb.role_bindings (
 COMMENT ON TABLE timedb.role_bindings IS
   'Login roles that act for a tenant without a key; asked by session_user where no key has logged in.';
 
+CREATE TABLE timedb.audit (
+  tenant_id   uuid NOT NULL,
+  audit_id    uuid NOT NULL,
+  occurred_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  actor       text NOT NULL,
+  via         text NOT NULL,
+  action      text NOT NULL,
+  user_id     uuid,
+  key_id      uuid,
+  role_name   name,
+  detail      jsonb NOT NULL DEFAULT '{}',
+  CONSTRAINT audit_pkey PRIMARY KEY (tenant_id, audit_id),
+  CONSTRAINT audit_via_check CHECK (via IN ('key', 'role', 'operator'))
+);
+COMMENT ON TABLE timedb.audit IS
+  'Who changed who may do what: one row for each user, key or binding made, changed or ended. Append-only; written in the transaction of what it tells.';
+COMMENT ON COLUMN timedb.audit.actor IS 'The user''s email, the bound role or the operator''s role.';
+COMMENT ON COLUMN timedb.audit.via IS 'As what the actor acted: key, role (a role binding) or operator.';
+
 CREATE TABLE timedb.series (
   tenant_id   uuid NOT NULL,
   series_id   uuid NOT NULL,
@@ -112,6 +131,7 @@ COMMENT ON COLUMN timedb.values.valid_to IS 'The last valid_time in points.';
 SELECT pg_extension_config_dump('timedb.users', '');
 SELECT pg_extension_config_dump('timedb.api_keys', '');
 SELECT pg_extension_config_dump('timedb.role_bindings', '');
+SELECT pg_extension_config_dump('timedb.audit', '');
 SELECT pg_extension_config_dump('timedb.series', '');
 SELECT pg_extension_config_dump('timedb.runs', '');
 SELECT pg_extension_config_dump('timedb.values', '');

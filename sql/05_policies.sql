@@ -5,6 +5,7 @@
 ALTER TABLE timedb.users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.api_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.role_bindings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.audit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.series ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.runs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.values ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -48,6 +49,11 @@ CREATE POLICY api_keys_change ON timedb.api_keys FOR UPDATE TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 
+CREATE POLICY audit_tenant ON timedb.audit FOR SELECT TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY audit_write ON timedb.audit FOR INSERT TO timedb_api
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+
 -- authenticate sees the one row whose key is being presented, while it is being presented.
 CREATE POLICY api_keys_login ON timedb.api_keys FOR SELECT TO timedb_auth
   USING (key_hash = (SELECT timedb._presented_key_hash()));
@@ -55,4 +61,5 @@ CREATE POLICY api_keys_login ON timedb.api_keys FOR SELECT TO timedb_auth
 -- Operators manage the users and keys of every tenant; their data they do not see.
 CREATE POLICY users_operator ON timedb.users FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
 CREATE POLICY api_keys_operator ON timedb.api_keys FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
+CREATE POLICY audit_operator ON timedb.audit FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
 CREATE POLICY role_bindings_operator ON timedb.role_bindings FOR ALL TO timedb_operator USING (true) WITH CHECK (true);

@@ -208,3 +208,54 @@ END
 $$;
 COMMENT ON FUNCTION timedb.revoke_key(uuid) IS
   'Ends a key: it is refused from the next statement of every open session on. A key revoked before keeps its time. 42704 if there is no such key.';
+
+CREATE TYPE timedb.audit_entry AS (
+  occurred_at timestamptz, tenant_id uuid, actor text, via text, action text, user_id uuid, email text, key_id uuid,
+  role_name name, detail jsonb
+);
+COMMENT ON TYPE timedb.audit_entry IS 'An entry of the audit as list_audit shows it.';
+
+CREATE FUNCTION timedb._list_audit_tenant(tenant_id uuid, since timestamptz) RETURNS SETOF timedb.audit_entry
+  AS 'MODULE_PATHNAME', '_list_audit_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._list_audit_tenant(uuid, timestamptz) IS 'list_audit for a key of scope admin.';
+CREATE FUNCTION timedb._list_audit_operator(tenant_id uuid, since timestamptz) RETURNS SETOF timedb.audit_entry
+  AS 'MODULE_PATHNAME', '_list_audit_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._list_audit_operator(uuid, timestamptz) IS 'list_audit for an operator.';
+CREATE FUNCTION timedb.list_audit(tenant_id uuid DEFAULT NULL, since timestamptz DEFAULT NULL)
+  RETURNS SETOF timedb.audit_entry
+  LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    RETURN QUERY SELECT * FROM timedb._list_audit_operator(tenant_id, since);
+  ELSE
+    RETURN QUERY SELECT * FROM timedb._list_audit_tenant(tenant_id, since);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.list_audit(uuid, timestamptz) IS
+  'Who made, changed or ended users, keys and role bindings of a tenant, or of all an operator may see, newest first. 42704 for another tenant than an admin key''s own.';
+
+CREATE FUNCTION timedb.bind_role(role name, tenant_id uuid, scope text DEFAULT 'read') RETURNS void
+  AS 'MODULE_PATHNAME', 'bind_role_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb.bind_role(name, uuid, text) IS
+  'Binds a login role to a tenant: its sessions act for the tenant without a key, until a key logs in. For BI tools and trusted applications; operators only. 42704 if there is no such role, 42710 if it is bound already, 22023 if policies do not bind it.';
+
+CREATE FUNCTION timedb.unbind_role(role name) RETURNS void
+  AS 'MODULE_PATHNAME', 'unbind_role_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb.unbind_role(name) IS
+  'Ends a role''s binding, from the next statement of every open session on; operators only. 42704 if it has none.';
+
+CREATE FUNCTION timedb.list_bindings(
+  OUT role_name name, OUT tenant_id uuid, OUT scope text, OUT created_at timestamptz, OUT role_exists boolean
+) RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT b.role_name, b.tenant_id, b.scope, b.created_at, r.oid IS NOT NULL
+  FROM timedb.role_bindings b LEFT JOIN pg_roles r ON r.rolname = b.role_name
+  ORDER BY b.role_name
+$$;
+COMMENT ON FUNCTION timedb.list_bindings() IS
+  'The login roles that act for a tenant without a key; operators only. Unbind a role that no longer exists, before somebody makes one of its name.';

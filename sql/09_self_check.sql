@@ -47,6 +47,9 @@ WITH
       ('api_keys', 'api_keys_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
       ('api_keys', 'api_keys_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('api_keys', 'api_keys_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
+      ('audit', 'audit_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
+      ('audit', 'audit_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
+      ('audit', 'audit_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
       ('api_keys', 'api_keys_login', 'SELECT', '{timedb_auth}', 'presented', NULL),
       ('api_keys', 'api_keys_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
       ('role_bindings', 'role_bindings_operator', 'ALL', '{timedb_operator}', 'all', 'all')
@@ -96,6 +99,8 @@ WITH
       ('api_keys', 'timedb_operator', 'SELECT',
         '{tenant_id,key_id,user_id,name,hint,scope,created_at,expires_at,revoked_at}'),
       ('api_keys', 'timedb_operator', 'INSERT', NULL), ('api_keys', 'timedb_operator', 'UPDATE', '{revoked_at}'),
+      ('audit', 'timedb_api', 'SELECT', NULL), ('audit', 'timedb_api', 'INSERT', NULL),
+      ('audit', 'timedb_operator', 'SELECT', NULL), ('audit', 'timedb_operator', 'INSERT', NULL),
       ('role_bindings', 'timedb_operator', 'SELECT', NULL), ('role_bindings', 'timedb_operator', 'INSERT', NULL),
       ('role_bindings', 'timedb_operator', 'DELETE', NULL)
   ),
@@ -112,14 +117,15 @@ WITH
   allowed_callers AS (
     SELECT r.oid,
            CASE
-             WHEN r.proname ~ '_operator$' OR r.proname = 'self_check' THEN '{timedb_admin}'
+             WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', 'bind_role', 'unbind_role', 'list_bindings')
+               THEN '{timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
              WHEN r.proname IN ('_may', '_require_login', '_points_of_bytes') THEN '{timedb_api}'
              WHEN r.proname LIKE '\_merge\_points\_%' THEN '{}'
              WHEN r.proname = 'current_tenant' THEN '{timedb_api,timedb_user,timedb_admin}'
              WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
                                 'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',
-                                'revoke_key', '_manages_as')
+                                'revoke_key', 'list_audit', '_manages_as')
                OR r.proname ~ '_tenant$' THEN '{timedb_user,timedb_admin}'
              ELSE '{timedb_user}'
            END::text[] AS callers

@@ -34,3 +34,7 @@ ALTER FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval) OWNER
 ALTER FUNCTION timedb._create_key_operator(text, uuid, uuid, text, text, timestamptz) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._list_keys_operator(uuid, uuid) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._revoke_key_operator(uuid) OWNER TO timedb_operator;
+ALTER FUNCTION timedb._list_audit_operator(uuid, timestamptz) OWNER TO timedb_operator;
+ALTER FUNCTION timedb.bind_role(name, uuid, text) OWNER TO timedb_operator;
+ALTER FUNCTION timedb.unbind_role(name) OWNER TO timedb_operator;
+ALTER FUNCTION timedb.list_bindings() OWNER TO timedb_operator;

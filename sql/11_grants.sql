@@ -36,6 +36,8 @@ GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_a
 GRANT SELECT (tenant_id, key_id, user_id, name, hint, scope, created_at, expires_at, revoked_at), INSERT,
   UPDATE (revoked_at) ON timedb.api_keys TO timedb_api;
 
+GRANT SELECT, INSERT ON timedb.audit TO timedb_api;
+
 -- timedb_auth: the key row being presented, and of it only what names it.
 GRANT SELECT (tenant_id, key_id, key_hash, scope) ON timedb.api_keys TO timedb_auth;
 
@@ -44,6 +46,7 @@ GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_o
 GRANT SELECT (tenant_id, key_id, user_id, name, hint, scope, created_at, expires_at, revoked_at), INSERT,
   UPDATE (revoked_at) ON timedb.api_keys TO timedb_operator;
 GRANT SELECT, INSERT, DELETE ON timedb.role_bindings TO timedb_operator;
+GRANT SELECT, INSERT ON timedb.audit TO timedb_operator;
 
 -- What policies and function bodies call.
 GRANT EXECUTE ON FUNCTION timedb.current_tenant() TO timedb_api, timedb_user, timedb_admin;
@@ -77,12 +80,12 @@ GRANT EXECUTE ON FUNCTION
   timedb.create_user(uuid, text, text), timedb.list_users(uuid, boolean), timedb.deactivate_user(text, uuid, uuid),
   timedb.activate_user(text, uuid, uuid), timedb.regenerate_key(text, uuid, uuid, interval),
   timedb.create_key(text, uuid, uuid, text, text, timestamptz), timedb.list_keys(uuid, uuid),
-  timedb.revoke_key(uuid),
+  timedb.revoke_key(uuid), timedb.list_audit(uuid, timestamptz),
   timedb._create_user_tenant(uuid, text, text), timedb._list_users_tenant(uuid, boolean),
   timedb._set_user_active_tenant(text, uuid, uuid, boolean),
   timedb._regenerate_key_tenant(text, uuid, uuid, interval),
   timedb._create_key_tenant(text, uuid, uuid, text, text, timestamptz), timedb._list_keys_tenant(uuid, uuid),
-  timedb._revoke_key_tenant(uuid)
+  timedb._revoke_key_tenant(uuid), timedb._list_audit_tenant(uuid, timestamptz)
   TO timedb_user, timedb_admin;
 
 GRANT EXECUTE ON FUNCTION
@@ -90,5 +93,6 @@ GRANT EXECUTE ON FUNCTION
   timedb._set_user_active_operator(text, uuid, uuid, boolean),
   timedb._regenerate_key_operator(text, uuid, uuid, interval),
   timedb._create_key_operator(text, uuid, uuid, text, text, timestamptz), timedb._list_keys_operator(uuid, uuid),
-  timedb._revoke_key_operator(uuid), timedb.self_check()
+  timedb._revoke_key_operator(uuid), timedb._list_audit_operator(uuid, timestamptz),
+  timedb.bind_role(name, uuid, text), timedb.unbind_role(name), timedb.list_bindings(), timedb.self_check()
   TO timedb_admin;

@@ -32,6 +32,8 @@ pub enum Error {
     },
     /// A key to rotate is not there: all are revoked or expired.
     NoActiveKey(Uuid),
+    /// A role that acts for a tenant already.
+    BoundAlready(String),
     /// Null for an argument that needs a value, or inside an array.
     NullArgument(&'static str),
     /// Null inside an array.
@@ -109,6 +111,7 @@ impl Error {
             Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => {
                 Code::ERRCODE_UNDEFINED_OBJECT
             }
+            Error::BoundAlready(_) => Code::ERRCODE_DUPLICATE_OBJECT,
             Error::NullArgument(_) | Error::NullElement(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::BadArgument { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
             Error::TimeOutOfRange(_) => Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
@@ -134,6 +137,7 @@ impl Error {
                 format!("{path}: {what} \"{name}\" does not exist")
             }
             Error::NoActiveKey(user) => format!("user \"{user}\" has no active key"),
+            Error::BoundAlready(role) => format!("role \"{role}\" is bound already"),
             Error::NullArgument(argument) => format!("\"{argument}\" must not be null"),
             Error::NullElement(argument) => format!("\"{argument}\" must not contain null"),
             Error::BadArgument {
@@ -169,6 +173,7 @@ impl Error {
             Error::LoginNeeded => Some("In SQL, call timedb.authenticate(api_key) first."),
             Error::BadArgument { hint, .. } => *hint,
             Error::NoActiveKey(_) => Some("Make one with timedb.create_key()."),
+            Error::BoundAlready(_) => Some("End that with timedb.unbind_role() first."),
             Error::ScopeTooLow(_) => Some("Ask an administrator of your tenant for such a key."),
             Error::WindowTooWide(_) => Some("Read narrower windows of valid or known time."),
             Error::TooLarge { .. }
@@ -185,6 +190,13 @@ impl Error {
     pub fn http_status(&self) -> Option<u16> {
         match self {
             Error::LoginNeeded | Error::KeyRefused => Some(401),
+            // PostgREST would answer 401, as every user of a key comes as its anonymous role.
+            Error::ScopeTooLow(_) | Error::ForeignTenant => Some(403),
+            Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Some(404),
+            Error::BoundAlready(_) => Some(409),
+            Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) => Some(413),
+            Error::Row(error) if matches!(error.kind, Kind::TooMany | Kind::TooLong) => Some(413),
+            // PostgREST answers 500 for what we broke, and 400 for the rest: bad values of every kind.
             _ => None,
         }
     }

@@ -198,9 +198,7 @@ fn test_a_refusal_voids_the_logins_before_it_and_not_those_after() {
     settings::clear(Span::Session);
     assert!(matches!(
         settings::bound(),
-        Bound::Nobody {
-            binding_counts: true
-        }
+        Bound::Nobody { others_count: true }
     ));
 }
 

@@ -1,6 +1,7 @@
 //! API keys of users: made and shown once, listed, rotated, revoked. Only a key's hash is ever stored.
 
 use crate::answer::{Answer, Sheet};
+use crate::audit::{self, Action, Subject};
 use crate::cell;
 use crate::error::{Error, Result};
 use crate::manage;
@@ -40,8 +41,14 @@ statements! {
     REVOKE_KEY(UUIDOID, UUIDOID) =
         c"UPDATE timedb.api_keys k
           SET revoked_at = least(k.revoked_at, clock_timestamp())
-          WHERE ($1 IS NULL OR k.tenant_id = $1) AND k.key_id = $2
+          WHERE k.tenant_id = $1 AND k.key_id = $2
           RETURNING k.revoked_at";
+    /// Locked, so that two who end one key do so one after the other.
+    FIND_KEY(UUIDOID, UUIDOID) =
+        c"SELECT k.tenant_id, k.user_id
+          FROM timedb.api_keys k
+          WHERE ($1 IS NULL OR k.tenant_id = $1) AND k.key_id = $2
+          FOR NO KEY UPDATE";
 }
 
 /// What a new key may do where nobody says.
@@ -112,6 +119,14 @@ fn _create_key(
         tenant_id,
     })?;
     let key = insert(&user, name, scope, expires_at)?;
+    let detail = Some(serde_json::json!({ "name": name, "scope": scope.name() }));
+    let subject = Subject {
+        user_id: Some(user.id),
+        key_id: Some(key.id),
+        detail,
+        ..Subject::default()
+    };
+    audit::record(user.tenant, Action::CreateKey, subject)?;
     Ok(Answer::row(
         fcinfo,
         &[cell::uuid(key.id), cell::text(&key.text)],
@@ -148,6 +163,15 @@ fn _regenerate_key(
         return Err(Error::NoActiveKey(user.id).into());
     };
     let key = insert(&user, name.as_deref(), scope, expires_at)?;
+    // Before the old keys end: the caller's own may be one of them.
+    let detail = Some(serde_json::json!({ "name": name, "scope": scope.name() }));
+    let subject = Subject {
+        user_id: Some(user.id),
+        key_id: Some(key.id),
+        detail,
+        ..Subject::default()
+    };
+    audit::record(user.tenant, Action::RegenerateKey, subject)?;
     let [tenant, user] = of_user;
     statement::run(
         &END_OTHER_KEYS,
@@ -182,9 +206,22 @@ fn _revoke_key(key_id: Option<pgrx::Uuid>) -> Result<Answer> {
     let key_id = key_id.map(id).ok_or(Error::NullArgument("key_id"))?;
     let tenant = manage::manager()?.tenant(None, || Error::absent_id("key", key_id))?;
     let arguments = [tenant.and_then(cell::uuid), cell::uuid(key_id)];
+    let found = statement::write(&FIND_KEY, &arguments, |row| {
+        Ok(row.uuid(1).zip(row.uuid(2)))
+    })?;
+    let Some((tenant, user_id)) = found.into_iter().flatten().next() else {
+        return Err(Error::absent_id("key", key_id).into());
+    };
+    // Before the key ends: it may be the caller's own.
+    let subject = Subject {
+        user_id: Some(user_id),
+        key_id: Some(key_id),
+        ..Subject::default()
+    };
+    audit::record(tenant, Action::RevokeKey, subject)?;
+    let arguments = [cell::uuid(tenant), cell::uuid(key_id)];
     let revoked = statement::write(&REVOKE_KEY, &arguments, |row| Ok(row.micros(1)))?;
-    match revoked.as_slice() {
-        [revoked_at] => Ok(Answer::scalar(revoked_at.and_then(cell::micros))),
-        _ => Err(Error::absent_id("key", key_id).into()),
-    }
+    Ok(Answer::scalar(
+        revoked.into_iter().flatten().next().and_then(cell::micros),
+    ))
 }

@@ -4,8 +4,11 @@
 //! verb of it. What needs no Postgres lives in the crate `timedb-core`.
 
 mod answer;
+mod audit;
+mod bindings;
 mod cell;
 mod completion;
+mod credential;
 mod error;
 mod http;
 #[cfg(feature = "in_backend_tests")]
@@ -77,4 +80,6 @@ mod users;
 #[::pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {
     settings::define();
+    credential::define();
+    settings::reserve_prefix();
 }

@@ -1,8 +1,10 @@
 //! Who is asking: `authenticate`, `logout`, `whoami`, and what policies and bodies ask of the session.
 
 use crate::answer::{Answer, Sheet};
+use crate::audit;
 use crate::cell;
 use crate::completion::{self, Log};
+use crate::credential::{self, Credential};
 use crate::error::{Error, Result};
 use crate::http;
 use crate::settings::{self, Bound, Login, Span};
@@ -35,12 +37,21 @@ impl Session {
             Bound::Key(login) => {
                 standing::of_login(&login).map_or(Session::Refused, Session::Acting)
             }
+            Bound::Nobody { others_count: true } => Session::without_login(),
             Bound::Nobody {
-                binding_counts: true,
-            } => standing::of_role().map_or(Session::Nobody, Session::Acting),
-            Bound::Nobody {
-                binding_counts: false,
+                others_count: false,
             } => Session::Nobody,
+        }
+    }
+
+    /// Where nobody has called `authenticate`: a key in the settings, else a role binding.
+    fn without_login() -> Session {
+        match credential::current() {
+            Credential::Hash(hash) => {
+                standing::of_key(&hash).map_or(Session::Refused, Session::Acting)
+            }
+            Credential::Malformed => Session::Refused,
+            Credential::None => standing::of_role().map_or(Session::Nobody, Session::Acting),
         }
     }
 
@@ -165,8 +176,12 @@ fn log_in(api_key: Option<&str>, span: Span) -> Result<Identity> {
     // Refused beforehand, so that an ERROR on the way (a timeout, a cancel) refuses too.
     let refused = settings::refuse(span);
     warn_if_it_evaporates(span);
-    let login = presented_login(api_key)?.ok_or(Error::KeyRefused)?;
-    let identity = standing::of_login(&login).ok_or(Error::KeyRefused)?;
+    let login = presented_login(api_key)?;
+    let standing = login.and_then(|login| Some((login, standing::of_login(&login)?)));
+    let Some((login, identity)) = standing else {
+        log_refusal();
+        return Err(Error::KeyRefused.into());
+    };
     settings::bind(login, span);
     refused.lift();
     Ok(identity)
@@ -234,6 +249,16 @@ fn hide_statement() {
         pg_sys::debug_query_string = SHOWN.as_ptr();
         pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, SHOWN.as_ptr());
     }
+}
+
+/// To the server's log, without the key: a table would roll back with the failure.
+fn log_refusal() {
+    let role = audit::session_role();
+    ereport!(
+        PgLogLevel::LOG,
+        PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+        format!("timedb: an API key was refused in a session of role \"{role}\"")
+    );
 }
 
 /// Outside a transaction block, a login of the transaction ends with this very statement.

@@ -1,5 +1,5 @@
 //! The settings `timedb.tenant` and `timedb.login`, their hooks, and what a failed login leaves behind. The only file
-//! that names them.
+//! that names them; `timedb.api_key` is `credential`.
 //!
 //! Both are changed by `authenticate` and `logout` alone: the check hook refuses everybody else, a superuser included.
 //! A typed copy follows every assignment, and so every rollback. What policies believe is decided in `standing`, not here.
@@ -35,12 +35,13 @@ struct LoginValue {
     serial: u64,
 }
 
-/// What a failed login voids: every login up to a serial number, and the role binding. Never rolled back with the
+/// What a failed login voids: every login up to a serial number, and the other ways in: a key in the settings,
+/// a role binding. Never rolled back with the
 /// transaction that failed: that would bring the former tenant back.
 #[derive(Clone, Copy, Default)]
 struct Refusal {
     logins_up_to: u64,
-    binding: bool,
+    others: bool,
 }
 
 thread_local! {
@@ -65,9 +66,9 @@ pub enum Span {
 
 /// What the settings say, before anything is checked against the tables.
 pub enum Bound {
-    /// No key has logged in; a role binding may count, unless a failed login refused it.
+    /// No key has logged in; a key in the settings or a role binding may count, unless a failed login refused both.
     Nobody {
-        binding_counts: bool,
+        others_count: bool,
     },
     Key(Login),
 }
@@ -93,12 +94,17 @@ pub fn define() {
             &LOGIN_TEXT,
             assign_login,
         );
-        pg_sys::MarkGUCPrefixReserved(c"timedb".as_ptr());
         pg_sys::RegisterXactCallback(Some(at_transaction_end), std::ptr::null_mut());
         let next = pg_sys::ProcessUtility_hook.unwrap_or(standard_ProcessUtility);
         NEXT_UTILITY_HOOK.get_or_init(|| next);
         pg_sys::ProcessUtility_hook = Some(watch_for_reset_all);
     }
+}
+
+/// From here on, a setting `timedb.…` that nobody has defined is an error; called after the last is.
+pub fn reserve_prefix() {
+    // SAFETY: the prefix is static.
+    unsafe { pg_sys::MarkGUCPrefixReserved(c"timedb".as_ptr()) };
 }
 
 /// # Safety
@@ -131,7 +137,7 @@ pub fn bound() -> Bound {
     let (session, transaction) = (REFUSED_IN_SESSION.get(), REFUSED_IN_TRANSACTION.get());
     match (BOUND_TENANT.get(), BOUND_LOGIN.get()) {
         (None, None) => Bound::Nobody {
-            binding_counts: !(session.binding || transaction.binding),
+            others_count: !(session.others || transaction.others),
         },
         (Some(tenant), Some(login))
             if login.serial > session.logins_up_to.max(transaction.logins_up_to) =>
@@ -143,7 +149,7 @@ pub fn bound() -> Bound {
             })
         }
         _ => Bound::Nobody {
-            binding_counts: false,
+            others_count: false,
         },
     }
 }
@@ -174,7 +180,7 @@ pub fn refuse(span: Span) -> Refused {
     };
     let refusal = Refusal {
         logins_up_to: LAST_SERIAL.get(),
-        binding: true,
+        others: true,
     };
     Refused {
         place,
@@ -195,11 +201,11 @@ impl Refused {
     }
 }
 
-/// Logins of before a refusal stay void; only the role binding comes back.
+/// Logins of before a refusal stay void; only the other ways in come back.
 fn forget_refusals() {
     for place in [&REFUSED_IN_SESSION, &REFUSED_IN_TRANSACTION] {
         place.set(Refusal {
-            binding: false,
+            others: false,
             ..place.get()
         });
     }

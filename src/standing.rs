@@ -43,10 +43,66 @@ impl Identity {
 
 /// Who a login is, if its key and its user still stand.
 pub fn of_login(login: &Login) -> Option<Identity> {
-    let (user_id, scope, expires_at) = live_key(login)?;
-    let email = active_user(login.tenant, user_id)?;
-    (scope == login.scope).then_some(Identity {
-        tenant: login.tenant,
+    let by_id = [
+        equals(
+            api_keys::TENANT_ID,
+            pg_sys::F_UUID_EQ,
+            cell::uuid_datum(login.tenant),
+        ),
+        equals(
+            api_keys::KEY_ID,
+            pg_sys::F_UUID_EQ,
+            cell::uuid_datum(login.key_id),
+        ),
+    ];
+    of_live_key(c"api_keys_pkey", &by_id).filter(|identity| identity.scope == login.scope)
+}
+
+/// Who a key belongs to, by its hash, if it and its user stand.
+pub fn of_key(hash: &[u8; 32]) -> Option<Identity> {
+    let by_hash = [equals(
+        api_keys::KEY_HASH,
+        pg_sys::F_BYTEAEQ,
+        cell::bytes(hash)?,
+    )];
+    of_live_key(c"api_keys_key_hash_idx", &by_hash)
+}
+
+/// The columns of api_keys, by number.
+mod api_keys {
+    pub const TENANT_ID: usize = 1;
+    pub const KEY_ID: usize = 2;
+    pub const USER_ID: usize = 3;
+    pub const KEY_HASH: usize = 6;
+    pub const SCOPE: usize = 7;
+    pub const EXPIRES_AT: usize = 9;
+    pub const REVOKED_AT: usize = 10;
+}
+
+/// Unless the key is revoked or expired: by the clock, not by the transaction's start.
+fn of_live_key(index: &CStr, conditions: &[pg_sys::ScanKeyData]) -> Option<Identity> {
+    let (tenant, user_id, scope, expires_at, revoked_at) =
+        find(c"api_keys", index, conditions, |row| {
+            let tenant = row.uuid(api_keys::TENANT_ID)?;
+            let user_id = row.uuid(api_keys::USER_ID)?;
+            let scope = row.text(api_keys::SCOPE)?.parse().ok()?;
+            Some((
+                tenant,
+                user_id,
+                scope,
+                row.micros(api_keys::EXPIRES_AT),
+                row.micros(api_keys::REVOKED_AT),
+            ))
+        })?;
+    // SAFETY: reads the clock.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    let ended = |end: Option<i64>| end.is_some_and(|end| end <= now);
+    if ended(expires_at) || ended(revoked_at) {
+        return None;
+    }
+    let email = active_user(tenant, user_id)?;
+    Some(Identity {
+        tenant,
         scope,
         via: Via::Key {
             user_id,
@@ -56,45 +112,17 @@ pub fn of_login(login: &Login) -> Option<Identity> {
     })
 }
 
-/// The key's user, scope and expiry, unless it is revoked or expired: by the clock, not by the transaction's start.
-fn live_key(login: &Login) -> Option<(Uuid, Scope, Option<i64>)> {
-    const USER_ID: usize = 3;
-    const SCOPE: usize = 7;
-    const EXPIRES_AT: usize = 9;
-    const REVOKED_AT: usize = 10;
-    let key = [
-        cell::uuid_datum(login.tenant),
-        cell::uuid_datum(login.key_id),
-    ];
-    let (user_id, scope, expires_at, revoked_at) = find(
-        c"api_keys",
-        c"api_keys_pkey",
-        pg_sys::F_UUID_EQ,
-        &key,
-        |row| {
-            Some((
-                row.uuid(USER_ID)?,
-                row.text(SCOPE)?,
-                row.micros(EXPIRES_AT),
-                row.micros(REVOKED_AT),
-            ))
-        },
-    )?;
-    // SAFETY: reads the clock.
-    let now = unsafe { pg_sys::GetCurrentTimestamp() };
-    let ended = |end: Option<i64>| end.is_some_and(|end| end <= now);
-    if ended(expires_at) || ended(revoked_at) {
-        return None;
-    }
-    Some((user_id, scope.parse().ok()?, expires_at))
-}
-
 /// The email of a user that is active.
 fn active_user(tenant: Uuid, user_id: Uuid) -> Option<String> {
+    const TENANT_ID: usize = 1;
+    const USER_ID: usize = 2;
     const EMAIL: usize = 3;
     const IS_ACTIVE: usize = 4;
-    let key = [cell::uuid_datum(tenant), cell::uuid_datum(user_id)];
-    find(c"users", c"users_pkey", pg_sys::F_UUID_EQ, &key, |row| {
+    let by_id = [
+        equals(TENANT_ID, pg_sys::F_UUID_EQ, cell::uuid_datum(tenant)),
+        equals(USER_ID, pg_sys::F_UUID_EQ, cell::uuid_datum(user_id)),
+    ];
+    find(c"users", c"users_pkey", &by_id, |row| {
         if row.bool(IS_ACTIVE)? {
             row.text(EMAIL)
         } else {
@@ -105,6 +133,7 @@ fn active_user(tenant: Uuid, user_id: Uuid) -> Option<String> {
 
 /// Who the session's login role is bound to act for. Always `session_user`: SET ROLE changes nothing about it.
 pub fn of_role() -> Option<Identity> {
+    const ROLE_NAME: usize = 1;
     const TENANT_ID: usize = 2;
     const SCOPE: usize = 3;
     let mut role = pg_sys::NameData::default();
@@ -117,31 +146,31 @@ pub fn of_role() -> Option<Identity> {
         pg_sys::namestrcpy(&mut role, name);
         CStr::from_ptr(name).to_str().ok()?.to_owned()
     };
-    let key = [pg_sys::Datum::from(&raw mut role)];
-    let (tenant, scope) = find(
-        c"role_bindings",
-        c"role_bindings_pkey",
+    let by_name = [equals(
+        ROLE_NAME,
         pg_sys::F_NAMEEQ,
-        &key,
-        |row| Some((row.uuid(TENANT_ID)?, row.text(SCOPE)?)),
-    )?;
+        pg_sys::Datum::from(&raw mut role),
+    )];
+    let (tenant, scope) = find(c"role_bindings", c"role_bindings_pkey", &by_name, |row| {
+        Some((row.uuid(TENANT_ID)?, row.text(SCOPE)?.parse().ok()?))
+    })?;
     Some(Identity {
         tenant,
-        scope: scope.parse().ok()?,
+        scope,
         via: Via::Role { name },
     })
 }
 
-/// One row of a table of timedb by its primary key, which is its first columns.
+/// The one row of a table of timedb that an index finds; none if there are more: what a key means is never a guess.
 fn find<T>(
     table: &CStr,
     index: &CStr,
-    equals: u32,
-    key: &[pg_sys::Datum],
+    conditions: &[pg_sys::ScanKeyData],
     read: impl FnOnce(&Row) -> Option<T>,
 ) -> Option<T> {
-    // SAFETY: the relation stays open, and so locked and described, until the row has been read; what `read` returns
-    // borrows nothing of it. An ERROR in between releases all of it with the transaction.
+    let mut conditions = conditions.to_vec();
+    // SAFETY: the relation stays open, and so locked and described, and the scan on the row, until the row has been
+    // read; what `read` returns borrows nothing of it. An ERROR in between releases all of it with the transaction.
     unsafe {
         let schema = pg_sys::get_namespace_oid(c"timedb".as_ptr(), true);
         let table = pg_sys::get_relname_relid(table.as_ptr(), schema);
@@ -150,14 +179,13 @@ fn find<T>(
             return None; // the library is loaded, the extension is not installed
         }
         let relation = pg_sys::table_open(table, pg_sys::AccessShareLock as _);
-        let mut conditions = conditions(equals, key);
         // A null snapshot is a fresh one.
         let scan = pg_sys::systable_beginscan(
             relation,
             index,
             true,
             std::ptr::null_mut(),
-            key.len() as i32,
+            conditions.len() as i32,
             conditions.as_mut_ptr(),
         );
         let tuple = pg_sys::systable_getnext(scan);
@@ -166,27 +194,25 @@ fn find<T>(
         } else {
             read(&Row::of(tuple, (*relation).rd_att))
         };
+        let is_only = tuple.is_null() || pg_sys::systable_getnext(scan).is_null();
         pg_sys::systable_endscan(scan);
         pg_sys::table_close(relation, pg_sys::AccessShareLock as _);
-        found
+        found.filter(|_| is_only)
     }
 }
 
-/// `column 1 = key[0] AND column 2 = key[1]`.
-fn conditions(equals: u32, key: &[pg_sys::Datum]) -> Vec<pg_sys::ScanKeyData> {
-    let equal_to = |(position, &value): (usize, &pg_sys::Datum)| {
-        let mut condition = pg_sys::ScanKeyData::default();
-        // SAFETY: fills in the one condition; the function is a built-in of Postgres.
-        unsafe {
-            pg_sys::ScanKeyInit(
-                &mut condition,
-                (position + 1) as pg_sys::AttrNumber,
-                pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
-                equals.into(),
-                value,
-            );
-        }
-        condition
-    };
-    key.iter().enumerate().map(equal_to).collect()
+/// `column = value`, by the built-in function that compares them.
+fn equals(column: usize, function: u32, value: pg_sys::Datum) -> pg_sys::ScanKeyData {
+    let mut condition = pg_sys::ScanKeyData::default();
+    // SAFETY: fills in the one condition.
+    unsafe {
+        pg_sys::ScanKeyInit(
+            &mut condition,
+            column as pg_sys::AttrNumber,
+            pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
+            function.into(),
+            value,
+        );
+    }
+    condition
 }

@@ -1,6 +1,7 @@
 //! Users of a tenant: made, listed, deactivated, activated, and found by email or id.
 
 use crate::answer::{Answer, Sheet};
+use crate::audit::{self, Action, Subject};
 use crate::cell::{self, Cell};
 use crate::error::{Error, Result};
 use crate::keys;
@@ -70,6 +71,12 @@ fn _create_user(
         &[cell::uuid(tenant), cell::uuid(user.id), cell::text(&email)],
     )?;
     let key = keys::insert(&user, None, scope, None)?;
+    let subject = Subject {
+        user_id: Some(user.id),
+        key_id: Some(key.id),
+        ..Subject::default()
+    };
+    audit::record(tenant, Action::CreateUser, subject)?;
     let cells = [
         cell::uuid(user.id),
         cell::uuid(tenant),
@@ -117,6 +124,19 @@ fn _set_user_active(
         cell::uuid(user.id),
         cell::bool(is_active),
     ];
+    let action = if is_active {
+        Action::ActivateUser
+    } else {
+        Action::DeactivateUser
+    };
+    audit::record(
+        user.tenant,
+        action,
+        Subject {
+            user_id: Some(user.id),
+            ..Subject::default()
+        },
+    )?;
     let answers = statement::write(&SET_ACTIVE, &arguments, |row| {
         Ok(Answer::row(fcinfo, &account(row)))
     })?;
