@@ -2,7 +2,7 @@
 # another Postgres than the one that scripts/setup.sh finds or installs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve stop psql install lint clean script setup debug release
+.PHONY: help demo test serve stop psql install lint static clean script setup setup-tests debug release
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
@@ -12,7 +12,7 @@ help: ## this list
 demo: release ## install what is missing, build, and walk through timedb on a throw-away server
 	@scripts/private-server.sh run --fsync -- $(target)/release/walkthrough
 
-test: debug ## install what is missing, run every test, and count them by layer
+test: setup-tests debug ## install what is missing, run every test, and count them by layer
 	@scripts/test.sh
 
 serve: release ## leave a private server running, with a fresh database timedb
@@ -30,6 +30,9 @@ install: release ## install into the Postgres that PG_CONFIG names
 lint: setup ## check the format, and clippy with no warning let pass
 	@scripts/lint.sh
 
+static: setup-tests debug ## look for what no test runs: SQL that could be captured, crates from elsewhere
+	@scripts/static.sh
+
 clean: stop ## remove everything that was built
 	cargo clean
 
@@ -41,3 +44,6 @@ debug release: setup
 
 setup:
 	@scripts/setup.sh
+
+setup-tests:
+	@scripts/setup.sh tests

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Installs what a build needs and the machine lacks; says and does nothing if there is nothing to do.
+# setup.sh [tests]: installs what a build, or also the tests, need and the machine lacks; says and does nothing if there is nothing to do.
 # Never upgrades a package, never creates, starts or stops a Postgres cluster of the system.
 . "$(dirname "$0")/environment.sh"
+
+purpose=${1:-build}
 
 check_cargo() {
     command -v cargo >/dev/null || fail "cargo is missing. Install Rust by rustup, as you (not by sudo):
@@ -40,6 +42,12 @@ missing_tools() {
     { command -v cc && command -v make && command -v nm && [ -e /usr/include/stdio.h ]; } >/dev/null ||
         echo build-essential
     has_libclang || echo libclang-dev
+}
+
+# What tests/gateways and scripts/static.sh run beside what they fetch themselves.
+missing_test_tools() {
+    command -v curl >/dev/null || echo curl
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
 lacks_postgres() {
@@ -97,7 +105,10 @@ install_missing() {
 
 install_from_distribution() {
     local tools postgres
-    tools=$(missing_tools)
+    tools=$(
+        missing_tools
+        [ "$purpose" != tests ] || missing_test_tools
+    )
     if [ -n "$tools" ] || lacks_postgres; then
         apt_get update
     fi

@@ -36,6 +36,15 @@ layer_interleaving() {
     "$server" run -- scripts/regress.sh interleaving
 }
 
+layer_attacks() {
+    "$server" run -- cargo test -p timedb "${features[@]}" --test attacks
+}
+
+layer_gateways() {
+    scripts/gateways.sh || return
+    "$server" run -- cargo test -p timedb "${features[@]}" --test gateways
+}
+
 layer_client() {
     "$server" run -- cargo test -p timedb "${features[@]}" --test client
 }
@@ -66,7 +75,7 @@ run_layer() {
 }
 
 layers=("$@")
-[ $# -gt 0 ] || layers=(pure in-backend contract interleaving client)
+[ $# -gt 0 ] || layers=(pure in-backend contract interleaving client attacks gateways)
 for layer in "${layers[@]}"; do
     run_layer "$layer"
 done

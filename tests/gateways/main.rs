@@ -1,0 +1,11 @@
+//! Isolation through the ways people really connect: a PgBouncer, an HTTP server, and PostgREST's own statements.
+//! `scripts/gateways.sh` installs the programs; `make test` runs this on a private server.
+
+mod contract;
+mod docs;
+mod http;
+mod pgbouncer;
+mod pools;
+mod postrust;
+mod program;
+mod support;

@@ -1,0 +1,116 @@
+//! A PgBouncer of the test's own, configured as docs/pools.md says, in front of the private server.
+
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+
+use postgres::{Client, Config, NoTls};
+use timedb_testkit::{Database, Server};
+
+use crate::program::{Account, Folder, Program, installed};
+
+const DOCUMENTED: &str = include_str!("../../docs/pools.md");
+const PORT: u16 = 6432;
+
+pub struct PgBouncer {
+    program: Program,
+    database: String,
+}
+
+impl PgBouncer {
+    /// In transaction mode, with one server connection for each login role; `settings` come last and so win.
+    #[track_caller]
+    pub fn in_front_of(database: &Database, settings: &[&str]) -> Self {
+        let server = database.server();
+        let folder = Folder::of(Account::of(server));
+        // The user of the server may be unable to read the folder that cargo builds in.
+        folder.copy(&installed("pgbouncer"));
+        folder.write(
+            "users",
+            "\"app\" \"\"\n\"bi_alice\" \"\"\n\"bi_bob\" \"\"\n",
+        );
+        let configuration = configuration(server, &folder, settings);
+        let configuration = folder.write("pgbouncer.ini", &configuration);
+        let socket = folder.path().join(format!(".s.PGSQL.{PORT}"));
+        let run = folder.path().join("run");
+        let program = Program::start(
+            folder,
+            &run,
+            |command| {
+                command.arg(configuration);
+            },
+            || UnixStream::connect(&socket).map(drop),
+        );
+        Self {
+            program,
+            database: database.name().to_owned(),
+        }
+    }
+
+    /// Whoever asks through the pool.
+    #[track_caller]
+    pub fn client(&self, role: &str) -> Client {
+        self.config(role)
+            .connect(NoTls)
+            .unwrap_or_else(|error| panic!("{role} cannot connect: {error:?}"))
+    }
+
+    /// The same, and the warnings it gets.
+    #[track_caller]
+    pub fn client_with_warnings(&self, role: &str) -> (Client, Warnings) {
+        let warnings = Warnings::default();
+        let mut config = self.config(role);
+        config.notice_callback(warnings.listener());
+        (config.connect(NoTls).expect("it connects"), warnings)
+    }
+
+    pub fn config(&self, role: &str) -> Config {
+        let mut config = Config::new();
+        config
+            .host_path(self.program.folder())
+            .port(PORT)
+            .user(role)
+            .dbname(&self.database);
+        config
+    }
+}
+
+/// The SQLSTATEs of the warnings a client got.
+#[derive(Clone, Default)]
+pub struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    fn listener(&self) -> impl Fn(postgres::error::DbError) + Send + Sync + use<> {
+        let codes = Arc::clone(&self.0);
+        move |notice| {
+            let mut codes = codes.lock().expect("no listener panics");
+            codes.push(notice.code().code().to_owned());
+        }
+    }
+
+    pub fn codes(&self) -> Vec<String> {
+        self.0.lock().expect("no listener panics").clone()
+    }
+}
+
+/// The documented configuration, with this server's paths and without passwords.
+fn configuration(server: &Server, folder: &Folder, settings: &[&str]) -> String {
+    let documented = DOCUMENTED
+        .split("```ini\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("docs/pools.md has a configuration");
+    let mut lines: Vec<String> = documented
+        .lines()
+        .map(|line| match line.split('=').next().map(str::trim) {
+            Some("timedb") => format!("* = host={}", server.folder().display()),
+            Some("unix_socket_dir") => format!("unix_socket_dir = {}", folder.path().display()),
+            Some("listen_port") => format!("listen_port = {PORT}"),
+            Some("auth_type") => "auth_type = trust".to_owned(),
+            Some("auth_file") => format!("auth_file = {}/users", folder.path().display()),
+            _ => line.to_owned(),
+        })
+        .collect();
+    lines.push("default_pool_size = 1".to_owned());
+    lines.extend(settings.iter().map(|&line| line.to_owned()));
+    lines.join("\n") + "\n"
+}
