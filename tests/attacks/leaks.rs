@@ -1,0 +1,274 @@
+//! What can be learnt of other tenants without reading a row of theirs. Most is nothing; what Postgres tells everybody
+//! about volumes is accepted, and pinned here so that it grows no further.
+
+use postgres::Client;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::support::{Stage, assert_sees_nothing, each_refused, login, one, one_of, run};
+
+/// Bob has as many series as this more.
+const VOLUME: i64 = 500;
+
+fn stage_with_volume(name: &str) -> Stage {
+    let stage = Stage::set(name);
+    let mut admin = stage.admin();
+    admin
+        .execute(
+            "INSERT INTO timedb.series (tenant_id, series_id, series_key) \
+             SELECT $1, gen_random_uuid(), 'secret' || i FROM generate_series(1, $2::bigint) i",
+            &[&stage.bob.tenant_id, &VOLUME],
+        )
+        .expect("a superuser may");
+    run(&mut admin, "ANALYZE timedb.series");
+    stage
+}
+
+#[track_caller]
+fn explain(client: &mut Client, options: &str, sql: &str) -> Value {
+    one(client, &format!("EXPLAIN (FORMAT json{options}) {sql}"))
+}
+
+/// Accepted: an estimate tells how many rows a tenant has whose id one knows; not one of their contents.
+#[test]
+fn t43_a_plan_of_bare_tables_tells_a_volume_and_nothing_more() {
+    let stage = stage_with_volume("t43 estimate");
+    let mut alice = stage.alice();
+    let sql = format!(
+        "SELECT * FROM timedb.series WHERE tenant_id = '{}'",
+        stage.bob.tenant_id
+    );
+    let plan = explain(&mut alice, "", &sql).to_string();
+    assert!(plan.contains("Plan Rows"), "what is accepted");
+    assert!(!plan.contains("secret"));
+    assert!(alice.query(&sql, &[]).expect("no row").is_empty());
+}
+
+/// Accepted: rows that a filter removed are counted, over all tenants, where no index finds the tenant's own.
+#[test]
+fn t20_explain_analyze_counts_what_row_security_removed_and_shows_none_of_it() {
+    let stage = stage_with_volume("t20 explain");
+    let mut alice = stage.alice();
+    let analyse = |client: &mut Client| {
+        explain(
+            client,
+            ", ANALYZE, TIMING off",
+            "SELECT * FROM timedb.series",
+        )
+        .to_string()
+    };
+    run(
+        &mut alice,
+        "SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off",
+    );
+    let filtered = analyse(&mut alice);
+    assert!(
+        filtered.contains(&format!("\"Rows Removed by Filter\":{}", VOLUME + 1)),
+        "{filtered}"
+    );
+    assert!(!filtered.contains("secret"));
+    run(&mut alice, "RESET ALL");
+    let mut alice = stage.alice();
+    run(&mut alice, "SET enable_seqscan = off");
+    assert!(
+        !analyse(&mut alice).contains("Rows Removed by Filter"),
+        "by the tenant's index nothing is removed"
+    );
+}
+
+/// What a function does inside is not in the plan: distrusting tenants get functions, not tables.
+#[test]
+fn t43_a_plan_of_a_function_tells_nothing_of_what_it_reads() {
+    let stage = stage_with_volume("t43 functions");
+    let mut alice = stage.alice();
+    for call in [
+        "timedb.read()",
+        "timedb.list_series()",
+        "timedb._series_values(gen_random_uuid())",
+    ] {
+        let plan = explain(
+            &mut alice,
+            ", ANALYZE, VERBOSE, BUFFERS off, TIMING off",
+            &format!("SELECT * FROM {call}"),
+        );
+        let plan = plan.to_string();
+        assert!(
+            plan.contains("Function Scan") && !plan.contains("\"Relation Name\""),
+            "{call}: {plan}"
+        );
+        assert!(!plan.contains("Rows Removed"), "{call}: {plan}");
+    }
+}
+
+/// Accepted: everybody sees how large a table is. What the columns hold is hidden.
+#[test]
+fn t43_the_catalogs_tell_the_size_of_all_tenants_together_and_no_value() {
+    let stage = stage_with_volume("t43 catalogs");
+    let mut evil = stage.evil();
+    let total: f32 = one(
+        &mut evil,
+        "SELECT reltuples FROM pg_class WHERE relname = 'series' AND relkind = 'r'",
+    );
+    assert_eq!(total as i64, VOLUME + 2, "what is accepted");
+    let mut alice = stage.alice();
+    let shown = "SELECT count(*) FROM pg_stats WHERE schemaname = 'timedb'";
+    assert_eq!(
+        one::<i64>(
+            &mut stage.admin(),
+            "SELECT count(*) FROM pg_statistic WHERE starelid = 'timedb.series'::regclass"
+        ),
+        7,
+        "the premise: it is analysed"
+    );
+    assert_eq!(one::<i64>(&mut alice, shown), 0);
+    each_refused(
+        &mut alice,
+        "42501",
+        ["SELECT stavalues1::text FROM pg_statistic"],
+    );
+}
+
+/// Each would tell by an error or a notice of a row it should not have been given.
+#[test]
+fn t45_a_leaky_function_operator_or_cast_is_given_the_tenants_own_rows_only() {
+    let stage = Stage::set("t45");
+    let (mut app, notices) = stage.connect("app", "");
+    login(&mut app, &stage.alice, false);
+    run(
+        &mut app,
+        "CREATE FUNCTION pg_temp.leak(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 \
+           AS $$ BEGIN RAISE NOTICE 'leaked %', $1; RETURN true; END $$; \
+         CREATE FUNCTION pg_temp.leak(text, text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 \
+           AS $$ BEGIN RAISE NOTICE 'leaked % %', $1, $2; RETURN true; END $$; \
+         CREATE OPERATOR pg_temp.<<< (FUNCTION = pg_temp.leak, LEFTARG = text, RIGHTARG = text)",
+    );
+    notices.take();
+    for sql in [
+        "SELECT count(*) FROM timedb.series WHERE pg_temp.leak(series_key)",
+        "SELECT count(*) FROM timedb.series WHERE series_key OPERATOR(pg_temp.<<<) 'x'",
+        "SELECT count(*) FROM timedb.series a JOIN timedb.runs b ON pg_temp.leak(a.series_key)",
+        "SELECT count(*) FROM timedb.current_values WHERE pg_temp.leak(series_key)",
+        "SELECT count(*) FROM timedb.values WHERE pg_temp.leak(changed_by)",
+        "SELECT count(*) FROM timedb.series GROUP BY series_key HAVING pg_temp.leak(series_key)",
+    ] {
+        assert_eq!(one::<i64>(&mut app, sql), 1, "{sql}");
+        let told = notices.take();
+        assert!(
+            !told.is_empty(),
+            "the premise: the function is called: {sql}"
+        );
+        assert!(
+            told.iter()
+                .all(|(_, notice)| notice.contains("alice") && !notice.contains("bob")),
+            "{sql}: {told:?}"
+        );
+    }
+    for sql in [
+        "SELECT count(*) FROM timedb.series WHERE 1 / (CASE series_key WHEN 'bobs' THEN 0 ELSE 1 END) = 1",
+        "SELECT count(*) FROM timedb.series WHERE (CASE series_key WHEN 'bobs' THEN 'x' ELSE '1' END)::int = 1",
+    ] {
+        assert_eq!(one::<i64>(&mut app, sql), 1, "{sql}");
+    }
+    each_refused(
+        &mut app,
+        "42501",
+        ["ALTER FUNCTION pg_temp.leak(text) LEAKPROOF"],
+    );
+}
+
+#[test]
+fn t45_none_of_our_functions_is_leakproof() {
+    let stage = Stage::set("t45 marks");
+    let leakproof =
+        "SELECT count(*) FROM pg_proc WHERE pronamespace = 'timedb'::regnamespace AND proleakproof";
+    assert_eq!(one::<i64>(&mut stage.app(), leakproof), 0);
+}
+
+/// Reading all data is a privilege on tables; policies still show nothing to whom they do not name.
+#[test]
+fn a_role_that_may_read_all_data_sees_no_tenants_row_and_no_hash() {
+    let stage = Stage::set("pg_read_all_data");
+    let role = stage.role("reader", "IN ROLE pg_read_all_data");
+    let mut client = stage.database.login(&role);
+    for table in [
+        "series",
+        "runs",
+        "values",
+        "users",
+        "api_keys",
+        "audit",
+        "role_bindings",
+    ] {
+        let rows: i64 = one(&mut client, &format!("SELECT count(*) FROM timedb.{table}"));
+        assert_eq!(rows, 0, "{table}");
+    }
+}
+
+#[test]
+fn no_catalog_view_tells_a_tenant_who_else_is_bound_or_logged_in() {
+    let stage = Stage::set("catalog views");
+    let bound = stage.bound_to_bob("read");
+    let mut alice = stage.alice();
+    each_refused(
+        &mut alice,
+        "42501",
+        [
+            "TABLE timedb.role_bindings",
+            "SELECT * FROM timedb.list_bindings()",
+        ],
+    );
+    let settings = "SELECT count(*) FROM pg_settings WHERE name LIKE 'timedb%' OR setting LIKE '%' || $1 || '%'";
+    assert_eq!(
+        one_of::<i64>(&mut alice, settings, &[&stage.bob.tenant_id.to_string()]),
+        0
+    );
+    let mut bound = stage.database.login(&bound);
+    assert_eq!(
+        one::<Uuid>(&mut bound, "SELECT timedb.current_tenant()"),
+        stage.bob.tenant_id
+    );
+    let own: String = one(&mut alice, "SELECT current_setting('timedb.tenant')");
+    assert_eq!(
+        own,
+        stage.alice.tenant_id.to_string(),
+        "of itself a session may know"
+    );
+    let mut nobody = stage.app();
+    assert_sees_nothing(&mut nobody);
+}
+
+/// A superuser is bound by no policy; the functions hold him to the tenant he has logged in as, all the same.
+#[test]
+fn a_superuser_sees_through_the_api_the_tenant_he_has_logged_in_as() {
+    let stage = Stage::set("superuser");
+    let mut admin = stage.admin();
+    each_refused(
+        &mut admin,
+        "28000",
+        [
+            "SELECT * FROM timedb.read()",
+            "SELECT * FROM timedb.list_series()",
+        ],
+    );
+    assert_eq!(
+        one::<i64>(&mut admin, "SELECT count(*) FROM timedb.current_values"),
+        0
+    );
+    assert_eq!(
+        one::<i64>(&mut admin, "SELECT count(*) FROM timedb.values"),
+        2,
+        "what is inherent"
+    );
+    login(&mut admin, &stage.alice, false);
+    for from in [
+        "timedb.read()",
+        "timedb.list_series()",
+        "timedb.current_values",
+    ] {
+        let shown: Vec<Uuid> = one(
+            &mut admin,
+            &format!("SELECT array_agg(series_id) FROM {from}"),
+        );
+        assert_eq!(shown, [stage.alices.series_id], "{from}");
+    }
+}

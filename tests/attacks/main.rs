@@ -1,0 +1,24 @@
+//! The attack suite: every threat of `docs/security.md`, played over the wire by hostile login roles against a real
+//! server. A test `tNN_…` is of the threat with that number; the others are of what the table below it lists.
+//! `make test` runs it on a private server.
+
+mod audit;
+mod bindings;
+mod catalog;
+mod credential;
+mod http;
+mod install;
+mod keys;
+mod leaks;
+mod life;
+mod names;
+mod others;
+mod page;
+mod plans;
+mod random;
+mod revocation;
+mod sessions;
+mod settings;
+mod sight;
+mod support;
+mod writes;

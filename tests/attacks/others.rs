@@ -1,0 +1,237 @@
+//! What is another's, or above one's scope: its ids read, written and managed by are told like ids of nobody's.
+
+use postgres::Client;
+use serde_json::{Value, json};
+use timedb_testkit::refused;
+use uuid::Uuid;
+
+use crate::support::{Stage, each_refused, one, one_of, rows_of, update_of, upload};
+
+/// What the server says of an id, with the id taken out.
+#[track_caller]
+fn said_of(id: Uuid, result: Result<Vec<postgres::Row>, postgres::Error>) -> String {
+    let refusal = refused(result);
+    let error = refusal.error();
+    format!(
+        "{} {} {:?} {:?} {:?}",
+        error.code().code(),
+        error.message(),
+        error.detail(),
+        error.hint(),
+        error.where_()
+    )
+    .replace(&id.to_string(), "…")
+}
+
+/// The same attempt with an id of Bob's and with one of nobody's: not a letter may differ.
+#[track_caller]
+fn assert_told_alike(
+    client: &mut Client,
+    sql: &str,
+    bobs: Uuid,
+    arguments: impl Fn(Uuid) -> Value,
+) {
+    let nobodys = Uuid::now_v7();
+    let [of_bobs, of_nobodys] =
+        [bobs, nobodys].map(|id| said_of(id, client.query(sql, &[&arguments(id)])));
+    assert_eq!(of_bobs, of_nobodys, "{sql}");
+    assert!(of_bobs.starts_with("42704 "), "{of_bobs}");
+}
+
+#[test]
+fn t19_uploading_onto_anothers_series_is_told_like_one_that_is_not_there() {
+    let stage = Stage::set("t19");
+    let mut alice = stage.alice();
+    assert_told_alike(
+        &mut alice,
+        "SELECT timedb.upload(now(), $1)",
+        stage.bobs.series_id,
+        rows_of,
+    );
+    let named = |id: Uuid| {
+        let mut rows = rows_of(id);
+        rows[0]["value_key"] = "bobs".into();
+        rows
+    };
+    assert_told_alike(
+        &mut alice,
+        "SELECT timedb.upload(now(), $1)",
+        stage.bobs.series_id,
+        named,
+    );
+    stage.assert_alice(&mut alice);
+    stage.assert_bob(&mut stage.bob());
+}
+
+#[test]
+fn t20_updating_anothers_value_is_told_like_one_that_is_not_there() {
+    let stage = Stage::set("t20 update");
+    let mut alice = stage.alice();
+    let sql = "SELECT timedb.update($1)";
+    let (alices, bobs) = (stage.alices, stage.bobs);
+    assert_told_alike(&mut alice, sql, bobs.run_id, |id| {
+        update_of(id, bobs.series_id, 6.0)
+    });
+    assert_told_alike(&mut alice, sql, bobs.run_id, |id| {
+        update_of(id, alices.series_id, 6.0)
+    });
+    assert_told_alike(&mut alice, sql, bobs.series_id, |id| {
+        update_of(alices.run_id, id, 6.0)
+    });
+    let value: f64 = one(&mut stage.bob(), "SELECT value FROM timedb.read()");
+    assert_eq!(value, 1.0, "Bob's is untouched");
+}
+
+#[test]
+fn t20_reading_by_anothers_ids_adds_no_row() {
+    let stage = Stage::set("t20 read");
+    let mut alice = stage.alice();
+    let count =
+        |client: &mut Client, sql: &str| one_of::<i64>(client, sql, &[&stage.bobs.series_id]);
+    for sql in [
+        "SELECT count(*) FROM timedb.read(series_ids => ARRAY[$1::uuid])",
+        "SELECT count(*) FROM timedb.read(series_ids => ARRAY[$1::uuid], mode => 'overlapping', all_versions => true)",
+        "SELECT count(*) FROM timedb.values WHERE series_id = $1",
+        "SELECT count(*) FROM timedb.current_values WHERE series_id = $1",
+        "SELECT count(*) FROM timedb._series_values($1)",
+    ] {
+        assert_eq!(count(&mut stage.bob(), sql), 1, "the premise: it is there");
+        assert_eq!(count(&mut alice, sql), 0, "{sql}");
+    }
+    let by_key = "SELECT count(*) FROM timedb.read(series_keys => '{bobs}')";
+    assert_eq!(one::<i64>(&mut alice, by_key), 0);
+}
+
+#[test]
+fn t40_a_key_of_scope_read_or_write_does_no_more_than_that() {
+    let stage = Stage::set("t40");
+    let reader = stage.alice_of_scope("read");
+    let mut client = stage.database.authenticated(&reader);
+    stage.assert_alice_reads(&mut client);
+    let writes = [
+        "upload(now(), '[]')",
+        "update('[]')",
+        "create_series('x')",
+        "upload_points(now(), '{a}', '{2025-01-01}', '{1}')",
+    ];
+    let tenant = stage.alice.tenant_id;
+    let manages = [
+        format!("create_user('{tenant}', 'x@y.z', 'admin')"),
+        format!(
+            "create_key(user_id => '{}', scope => 'admin')",
+            reader.user_id
+        ),
+        format!("regenerate_key(user_id => '{}')", reader.user_id),
+        "list_users()".into(),
+        "list_keys()".into(),
+        "list_audit()".into(),
+        "revoke_key(gen_random_uuid())".into(),
+        "deactivate_user(email => 'alice@tenant-a.com')".into(),
+        "_create_user_tenant(gen_random_uuid(), 'x@y.z', 'admin')".into(),
+        "_list_keys_tenant(NULL, NULL)".into(),
+    ];
+    let call = |call: &str| format!("SELECT * FROM timedb.{call}");
+    each_refused(&mut client, "42501", writes.map(call));
+    each_refused(
+        &mut client,
+        "42501",
+        manages.each_ref().map(|manage| call(manage)),
+    );
+    each_refused(
+        &mut client,
+        "42501",
+        [format!(
+            "INSERT INTO timedb.values (tenant_id) VALUES ('{tenant}')"
+        )],
+    );
+    let mut writer = stage.alice();
+    each_refused(
+        &mut writer,
+        "42501",
+        manages.each_ref().map(|manage| call(manage)),
+    );
+    upload(&mut writer, "more");
+}
+
+impl Stage {
+    #[track_caller]
+    fn assert_alice_reads(&self, client: &mut Client) {
+        let shown: Uuid = one(client, "SELECT series_id FROM timedb.read()");
+        assert_eq!(shown, self.alices.series_id);
+    }
+}
+
+#[test]
+fn t41_an_admin_key_finds_no_user_or_key_of_another_tenant() {
+    let stage = Stage::set("t41");
+    let admin = stage.alice_of_scope("admin");
+    let mut client = stage.database.authenticated(&admin);
+    let bobs_key: Uuid = one_of(
+        &mut stage.admin(),
+        "SELECT key_id FROM timedb.api_keys WHERE user_id = $1",
+        &[&stage.bob.user_id],
+    );
+    for (call, bobs) in [
+        (
+            "create_key(user_id => ($1::json->>0)::uuid)",
+            stage.bob.user_id,
+        ),
+        (
+            "regenerate_key(user_id => ($1::json->>0)::uuid)",
+            stage.bob.user_id,
+        ),
+        (
+            "deactivate_user(user_id => ($1::json->>0)::uuid)",
+            stage.bob.user_id,
+        ),
+        (
+            "activate_user(user_id => ($1::json->>0)::uuid)",
+            stage.bob.user_id,
+        ),
+        ("revoke_key(($1::json->>0)::uuid)", bobs_key),
+        (
+            "list_users(tenant_id => ($1::json->>0)::uuid)",
+            stage.bob.tenant_id,
+        ),
+        (
+            "list_keys(tenant_id => ($1::json->>0)::uuid)",
+            stage.bob.tenant_id,
+        ),
+        (
+            "list_audit(tenant_id => ($1::json->>0)::uuid)",
+            stage.bob.tenant_id,
+        ),
+    ] {
+        assert_told_alike(
+            &mut client,
+            &format!("SELECT * FROM timedb.{call}"),
+            bobs,
+            |id| json!([id.to_string()]),
+        );
+    }
+    let emails = ["bob@tenant-b.com", "nobody@tenant-b.com"].map(|email| {
+        let result = client.query("SELECT timedb.deactivate_user(email => $1)", &[&email]);
+        refused(result).error().message().replace(email, "…")
+    });
+    assert_eq!(emails[0], emails[1]);
+    each_refused(
+        &mut client,
+        "42501",
+        [format!(
+            "SELECT timedb.create_user('{}', 'x@y.z')",
+            stage.bob.tenant_id
+        )],
+    );
+    let listed = "SELECT array_agg(DISTINCT tenant_id) FROM timedb.list_users()";
+    assert_eq!(
+        one::<Vec<Uuid>>(&mut client, listed),
+        [stage.alice.tenant_id]
+    );
+    let keys: i64 = one_of(
+        &mut client,
+        "SELECT count(*) FROM timedb.list_keys() WHERE user_id = $1",
+        &[&stage.bob.user_id],
+    );
+    assert_eq!(keys, 0);
+    stage.assert_bob(&mut stage.bob());
+}

@@ -1,0 +1,288 @@
+//! A key, its user or a binding that ends is felt by the next statement of every open session, whatever its transaction
+//! has seen, how its plans were made, and on which server it reads.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use postgres::Client;
+use timedb_testkit::{Cluster, Options, refused};
+use uuid::Uuid;
+
+use crate::support::{
+    KEY_REFUSED, Stage, assert_nobody, assert_refused, assert_sees_nothing, bind, fail_to_login,
+    login, one, one_of, run, tenant, wait_until,
+};
+
+/// How a key ends, as an operator sees it; the last one is the clock's, put behind the start of whatever runs.
+const ENDINGS: [&str; 4] = [
+    "SELECT timedb.revoke_key(key_id) FROM timedb.list_keys(user_id => $1)",
+    "SELECT timedb.deactivate_user(user_id => $1)",
+    "SELECT timedb.regenerate_key(user_id => $1)",
+    "UPDATE timedb.api_keys SET expires_at = clock_timestamp() WHERE user_id = $1",
+];
+
+#[track_caller]
+fn end(stage: &Stage, ending: &str) {
+    let mut admin = stage.admin();
+    admin
+        .execute(ending, &[&stage.alice.user_id])
+        .expect("the key ends");
+}
+
+#[test]
+fn t13_a_key_that_ends_is_refused_at_the_next_statement_of_a_live_session() {
+    for ending in ENDINGS {
+        let stage = Stage::set("t13");
+        let mut alice = stage.alice();
+        stage.assert_alice(&mut alice);
+        end(&stage, ending);
+        assert_refused(&mut alice);
+        stage.assert_bob(&mut stage.bob());
+    }
+}
+
+#[test]
+fn t13_so_is_it_inside_a_transaction_of_every_isolation_level_that_has_begun_before() {
+    for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
+        for mode in ["READ WRITE", "READ ONLY", "READ ONLY DEFERRABLE"] {
+            let stage = Stage::set("t13 isolation");
+            let mut alice = stage.alice();
+            run(&mut alice, &format!("BEGIN ISOLATION LEVEL {level} {mode}"));
+            stage.assert_alice(&mut alice);
+            end(&stage, ENDINGS[0]);
+            assert_sees_nothing(&mut alice);
+            refused(alice.execute("SELECT timedb.read()", &[]))
+                .code("28000")
+                .message(KEY_REFUSED);
+        }
+    }
+}
+
+/// The same with the key in the setting, which is looked up by its hash instead.
+#[test]
+fn t13_so_is_a_key_in_the_credential_setting() {
+    for ending in ENDINGS {
+        let stage = Stage::set("t13 setting");
+        let mut app = stage.app();
+        run(
+            &mut app,
+            &format!("SET timedb.api_key = '{}'", stage.alice.api_key),
+        );
+        run(&mut app, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+        stage.assert_alice(&mut app);
+        end(&stage, ending);
+        assert_sees_nothing(&mut app);
+        run(&mut app, "COMMIT");
+        assert_refused(&mut app);
+    }
+}
+
+#[test]
+fn t13_prepared_generic_and_parallel_plans_feel_it_too() {
+    let stage = Stage::set("t13 plans");
+    let mut alice = stage.alice();
+    run(&mut alice, "SET plan_cache_mode = force_generic_plan");
+    run(&mut alice, crate::plans::PARALLEL);
+    let count = alice
+        .prepare("SELECT count(*) FROM timedb.values")
+        .expect("a plan");
+    let counted = |client: &mut Client| {
+        client
+            .query_one(&count, &[])
+            .expect("it counts")
+            .get::<_, i64>(0)
+    };
+    for _ in 0..6 {
+        assert_eq!(counted(&mut alice), 1);
+    }
+    end(&stage, ENDINGS[0]);
+    assert_eq!(counted(&mut alice), 0);
+}
+
+#[test]
+fn t13_a_deactivated_user_who_is_activated_again_is_back() {
+    let stage = Stage::set("t13 activated");
+    let mut alice = stage.alice();
+    end(&stage, ENDINGS[1]);
+    assert_refused(&mut alice);
+    end(&stage, "SELECT timedb.activate_user(user_id => $1)");
+    stage.assert_alice(&mut alice);
+}
+
+/// By the clock, not by the start of the transaction.
+#[test]
+fn t14_a_key_that_expires_within_a_transaction_is_refused_from_then_on() {
+    let stage = Stage::set("t14");
+    let mut ops = stage.ops();
+    let row = ops
+        .query_one(
+            "SELECT api_key FROM timedb.create_key(user_id => $1, expires_at => clock_timestamp() + interval '1 s')",
+            &[&stage.alice.user_id],
+        )
+        .expect("a key of one second");
+    let short: String = row.get(0);
+    let mut app = stage.app();
+    run(&mut app, "BEGIN");
+    app.execute("SELECT timedb.authenticate($1)", &[&short])
+        .expect("it logs in");
+    stage.assert_alice(&mut app);
+    wait_until("the key has expired", || tenant(&mut app).is_none());
+    let expired: bool = one_of(
+        &mut stage.admin(),
+        "SELECT expires_at <= clock_timestamp() FROM timedb.api_keys WHERE user_id = $1 AND expires_at IS NOT NULL",
+        &[&stage.alice.user_id],
+    );
+    assert!(expired, "not a moment before");
+    assert_sees_nothing(&mut app);
+    refused(app.execute("SELECT timedb.read()", &[]))
+        .code("28000")
+        .message(KEY_REFUSED);
+}
+
+#[test]
+fn t39_login_and_reads_work_in_a_read_only_transaction_and_take_no_transaction_id() {
+    let stage = Stage::set("t39");
+    let mut app = stage.app();
+    run(&mut app, "BEGIN READ ONLY");
+    login(&mut app, &stage.alice, true);
+    stage.assert_alice(&mut app);
+    assert!(!one::<bool>(
+        &mut app,
+        "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
+    ));
+    refused(app.execute("SELECT timedb.upload(now(), '[]')", &[])).code("25006");
+    run(&mut app, "ROLLBACK");
+    assert_nobody(&mut app);
+}
+
+#[test]
+fn t39_a_hot_standby_logs_in_reads_and_feels_every_ending_as_it_is_replayed() {
+    let primary = Cluster::start_default().expect("a primary");
+    let stage = Stage::on(primary.database("standby").expect("a database"));
+    let role = stage.bound_to_bob("read");
+    let standby = standby_of(&primary);
+    let connect = |role: &str| {
+        standby
+            .connect(role, stage.database.name())
+            .expect("it connects")
+    };
+    let mut observer = connect("postgres");
+    assert!(
+        one::<bool>(&mut observer, "SELECT pg_is_in_recovery()"),
+        "the premise: a standby"
+    );
+
+    let mut alice = connect("app");
+    assert_nobody(&mut alice);
+    fail_to_login(&mut alice, false);
+    login(&mut alice, &stage.alice, false);
+    stage.assert_alice(&mut alice);
+    let mut in_transaction = connect("app");
+    login(&mut in_transaction, &stage.alice, false);
+    run(
+        &mut in_transaction,
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    );
+    stage.assert_alice(&mut in_transaction);
+    let mut by_setting = connect("app");
+    run(
+        &mut by_setting,
+        &format!("SET timedb.api_key = '{}'", stage.alice.api_key),
+    );
+    stage.assert_alice(&mut by_setting);
+    let mut bound = connect(&role);
+    stage.assert_bob(&mut bound);
+
+    end(&stage, ENDINGS[0]);
+    run(
+        &mut stage.ops(),
+        &format!("SELECT timedb.unbind_role('{role}')"),
+    );
+    replay(&mut stage.admin(), &mut observer);
+    assert_sees_nothing(&mut in_transaction);
+    assert_sees_nothing(&mut alice);
+    assert_sees_nothing(&mut by_setting);
+    assert_sees_nothing(&mut bound);
+    let mut bob = connect("app");
+    login(&mut bob, &stage.bob, false);
+    stage.assert_bob(&mut bob);
+    bind(&mut stage.ops(), &role, stage.alice.tenant_id, "read");
+    replay(&mut stage.admin(), &mut observer);
+    stage.assert_alice(&mut bound);
+}
+
+/// Waits until the standby has replayed all that the primary has written so far.
+fn replay(primary: &mut Client, standby: &mut Client) {
+    let written: String = one(primary, "SELECT pg_current_wal_lsn()::text");
+    wait_until("the standby has caught up", || {
+        one_of(
+            standby,
+            "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn",
+            &[&written],
+        )
+    });
+}
+
+/// A second server that follows the first: a base backup in the place of its own data.
+fn standby_of(primary: &Cluster) -> Cluster {
+    let standby = Options::default().bare().start().expect("another server");
+    standby.stop("fast").expect("it stops");
+    let data = standby.data();
+    fs::remove_dir_all(&data).expect("its own data goes");
+    let mut backup = primary
+        .server()
+        .command("pg_basebackup", "postgres", "postgres");
+    succeed(
+        backup
+            .args([
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+                "--no-sync",
+                "--pgdata",
+            ])
+            .arg(&data),
+    );
+    let own_socket = format!(
+        "unix_socket_directories = '{}'\n",
+        standby.folder().display()
+    );
+    let configuration = data.join("postgresql.auto.conf");
+    let former = fs::read_to_string(&configuration).expect("written by pg_basebackup");
+    fs::write(&configuration, former + &own_socket).expect("it can be written");
+    hand_over(&data, standby.folder());
+    standby.start().expect("the standby starts");
+    standby
+}
+
+/// To whoever runs the server: pg_basebackup was run by whoever runs the tests.
+fn hand_over(data: &Path, to_owner_of: &Path) {
+    let mut reference = std::ffi::OsString::from("--reference=");
+    reference.push(to_owner_of);
+    succeed(Command::new("chown").arg("-R").arg(reference).arg(data));
+}
+
+#[track_caller]
+fn succeed(command: &mut Command) {
+    let output = command.output().expect("the program runs");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// An id that is nobody's.
+#[test]
+fn t13_a_login_as_a_key_that_never_was_is_refused_like_one_that_has_ended() {
+    let stage = Stage::set("t13 never was");
+    let mut alice = stage.alice();
+    let mut admin = stage.admin();
+    admin
+        .execute(
+            "UPDATE timedb.api_keys SET key_id = $1 WHERE user_id = $2",
+            &[&Uuid::now_v7(), &stage.alice.user_id],
+        )
+        .expect("a superuser may");
+    assert_refused(&mut alice);
+}
