@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::points::MOST_POINTS;
 use crate::points::Point;
 use crate::points::arbitrary::{all_bits, points};
 
@@ -94,6 +95,25 @@ fn points_out_of_order_are_refused_with_their_index() {
         Err(PackError::End(1))
     );
     assert_eq!(pack(&[interval(1, -1)]), Err(PackError::End(0)));
+}
+
+/// A bitmap of nulls claims eight points a byte, and each takes forty bytes where it is opened.
+#[test]
+fn more_points_than_a_vector_holds_are_refused_in_both_directions() {
+    let null = |index: i64| Point {
+        start: Time::from_micros(index).unwrap(),
+        end: None,
+        value: None,
+    };
+    let mut points: Vec<Point> = (0..MOST_POINTS as i64).map(null).collect();
+    let mut packed = pack(&points).unwrap();
+    assert_eq!(Points::read(&packed).unwrap().len(), MOST_POINTS);
+    points.push(null(MOST_POINTS as i64));
+    assert_eq!(pack(&points), Err(PackError::TooMany(MOST_POINTS)));
+    // Byte 2 is the lowest of the count's; the bitmap's last byte has room for one more.
+    packed[2] += 1;
+    let corrupt = Points::read(&packed).unwrap_err().to_string();
+    assert_eq!(corrupt, "more points than a vector holds");
 }
 
 #[test]

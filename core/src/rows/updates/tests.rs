@@ -195,7 +195,32 @@ fn the_last_of_several_updates_of_a_value_wins_whole_and_stands_first() {
 proptest! {
     #[test]
     fn what_is_stored_of_tags_is_stored_again_unchanged(list in prop::collection::vec(any::<String>(), 0..6)) {
-        let once = tags(list);
-        prop_assert_eq!(once.clone().and_then(tags), once);
+        let once = tags(Some(list)).unwrap();
+        prop_assert_eq!(tags(once.clone()).unwrap(), once);
     }
+}
+
+#[test]
+fn what_would_cost_more_memory_than_it_is_worth_is_refused() {
+    let long = "x".repeat(201);
+    let message = "updates[0].tags: is longer than 200 bytes";
+    says_with(&format!(r#","tags":["{long}"]"#), Kind::TooLong, message);
+    let many = vec![r#""a""#; 101].join(",");
+    let message = "updates[0].tags: has more than 100 elements";
+    says_with(&format!(r#","tags":[{many}]"#), Kind::TooMany, message);
+    let long = "x".repeat(10_001);
+    let message = "updates[0].annotation: is longer than 10000 bytes";
+    says_with(
+        &format!(r#","annotation":"{long}""#),
+        Kind::TooLong,
+        message,
+    );
+    let most = vec![r#""a""#; 100].join(",");
+    assert!(
+        read(&format!(
+            "[{}]",
+            update("2024-01-01", &format!(r#","tags":[{most}]"#))
+        ))
+        .is_ok()
+    );
 }
