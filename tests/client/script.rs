@@ -88,3 +88,45 @@ fn the_script_adopts_nothing_that_it_finds() {
         |words: &[&str]| words[..3] == ["IF", "NOT", "EXISTS"] && !words[3].starts_with('(');
     assert!(!words.windows(4).any(adopts));
 }
+
+/// Policies filter by tenant whatever a statement says; each says it too, so that neither wall stands alone.
+#[test]
+fn every_statement_of_the_library_names_the_tenant_in_its_own_text() {
+    let folder = Project::default().root().join("src");
+    let mut statements = 0;
+    for entry in fs::read_dir(&folder).expect("src") {
+        let path = entry.expect("a file").path();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        if path.is_dir() || name == "in_backend_tests.rs" {
+            continue;
+        }
+        let source = fs::read_to_string(&path).expect("a source");
+        for statement in between(&source, "c\"", "\";") {
+            statements += usize::from(statement.contains(" timedb."));
+            let missing = tables_without_tenant(statement);
+            assert!(missing.is_empty(), "{name}: {missing:?} in {statement}");
+        }
+    }
+    assert!(statements > 20, "the premise: {statements}");
+}
+
+/// The tables that a statement reads or changes without saying of which tenant.
+fn tables_without_tenant(statement: &str) -> Vec<&str> {
+    // The one row whose key is presented: the policy alone knows which.
+    const BY_POLICY_ALONE: &str = "SELECT k.tenant_id, k.key_id, k.scope FROM timedb.api_keys k";
+    const OF_NO_TENANT: &str = "timedb.role_bindings";
+    if statement == BY_POLICY_ALONE {
+        return Vec::new();
+    }
+    let words: Vec<&str> = statement.split_whitespace().collect();
+    words
+        .windows(3)
+        .filter(|three| ["FROM", "JOIN", "UPDATE"].contains(&three[0]))
+        .filter(|three| three[1].starts_with("timedb.") && three[1] != OF_NO_TENANT)
+        .filter(|three| {
+            let of_whom = if three[0] == "JOIN" { "" } else { "$1" };
+            !statement.contains(&format!("{}.tenant_id = {of_whom}", three[2]))
+        })
+        .map(|three| three[1])
+        .collect()
+}
