@@ -6,7 +6,6 @@ use crate::cell;
 use crate::error::{Error, Result};
 use crate::keys;
 use crate::statement::{self, statements};
-use crate::users::id;
 use pgrx::prelude::*;
 use std::ffi::CStr;
 use timedb_core::scope::Scope;
@@ -30,7 +29,9 @@ fn bind_role(
     scope: Option<&str>,
 ) -> Result<()> {
     let role = name("role", role)?;
-    let tenant = tenant_id.map(id).ok_or(Error::NullArgument("tenant_id"))?;
+    let tenant = tenant_id
+        .map(cell::id)
+        .ok_or(Error::NullArgument("tenant_id"))?;
     let scope = match scope {
         Some(scope) => keys::scope(Some(scope))?,
         None => Scope::Read,

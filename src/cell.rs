@@ -11,6 +11,11 @@ use uuid::Uuid;
 /// A column or an argument; `None` is null. A pointer in it is palloc'd, or outlives the call it is passed to.
 pub type Cell = Option<pg_sys::Datum>;
 
+/// An id as it came in an argument.
+pub fn id(id: pgrx::Uuid) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
 pub fn uuid(id: Uuid) -> Cell {
     pgrx::Uuid::from_bytes(*id.as_bytes()).into_datum()
 }

@@ -8,7 +8,7 @@ use crate::manage;
 use crate::moment;
 use crate::session;
 use crate::statement::{self, statements};
-use crate::users::{self, User, UserName, id};
+use crate::users::{self, User, UserName};
 use pgrx::prelude::*;
 use timedb_core::key;
 use timedb_core::scope::Scope;
@@ -187,7 +187,7 @@ fn _list_keys(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
     let tenant = users::managed_tenant(manage::manager()?, tenant_id)?;
-    let user_id = user_id.map(id);
+    let user_id = user_id.map(cell::id);
     if let Some(user_id) = user_id {
         users::check_exists(tenant, user_id)?;
     }
@@ -203,7 +203,7 @@ fn _list_keys(
 
 #[pg_extern(sql = false)]
 fn _revoke_key(key_id: Option<pgrx::Uuid>) -> Result<Answer> {
-    let key_id = key_id.map(id).ok_or(Error::NullArgument("key_id"))?;
+    let key_id = key_id.map(cell::id).ok_or(Error::NullArgument("key_id"))?;
     let tenant = manage::manager()?.tenant(None, || Error::absent_id("key", key_id))?;
     let arguments = [tenant.and_then(cell::uuid), cell::uuid(key_id)];
     let found = statement::write(&FIND_KEY, &arguments, |row| {

@@ -4,8 +4,10 @@
 //! verb of it. What needs no Postgres lives in the crate `timedb-core`.
 
 mod answer;
+mod arrays;
 mod audit;
 mod bindings;
+mod cancel;
 mod cell;
 mod completion;
 mod credential;
@@ -18,6 +20,7 @@ mod manage;
 mod moment;
 mod points;
 mod read;
+mod reset;
 mod row;
 mod series;
 mod session;
@@ -82,4 +85,5 @@ extern "C-unwind" fn _PG_init() {
     settings::define();
     credential::define();
     settings::reserve_prefix();
+    reset::watch();
 }

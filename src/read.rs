@@ -2,13 +2,13 @@
 //! into the answer, already in its order.
 
 use crate::answer::{Answer, Sheet};
+use crate::cancel::answer_cancel;
 use crate::cell::{self, Cell, Passed};
 use crate::error::{Error, Result};
 use crate::moment;
 use crate::row::{Image, Row};
 use crate::session::Session;
 use crate::statement::{self, statements};
-use crate::upload::answer_cancel;
 use pgrx::prelude::*;
 use timedb_core::merge::{Mode, Pick, Version, Window, merge};
 use timedb_core::points::Points;
@@ -90,7 +90,7 @@ fn _series_values(
         layout: &VIEW_LAYOUT,
     };
     if let (Session::Acting(identity), Some(series_id)) = (Session::now(), series_id) {
-        let series_id = Uuid::from_bytes(*series_id.as_bytes());
+        let series_id = cell::id(series_id);
         let request = Request {
             tenant: identity.tenant,
             valid: OPEN,

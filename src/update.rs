@@ -4,6 +4,7 @@
 //! with 40001 where its snapshot is older. Only a later statement, with a newer snapshot, reads what there is.
 
 use crate::answer::{Answer, Sheet};
+use crate::cancel::answer_cancel;
 use crate::cell;
 use crate::error::{Error, Result};
 use crate::row::Image;
@@ -12,7 +13,6 @@ use crate::session;
 use crate::standing::Identity;
 use crate::statement::{self, statements};
 use crate::stored::{self, NewRows, Remark};
-use crate::upload::answer_cancel;
 use pgrx::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use timedb_core::points::{Key, Point, Points};

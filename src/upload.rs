@@ -1,6 +1,8 @@
 //! `upload` and `upload_points`: one run, all of it or nothing.
 
 use crate::answer::Answer;
+use crate::arrays::rows_of_arrays;
+use crate::cancel::answer_cancel;
 use crate::cell::{self, Passed};
 use crate::error::{Error, Result};
 use crate::moment;
@@ -13,14 +15,13 @@ use pgrx::Array;
 use pgrx::prelude::*;
 use serde::{Serialize, Serializer};
 use std::collections::HashMap;
-use timedb_core::points::Point;
-use timedb_core::rows::{RowError, SeriesRows, UploadColumns, read_upload};
+use timedb_core::rows::{Kind, RowError, SeriesRows, read_upload};
 use timedb_core::scope::Scope;
 use timedb_core::time::Time;
 use uuid::Uuid;
 
 /// What one call takes: past it, memory would no longer be bounded by anything.
-pub const MOST_ROWS: usize = 5_000_000;
+const MOST_ROWS: usize = 5_000_000;
 const LONGEST_WORKFLOW: usize = 500;
 const DEFAULT_WORKFLOW: &str = "api-workflow";
 
@@ -114,13 +115,8 @@ fn upload_points(
     let keys = series_keys.ok_or(Error::NullArgument("series_keys"))?;
     let starts = valid_times.ok_or(Error::NullArgument("valid_times"))?;
     let values = point_values.ok_or(Error::NullArgument("point_values"))?;
-    let rows = rows_of_arrays(&keys, &starts, &values, valid_time_ends.as_ref())?;
+    let rows = rows_of_arrays(&keys, &starts, &values, valid_time_ends.as_ref(), MOST_ROWS)?;
     store(fcinfo, &writer, run, rows, "valid_times")
-}
-
-/// Called by a long parse every few thousand rows; a cancel unwinds from here.
-pub fn answer_cancel() {
-    pgrx::check_for_interrupts!();
 }
 
 impl<'a> RunArguments<'a> {
@@ -167,87 +163,6 @@ fn descriptions(json: Option<Passed>) -> Result<HashMap<String, String>> {
             "must be a JSON object of texts by series key",
         )
         .into()
-    })
-}
-
-fn rows_of_arrays(
-    keys: &Array<&str>,
-    starts: &Array<i64>,
-    values: &Array<f64>,
-    ends: Option<&Array<i64>>,
-) -> Result<Vec<SeriesRows>> {
-    let count = keys.len();
-    let lengths = [
-        ("valid_times", starts.len()),
-        ("point_values", values.len()),
-    ];
-    let ends_length = ends.map(|ends| ("valid_time_ends", ends.len()));
-    for (argument, length) in lengths.into_iter().chain(ends_length) {
-        if length != count {
-            let reason = format!("has {length} elements, but \"series_keys\" has {count}");
-            return Err(Error::bad(argument, reason).into());
-        }
-    }
-    if count > MOST_ROWS {
-        let reason = format!("has more than {MOST_ROWS} elements");
-        return Err(Error::TooLarge {
-            argument: "series_keys",
-            reason,
-        }
-        .into());
-    }
-    let mut columns = UploadColumns::new();
-    let mut ends = ends.map(|ends| ends.iter());
-    for (row, ((key, start), value)) in keys
-        .iter()
-        .zip(starts.iter())
-        .zip(values.iter())
-        .enumerate()
-    {
-        if row % 4096 == 0 {
-            answer_cancel();
-        }
-        let key = key.ok_or_else(|| null_element("series_keys", row))?;
-        let start = element_time("valid_times", row, start)?;
-        let start = start.ok_or_else(|| null_element("valid_times", row))?;
-        let end = ends.as_mut().and_then(|ends| ends.next()).flatten();
-        let end = element_time("valid_time_ends", row, end)?;
-        columns
-            .push(Some(key), None, Point { start, end, value })
-            .map_err(|refusal| {
-                let array = match refusal.field {
-                    Some(timedb_core::rows::Field::ValidTimeEnd) => "valid_time_ends",
-                    _ => "series_keys",
-                };
-                Error::Row(refusal.at(format!("{array}[{row}]")))
-            })?;
-    }
-    Ok(columns.finish())
-}
-
-pub fn element_time(
-    array: &'static str,
-    row: usize,
-    micros: Option<i64>,
-) -> Result<Option<Time>, Error> {
-    let Some(micros) = micros else {
-        return Ok(None);
-    };
-    match Time::from_micros(micros) {
-        Some(time) => Ok(Some(time)),
-        None => Err(Error::Row(RowError {
-            path: format!("{array}[{row}]"),
-            reason: "is infinite or out of range".into(),
-            kind: timedb_core::rows::Kind::TimeOutOfRange,
-        })),
-    }
-}
-
-pub fn null_element(array: &'static str, row: usize) -> Error {
-    Error::Row(RowError {
-        path: format!("{array}[{row}]"),
-        reason: "must not be null".into(),
-        kind: timedb_core::rows::Kind::NullNotAllowed,
     })
 }
 
@@ -348,7 +263,7 @@ fn disagreement(rows: &SeriesRows, known: &HashMap<Uuid, series::Known>) -> Opti
         Error::Row(RowError {
             path: path(),
             reason: "is not the series that \"value_key\" names".into(),
-            kind: timedb_core::rows::Kind::BadValue,
+            kind: Kind::BadValue,
         })
     })
 }

@@ -58,7 +58,9 @@ fn _create_user(
     scope: Option<&str>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
-    let tenant = tenant_id.map(id).ok_or(Error::NullArgument("tenant_id"))?;
+    let tenant = tenant_id
+        .map(cell::id)
+        .ok_or(Error::NullArgument("tenant_id"))?;
     let email = canonical_email(email.ok_or(Error::NullArgument("email"))?)?;
     let scope = keys::scope(scope)?;
     manage::manager()?.tenant(Some(tenant), || Error::ForeignTenant)?;
@@ -149,7 +151,7 @@ fn _set_user_active(
 /// The user that the arguments name, reserved for this transaction: one of email and user_id is needed, and an email of several tenants is no name.
 pub fn find(name: &UserName) -> Result<User> {
     let email = name.email.map(canonical_email).transpose()?;
-    let user_id = name.user_id.map(id);
+    let user_id = name.user_id.map(cell::id);
     let shown = match (&email, user_id) {
         (Some(email), _) => email.clone(),
         (None, Some(user_id)) => user_id.to_string(),
@@ -163,7 +165,7 @@ pub fn find(name: &UserName) -> Result<User> {
         }
     };
     let absent = || Error::absent_user(shown.clone());
-    let tenant = manage::manager()?.tenant(name.tenant_id.map(id), absent)?;
+    let tenant = manage::manager()?.tenant(name.tenant_id.map(cell::id), absent)?;
     let arguments = [
         tenant.and_then(cell::uuid),
         user_id.and_then(cell::uuid),
@@ -199,7 +201,7 @@ pub fn check_exists(tenant: Option<Uuid>, user_id: Uuid) -> Result<()> {
 
 /// The tenant to list: an operator's choice, or all; an admin's own, and no other.
 pub fn managed_tenant(manager: Manager, asked: Option<pgrx::Uuid>) -> Result<Option<Uuid>, Error> {
-    let asked = asked.map(id);
+    let asked = asked.map(cell::id);
     manager.tenant(asked, || Error::Absent {
         what: "tenant",
         name: asked.map(|asked| asked.to_string()).unwrap_or_default(),
@@ -221,8 +223,4 @@ fn canonical_email(email: &str) -> Result<String, Error> {
         return Err(Error::bad("email", "is not an email address"));
     }
     Ok(email)
-}
-
-pub fn id(id: pgrx::Uuid) -> Uuid {
-    Uuid::from_bytes(*id.as_bytes())
 }

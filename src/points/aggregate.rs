@@ -1,9 +1,9 @@
 //! The aggregate merge_points: the points of many rows of one series as one, as a flat read sees them.
 
 use super::Packed;
+use crate::cell;
 use crate::error::{Error, Result};
 use crate::moment;
-use crate::users::id;
 use pgrx::datum::Internal;
 use pgrx::pg_extern;
 use pgrx::pg_sys;
@@ -77,7 +77,7 @@ fn entry(
         points,
         known: moment::required("known_time", known_time)?,
         change: moment::required("change_time", change_time)?,
-        run: run_id.map(id).ok_or(Error::NullArgument("run_id"))?,
+        run: run_id.map(cell::id).ok_or(Error::NullArgument("run_id"))?,
     })
 }
 

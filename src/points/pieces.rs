@@ -2,9 +2,10 @@
 
 use super::Packed;
 use crate::answer::{Answer, Sheet};
+use crate::arrays::{element_time, null_element};
+use crate::cancel::answer_cancel;
 use crate::cell;
 use crate::error::{Error, Result};
-use crate::upload::{answer_cancel, element_time, null_element};
 use pgrx::Array;
 use pgrx::prelude::*;
 use timedb_core::points::{PackError, Point, pack};
