@@ -128,6 +128,8 @@ pub struct Transaction {
     pub isolation: Isolation,
     pub read_only: bool,
     pub aborted: bool,
+    /// How many keys its snapshot shows.
+    keys_shown: usize,
     /// It may hold locks on keys and users, which an operator would wait for.
     pub changed_keys: bool,
 }
@@ -247,6 +249,12 @@ impl Model {
             scope,
             via: "key",
         }
+    }
+
+    /// `authenticate` looks a key up with the transaction's snapshot: one made later is nobody's.
+    pub fn is_shown(&self, key: usize) -> bool {
+        let shown = self.transaction.as_ref().map(|open| open.keys_shown);
+        shown.is_none_or(|shown| key < shown)
     }
 
     pub fn stands(&self, key: usize) -> bool {
@@ -373,8 +381,13 @@ impl Model {
     }
 
     pub fn begin(&mut self, isolation: Isolation, read_only: bool) {
+        let keys_shown = match isolation {
+            Isolation::ReadCommitted => usize::MAX,
+            _ => self.keys.len(),
+        };
         self.transaction = Some(Transaction {
             before: self.now.clone(),
+            keys_shown,
             savepoints: Vec::new(),
             isolation,
             read_only,

@@ -31,7 +31,7 @@ pub enum Key {
     Null,
 }
 
-/// How `authenticate` is called.
+/// How `authenticate` is called; `pre_request` only plainly, caught or undone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
     Plainly,
@@ -209,10 +209,10 @@ pub enum Operation {
         is_local: bool,
         way: Way,
     },
-    /// PostgREST's hook, with a key in the headers or with none; caught, if it fails, or not.
+    /// PostgREST's hook, with a key in the headers or with none.
     PreRequest {
         key: Key,
-        caught: bool,
+        way: Way,
     },
     Logout,
     Boundary(Boundary),
@@ -260,8 +260,8 @@ fn session() -> impl Strategy<Value = Operation> {
         way,
     });
     let pre_key = prop_oneof![2 => key(), 1 => Just(Key::Null)];
-    let pre_request =
-        (pre_key, any::<bool>()).prop_map(|(key, caught)| Operation::PreRequest { key, caught });
+    let pre_way = select(vec![Way::Plainly, Way::Caught, Way::Undone]);
+    let pre_request = (pre_key, pre_way).prop_map(|(key, way)| Operation::PreRequest { key, way });
     prop_oneof![
         18 => login,
         3 => pre_request,

@@ -27,7 +27,7 @@ impl Model {
     fn come_to(&mut self, operation: &Operation, answer: &Answer) -> Verdict {
         match *operation {
             Operation::Login { key, is_local, way } => self.login(key, is_local, way, answer),
-            Operation::PreRequest { key, caught } => self.pre_request(key, caught, answer),
+            Operation::PreRequest { key, way } => self.pre_request(key, way, answer),
             Operation::Logout => self.done(answer, Model::log_out),
             Operation::Boundary(boundary) => self.boundary(boundary, answer),
             Operation::Setting(setting) => self.setting(setting, answer),
@@ -132,22 +132,26 @@ impl Model {
     }
 
     /// It logs out and in for the transaction; what fails is rolled back, but for the refusal.
-    fn pre_request(&mut self, key: Key, caught: bool, answer: &Answer) -> Verdict {
-        if let Some(key) = self.standing(key) {
-            return self.done(answer, |model| model.log_in(key, Span::Transaction));
-        }
-        self.refuse(Span::Transaction);
-        match (caught, key) {
-            (true, _) => self.done(answer, |_| ()),
-            (false, Key::Null) => self.refused_by_library(KEY_NEEDED, answer),
-            (false, _) => self.refused_by_library(KEY_REFUSED, answer),
+    fn pre_request(&mut self, key: Key, way: Way, answer: &Answer) -> Verdict {
+        match (self.standing(key), way) {
+            (Some(_), Way::Undone) => self.done(answer, |_| ()),
+            (Some(key), _) => self.done(answer, |model| model.log_in(key, Span::Transaction)),
+            (None, Way::Plainly) => {
+                self.refuse(Span::Transaction);
+                let no_header = matches!(key, Key::Null);
+                let error = if no_header { KEY_NEEDED } else { KEY_REFUSED };
+                self.refused_by_library(error, answer)
+            }
+            (None, _) => self.done(answer, |model| model.refuse(Span::Transaction)),
         }
     }
 
-    /// The key that is meant, if it stands.
+    /// The key that is meant, if it is found and stands.
     fn standing(&self, key: Key) -> Option<usize> {
         match self.credential(key) {
-            Credential::Key(key) => Some(key).filter(|key| self.stands(*key)),
+            Credential::Key(key) => {
+                Some(key).filter(|key| self.is_shown(*key) && self.stands(*key))
+            }
             _ => None,
         }
     }

@@ -5,14 +5,14 @@ use proptest::sample::Index;
 use super::model::{Model, Who, letter};
 use super::operation::{
     Boundary, Cursor, FORGERIES, Isolation, Key, Look, Manage, Operation, ROLES, Setting, Tenant,
-    Write,
+    Way, Write,
 };
 use super::world::{World, value_of};
 
 /// That of an operation which is one message.
 pub fn of(operation: &Operation, world: &World, model: &Model) -> String {
     match *operation {
-        Operation::PreRequest { key, caught } => pre_request(key, caught, world),
+        Operation::PreRequest { key, way } => pre_request(key, way, world),
         Operation::Logout => "SELECT timedb.logout()".into(),
         Operation::Boundary(boundary) => of_boundary(boundary, model),
         Operation::Setting(setting) => of_setting(setting, world),
@@ -26,15 +26,18 @@ pub fn of(operation: &Operation, world: &World, model: &Model) -> String {
     }
 }
 
-fn pre_request(key: Key, caught: bool, world: &World) -> String {
+fn pre_request(key: Key, way: Way, world: &World) -> String {
     let key = text_of(key, world);
     let headers = key.map_or(String::new(), |key| format!("{{\"x-api-key\": \"{key}\"}}"));
-    let schema = if caught { "attack" } else { "timedb" };
-    format!(
-        "SELECT FROM set_config('request.headers', '{headers}', true); SELECT {schema}.pre_request()"
-    )
+    let function = match way {
+        Way::Caught => "attack.pre_request_caught",
+        Way::Undone => "attack.pre_request_undone",
+        _ => "timedb.pre_request",
+    };
+    format!("SELECT FROM set_config('request.headers', '{headers}', true); SELECT {function}()")
 }
 
+/// The first statement takes the transaction's snapshot; so that one knows when, it follows at once.
 fn of_boundary(boundary: Boundary, model: &Model) -> String {
     match boundary {
         Boundary::Begin { .. } if model.transaction.is_some() => "BEGIN".into(),
@@ -48,7 +51,7 @@ fn of_boundary(boundary: Boundary, model: &Model) -> String {
                 Isolation::Serializable => "SERIALIZABLE",
             };
             let mode = if read_only { ", READ ONLY" } else { "" };
-            format!("BEGIN ISOLATION LEVEL {level}{mode}")
+            format!("BEGIN ISOLATION LEVEL {level}{mode}; SELECT")
         }
         Boundary::Savepoint(name) => format!("SAVEPOINT s{name}"),
         Boundary::RollbackTo(name) => format!("ROLLBACK TO s{name}"),
@@ -128,11 +131,12 @@ fn managing(manage: Manage, world: &World) -> String {
     }
 }
 
-/// Postgres does not always know any more what a transaction was like that has failed, so the next one is told.
+/// Postgres does not always know any more what a transaction was like that has failed, so the next one is told. Its
+/// snapshot is taken at once, as by BEGIN.
 fn and_chain(chain: bool, model: &Model) -> &'static str {
     match (chain, model.is_aborted()) {
         (false, _) => "",
-        (true, false) => " AND CHAIN",
+        (true, false) => " AND CHAIN; SELECT",
         (true, true) => " AND CHAIN; SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
     }
 }

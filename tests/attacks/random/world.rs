@@ -374,7 +374,13 @@ BEGIN
   RAISE EXCEPTION 'undone';
 EXCEPTION WHEN OTHERS THEN NULL;
 END $$;
-CREATE FUNCTION attack.pre_request() RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION attack.pre_request_undone() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM timedb.pre_request();
+  RAISE EXCEPTION 'undone';
+EXCEPTION WHEN OTHERS THEN NULL;
+END $$;
+CREATE FUNCTION attack.pre_request_caught() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM timedb.pre_request();
 EXCEPTION WHEN OTHERS THEN NULL;
