@@ -43,7 +43,7 @@ struct Case {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let options = prop::option::weighted(0.1, operation::key());
+    let options = prop::option::weighted(0.1, operation::key(1));
     let blind = prop_oneof![3 => Just(0_usize), 1 => 1..5_usize];
     (options, blind, operation::operations()).prop_map(|(options, blind, operations)| Case {
         options,

@@ -230,30 +230,51 @@ const NAMES: usize = 3;
 /// How many users each tenant has, and so, of both tenants together, how many there are.
 pub const USERS: usize = 4;
 
-/// How much there is of what comes beside logins and transactions: a case with little of one goes deeper into another.
-type Shares = [u32; 4];
+/// How much there is of what: a case with little of one thing goes deeper into another.
+#[derive(Clone, Copy, Debug)]
+struct Shares {
+    settings: u32,
+    looking: u32,
+    writing: u32,
+    control: u32,
+    /// How soon transactions end.
+    ends: u32,
+    /// How many keys presented are nobody's.
+    bad_keys: u32,
+}
 
 pub fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let share = || select(vec![0, 1, 1, 3]);
-    let shares = [share(), share(), share(), share()];
-    shares.prop_flat_map(|shares| prop::collection::vec(operation(shares), 20..120))
+    let beside = [share(), share(), share(), share()];
+    let within = [select(vec![1, 4, 4]), select(vec![1, 1, 6])];
+    (beside, within).prop_flat_map(|(beside, [ends, bad_keys])| {
+        let [settings, looking, writing, control] = beside;
+        let shares = Shares {
+            settings,
+            looking,
+            writing,
+            control,
+            ends,
+            bad_keys,
+        };
+        prop::collection::vec(operation(shares), 20..120)
+    })
 }
 
-fn operation(
-    [settings_share, looking_share, writing_share, control_share]: Shares,
-) -> impl Strategy<Value = Operation> {
+fn operation(shares: Shares) -> impl Strategy<Value = Operation> {
     prop_oneof![
-        26 => session(),
-        34 => boundary().prop_map(Operation::Boundary),
-        1 + 11 * settings_share => setting().prop_map(Operation::Setting),
-        1 + 15 * looking_share => look().prop_map(Operation::Look),
-        1 + 11 * writing_share => writing(),
-        1 + 12 * control_share => control().prop_map(Operation::Control),
+        26 => session(shares.bad_keys),
+        34 => boundary(shares.ends).prop_map(Operation::Boundary),
+        1 + 11 * shares.settings => setting().prop_map(Operation::Setting),
+        1 + 15 * shares.looking => look().prop_map(Operation::Look),
+        1 + 11 * shares.writing => writing(),
+        1 + 12 * shares.control => control().prop_map(Operation::Control),
     ]
 }
 
 /// Whom the session acts for.
-fn session() -> impl Strategy<Value = Operation> {
+fn session(bad_keys: u32) -> impl Strategy<Value = Operation> {
+    let key = || key(bad_keys);
     let login = (key(), any::<bool>(), way()).prop_map(|(key, is_local, way)| Operation::Login {
         key,
         is_local,
@@ -264,12 +285,12 @@ fn session() -> impl Strategy<Value = Operation> {
     let pre_request = (pre_key, pre_way).prop_map(|(key, way)| Operation::PreRequest { key, way });
     prop_oneof![
         18 => login,
-        3 => pre_request,
+        6 => pre_request,
         2 => Just(Operation::Logout),
     ]
 }
 
-fn boundary() -> impl Strategy<Value = Boundary> {
+fn boundary(ends: u32) -> impl Strategy<Value = Boundary> {
     let isolation = select(vec![
         Isolation::ReadCommitted,
         Isolation::RepeatableRead,
@@ -286,8 +307,8 @@ fn boundary() -> impl Strategy<Value = Boundary> {
         9 => (0..NAMES).prop_map(Boundary::Savepoint),
         9 => (0..NAMES).prop_map(Boundary::RollbackTo),
         3 => (0..NAMES).prop_map(Boundary::Release),
-        4 => chain().prop_map(|chain| Boundary::Commit { chain }),
-        4 => chain().prop_map(|chain| Boundary::Rollback { chain }),
+        ends => chain().prop_map(|chain| Boundary::Commit { chain }),
+        ends => chain().prop_map(|chain| Boundary::Rollback { chain }),
         2 => Just(Boundary::Fail),
     ]
 }
@@ -303,7 +324,7 @@ fn setting() -> impl Strategy<Value = Setting> {
     let serve = (prop::bool::weighted(0.3), any::<bool>())
         .prop_map(|(on, is_local)| Setting::Serve { on, is_local });
     let in_block = || prop::bool::weighted(0.3);
-    let key = (key(), any::<bool>()).prop_map(|(key, is_local)| Setting::Key { key, is_local });
+    let key = (key(1), any::<bool>()).prop_map(|(key, is_local)| Setting::Key { key, is_local });
     prop_oneof![
         2 => in_block().prop_map(|in_block| Setting::ResetAll { in_block }),
         3 => in_block().prop_map(|in_block| Setting::DiscardAll { in_block }),
@@ -363,12 +384,12 @@ fn control() -> impl Strategy<Value = Control> {
     ]
 }
 
-pub fn key() -> impl Strategy<Value = Key> {
+pub fn key(bad: u32) -> impl Strategy<Value = Key> {
     prop_oneof![
         18 => any::<Index>().prop_map(Key::Made),
-        1 => Just(Key::Unknown),
-        1 => Just(Key::Malformed),
-        1 => Just(Key::Null),
+        bad => Just(Key::Unknown),
+        bad => Just(Key::Malformed),
+        bad => Just(Key::Null),
     ]
 }
 
@@ -379,8 +400,8 @@ fn way() -> impl Strategy<Value = Way> {
         1 => Just(Way::Prepared),
         2 => Just(Way::Function),
         1 => Just(Way::Definer),
-        3 => Just(Way::Caught),
-        2 => Just(Way::Undone),
+        4 => Just(Way::Caught),
+        3 => Just(Way::Undone),
         1 => Just(Way::Failed),
         1 => Just(Way::Committed),
         1 => Just(Way::RolledBack),
