@@ -246,7 +246,7 @@ struct Shares {
 pub fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let share = || select(vec![0, 1, 1, 3]);
     let beside = [share(), share(), share(), share()];
-    let within = [select(vec![1, 4, 4]), select(vec![1, 1, 6])];
+    let within = [select(vec![1, 4, 4]), select(vec![1, 1, 1, 4])];
     (beside, within).prop_flat_map(|(beside, [ends, bad_keys])| {
         let [settings, looking, writing, control] = beside;
         let shares = Shares {
@@ -286,7 +286,7 @@ fn session(bad_keys: u32) -> impl Strategy<Value = Operation> {
     prop_oneof![
         18 => login,
         6 => pre_request,
-        2 => Just(Operation::Logout),
+        4 => Just(Operation::Logout),
     ]
 }
 
