@@ -7,11 +7,10 @@ use crate::error::Result;
 use crate::manage;
 use crate::moment;
 use crate::session::{self, Session};
-use crate::standing::Via;
+use crate::standing::{self, Via};
 use crate::statement::{self, statements};
 use crate::users;
 use pgrx::prelude::*;
-use std::ffi::CStr;
 use uuid::Uuid;
 
 statements! {
@@ -83,28 +82,15 @@ pub fn record(tenant: Uuid, action: Action, subject: Subject) -> Result<()> {
     )
 }
 
-/// Who acts, and as what: a key wins over the database role, as it does in `manage`.
+/// Who acts, and as what. What runs as timedb_operator acts for the operator, with whatever key he may also have logged
+/// in: that key's user has no say in it, and is nothing for another tenant's audit.
 fn actor() -> (String, &'static str) {
-    match (Session::now(), manage::manager()) {
-        (_, Ok(manage::Manager::Operator)) => (session_role(), "operator"),
-        (Session::Acting(identity), _) => match identity.via {
+    match Session::now() {
+        Session::Acting(identity) if !manage::runs_as_operator() => match identity.via {
             Via::Key { email, .. } => (email, "key"),
             Via::Role { name } => (name, "role"),
         },
-        _ => (session_role(), "operator"),
-    }
-}
-
-/// The role that logged in to the database.
-pub fn session_role() -> String {
-    // SAFETY: the session's user is known; the name is palloc'd, or null if the role has just been dropped.
-    unsafe {
-        let name = pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), true);
-        if name.is_null() {
-            String::new()
-        } else {
-            CStr::from_ptr(name).to_string_lossy().into_owned()
-        }
+        _ => (standing::session_role().unwrap_or_default(), "operator"),
     }
 }
 

@@ -54,7 +54,12 @@ fn admin(identity: &Identity) -> Result<Manager, Error> {
 
 /// As what a body acts that runs as timedb_operator or as timedb_api.
 pub fn manager() -> Result<Manager, Error> {
-    Manager::of(Session::now(), current_user_is(c"timedb_operator", false))
+    Manager::of(Session::now(), runs_as_operator())
+}
+
+/// Whether this is one of the operators' functions.
+pub fn runs_as_operator() -> bool {
+    current_user_is(c"timedb_operator", false)
 }
 
 #[pg_extern(sql = false)]

@@ -1,7 +1,6 @@
 //! Who is asking: `authenticate`, `logout`, `whoami`, and what policies and bodies ask of the session.
 
 use crate::answer::{Answer, Sheet};
-use crate::audit;
 use crate::cell;
 use crate::completion::{self, Log};
 use crate::credential::{self, Credential};
@@ -253,7 +252,7 @@ fn hide_statement() {
 
 /// To the server's log, without the key: a table would roll back with the failure.
 fn log_refusal() {
-    let role = audit::session_role();
+    let role = standing::session_role().unwrap_or_default();
     ereport!(
         PgLogLevel::LOG,
         PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,

@@ -34,9 +34,8 @@ struct LoginValue {
     serial: u64,
 }
 
-/// What a failed login voids: every login up to a serial number, and the other ways in: a key in the settings,
-/// a role binding. Never rolled back with the
-/// transaction that failed: that would bring the former tenant back.
+/// What a failed login voids: every login up to a serial number, and the other ways in (a key in the settings, a role
+/// binding). Never rolled back with the transaction that failed: that would bring the former tenant back.
 #[derive(Clone, Copy, Default)]
 struct Refusal {
     logins_up_to: u64,

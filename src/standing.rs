@@ -8,7 +8,7 @@ use crate::cell;
 use crate::row::Row;
 use crate::settings::Login;
 use pgrx::pg_sys;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use timedb_core::scope::Scope;
 use uuid::Uuid;
 
@@ -136,16 +136,11 @@ pub fn of_role() -> Option<Identity> {
     const ROLE_NAME: usize = 1;
     const TENANT_ID: usize = 2;
     const SCOPE: usize = 3;
+    let name = session_role()?;
     let mut role = pg_sys::NameData::default();
-    // SAFETY: the session's user is known; its name is palloc'd, or null if the role has just been dropped.
-    let name = unsafe {
-        let name = pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), true);
-        if name.is_null() {
-            return None;
-        }
-        pg_sys::namestrcpy(&mut role, name);
-        CStr::from_ptr(name).to_str().ok()?.to_owned()
-    };
+    let c_name = CString::new(name.as_str()).ok()?;
+    // SAFETY: copies a C string into a buffer that holds every name.
+    unsafe { pg_sys::namestrcpy(&mut role, c_name.as_ptr()) };
     let by_name = [equals(
         ROLE_NAME,
         pg_sys::F_NAMEEQ,
@@ -159,6 +154,18 @@ pub fn of_role() -> Option<Identity> {
         scope,
         via: Via::Role { name },
     })
+}
+
+/// The role that logged in to the database; none if it has just been dropped.
+pub fn session_role() -> Option<String> {
+    // SAFETY: the session's user is known; its name is palloc'd, or null.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), true);
+        if name.is_null() {
+            return None;
+        }
+        Some(CStr::from_ptr(name).to_str().ok()?.to_owned())
+    }
 }
 
 /// The one row of a table of timedb that an index finds; none if there are more: what a key means is never a guess.

@@ -148,7 +148,8 @@ fn _set_user_active(
         .ok_or_else(|| Error::absent_id("user", user.id).into())
 }
 
-/// The user that the arguments name, reserved for this transaction: one of email and user_id is needed, and an email of several tenants is no name.
+/// The user that the arguments name, reserved for this transaction: one of email and user_id is needed, and an email of
+/// several tenants is no name.
 pub fn find(name: &UserName) -> Result<User> {
     let email = name.email.map(canonical_email).transpose()?;
     let user_id = name.user_id.map(cell::id);

@@ -126,6 +126,18 @@ fn binding_and_unbinding_a_role_are_audited_with_its_name() {
     );
 }
 
+/// The key's user has no say in a binding, and its email is nothing for another tenant's audit.
+#[test]
+fn an_operator_who_binds_a_role_is_named_himself_whatever_key_he_has_logged_in_with() {
+    let stage = Stage::set("audited with a key");
+    let mut operator = stage.ops();
+    login(&mut operator, &stage.alice_of_scope("admin"), false);
+    let role = stage.role("manager", "IN ROLE timedb_user");
+    bind(&mut operator, &role, stage.bob.tenant_id, "read");
+    let expected = ["ops", "operator", "bind_role"].map(str::to_owned);
+    assert_eq!(newest(&stage, stage.bob.tenant_id), expected.into());
+}
+
 #[test]
 fn the_audit_is_read_by_the_tenants_admin_key_and_no_other() {
     let stage = Stage::set("audit readers");
