@@ -11,7 +11,7 @@ use crate::session::Session;
 use crate::statement::{self, statements};
 use pgrx::prelude::*;
 use timedb_core::merge::{Mode, Pick, Version, Window, merge};
-use timedb_core::points::Points;
+use timedb_core::points::{Opened, Points};
 use timedb_core::time::Time;
 use uuid::Uuid;
 
@@ -223,14 +223,18 @@ impl Stored {
         })
     }
 
-    fn version(&self) -> Result<Version<'_>, Error> {
-        let points = Points::read(self.points.payload()).map_err(Error::PointsStored)?;
-        Ok(Version {
+    fn open(&self) -> Result<Opened<'_>, Error> {
+        let points = Points::read(self.points.payload()).and_then(|points| points.open());
+        points.map_err(Error::PointsStored)
+    }
+
+    fn version<'a>(&self, points: &'a Opened<'a>) -> Version<'a> {
+        Version {
             known: self.known,
             change: self.change,
             run: self.run,
             points,
-        })
+        }
     }
 }
 
@@ -287,11 +291,13 @@ struct Output {
 impl Output {
     fn put_series(&mut self, series: &Series, request: &Request) -> Result<()> {
         answer_cancel();
-        let versions: Vec<Version> = series
+        let opened: Vec<Opened> = series
             .rows
             .iter()
-            .map(Stored::version)
+            .map(Stored::open)
             .collect::<Result<_, Error>>()?;
+        let rows = series.rows.iter().zip(&opened);
+        let versions: Vec<Version> = rows.map(|(row, points)| row.version(points)).collect();
         if versions
             .iter()
             .map(|version| version.points.len())

@@ -215,7 +215,8 @@ fn keep_latest(
     points: &Image,
 ) -> Result<()> {
     answer_cancel();
-    let points = Points::read(points.payload()).map_err(Error::PointsStored)?;
+    let points = Points::read(points.payload()).and_then(|points| points.open());
+    let points = points.map_err(Error::PointsStored)?;
     for point in points.iter() {
         let Ok(found) = keys.binary_search_by_key(&point.key(), |(key, _)| *key) else {
             continue;

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::points::{Key, Point, Points};
+use crate::points::{Key, Opened, Point};
 use crate::time::Time;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +28,7 @@ pub struct Version<'a> {
     pub known: Time,
     pub change: Time,
     pub run: Uuid,
-    pub points: Points<'a>,
+    pub points: &'a Opened<'a>,
 }
 
 /// A point to show, and the index of the version it is from.
@@ -51,16 +51,18 @@ pub fn merge(versions: &[Version], mode: Mode, all_versions: bool, window: Windo
 
 /// The versions with points in the window, oldest first.
 fn rank(versions: &[Version], window: Window) -> Vec<usize> {
-    let overlaps = |points: &Points| {
+    let overlaps = |points: &Opened| {
         points
+            .shape()
             .first()
             .is_some_and(|first| window.end.is_none_or(|end| first < end))
             && points
+                .shape()
                 .last()
                 .is_some_and(|last| window.start.is_none_or(|start| last >= start))
     };
     let mut ranked: Vec<usize> = (0..versions.len())
-        .filter(|&version| overlaps(&versions[version].points))
+        .filter(|&version| overlaps(versions[version].points))
         .collect();
     ranked.sort_by_key(|&version| {
         let Version {
@@ -172,7 +174,7 @@ mod tests {
 
     use super::*;
     use crate::points::arbitrary::{Bits, bits};
-    use crate::points::pack;
+    use crate::points::{Points, pack};
 
     const HOUR: i64 = 3_600_000_000;
 
@@ -191,14 +193,18 @@ mod tests {
 
     fn merged(written: &[Written], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
         let packed: Vec<Vec<u8>> = written.iter().map(|of| pack(&of.points).unwrap()).collect();
+        let opened: Vec<Opened> = packed
+            .iter()
+            .map(|bytes| Points::read(bytes).unwrap().open().unwrap())
+            .collect();
         let versions: Vec<Version> = written
             .iter()
-            .zip(&packed)
-            .map(|(of, bytes)| Version {
+            .zip(&opened)
+            .map(|(of, points)| Version {
                 known: of.known,
                 change: of.change,
                 run: of.run,
-                points: Points::read(bytes).unwrap(),
+                points,
             })
             .collect();
         merge(&versions, mode, all_versions, window)

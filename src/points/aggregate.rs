@@ -8,7 +8,7 @@ use pgrx::datum::Internal;
 use pgrx::pg_extern;
 use pgrx::pg_sys;
 use timedb_core::merge::{Mode, Version, Window, merge};
-use timedb_core::points::{MOST_POINTS, Point, pack};
+use timedb_core::points::{MOST_POINTS, Opened, Point, pack};
 use timedb_core::time::Time;
 use uuid::Uuid;
 
@@ -90,11 +90,15 @@ fn _merge_points_final(state: Internal) -> Result<Option<Packed>> {
     if state.entries.is_empty() {
         return Ok(None);
     }
-    let versions: Vec<Version> = state
+    let opened: Vec<Opened> = state
         .entries
         .iter()
-        .map(Entry::version)
+        .map(|entry| entry.points.open())
         .collect::<Result<_, Error>>()?;
+    let entries = state.entries.iter().zip(&opened);
+    let versions: Vec<Version> = entries
+        .map(|(entry, points)| entry.version(points))
+        .collect();
     let picks = merge(
         &versions,
         Mode::Flat,
@@ -110,13 +114,12 @@ fn _merge_points_final(state: Internal) -> Result<Option<Packed>> {
 }
 
 impl Entry {
-    fn version(&self) -> Result<Version<'_>, Error> {
-        let points = self.points.read()?;
-        Ok(Version {
+    fn version<'a>(&self, points: &'a Opened<'a>) -> Version<'a> {
+        Version {
             known: self.known,
             change: self.change,
             run: self.run,
             points,
-        })
+        }
     }
 }

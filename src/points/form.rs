@@ -19,7 +19,7 @@ fn points_in(text: &CStr) -> Result<Packed> {
 
 #[pg_extern(sql = false)]
 fn points_out(points: Packed) -> Result<CString> {
-    let text = to_text(&points.read()?);
+    let text = to_text(&points.read()?).map_err(Error::PointsStored)?;
     CString::new(text).map_err(|_| Error::Broken("a zero byte in a text".into()).into())
 }
 

@@ -11,7 +11,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 use pgrx::{FromDatum, IntoDatum, pg_sys};
-use timedb_core::points::Points;
+use timedb_core::points::{Opened, Points};
 
 /// A value of type `timedb.points`: its bytes behind the varlena header, as they came.
 pub struct Packed(Vec<u8>);
@@ -20,6 +20,10 @@ impl Packed {
     /// Checked as if they were anybody's: nothing read from them is trusted.
     fn read(&self) -> Result<Points<'_>, Error> {
         Points::read(&self.0).map_err(Error::PointsStored)
+    }
+
+    fn open(&self) -> Result<Opened<'_>, Error> {
+        self.read()?.open().map_err(Error::PointsStored)
     }
 }
 

@@ -57,7 +57,7 @@ fn unequal(argument: &'static str, length: usize, times: usize) -> Error {
 #[pg_extern(sql = false)]
 fn unnest_points(points: Packed, fcinfo: pg_sys::FunctionCallInfo) -> Result<Answer> {
     let mut sheet = Sheet::open(fcinfo);
-    for (place, point) in points.read()?.iter().enumerate() {
+    for (place, point) in points.open()?.iter().enumerate() {
         if place % 4096 == 0 {
             answer_cancel();
         }

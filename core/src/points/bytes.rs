@@ -1,5 +1,5 @@
 //! The versioned bytes of packed points. Packing is canonical (the same points are the same bytes), and reading refuses
-//! what packing never writes, so whoever holds [`Points`] iterates without a check.
+//! what packing never writes, so whoever holds [`Points`] walks their keys without a check.
 //!
 //! ```text
 //! byte 0   format version: 1
@@ -12,18 +12,24 @@
 //! values   encoding 0: 8 bytes for each value that is not null, little-endian IEEE 754
 //! ```
 
-mod cursor;
-mod iter;
+pub(crate) mod cursor;
+mod keys;
+mod opened;
 mod read;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod write;
 
 use std::fmt;
 
+use super::values::{self, Values};
 use crate::time::Time;
 
-pub use iter::Iter;
+pub use keys::Keys;
+pub use opened::{Iter, Opened};
+pub(crate) use shape::{Ends, Spacing};
+pub use shape::{Grid, Shape};
 pub use write::{PackError, pack};
 
 const VERSION: u8 = 1;
@@ -34,64 +40,44 @@ const ENDS_LISTED: u8 = 2 << 1;
 const ENDS: u8 = 3 << 1;
 const NULLS: u8 = 1 << 3;
 const ENCODING: u8 = 0xf0;
-const ENCODING_PLAIN: u8 = 0;
 
-/// Packed points, checked and ready to be iterated. Borrows the bytes and copies nothing.
+/// Packed points, checked: where they are, and their values as they are stored. Borrows the bytes and copies nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Points<'a> {
-    count: usize,
-    pub(super) times: Times<'a>,
-    pub(super) ends: Ends<'a>,
-    nulls: Option<&'a [u8]>,
-    values: &'a [[u8; 8]],
-}
-
-/// Where points start, in microseconds; of no points, all zero.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Times<'a> {
-    pub first: i64,
-    pub last: i64,
-    pub spacing: Spacing<'a>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Spacing<'a> {
-    /// Microseconds from each point to the next; 0 when there is only one.
-    Regular(i64),
-    /// A varint for each point but the first.
-    Irregular(&'a [u8]),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Ends<'a> {
-    None,
-    /// The length of every interval, in microseconds.
-    Constant(i64),
-    /// A varint length for each point, 0 where it has no end.
-    Listed(&'a [u8]),
+    shape: Shape<'a>,
+    values: Values<'a>,
 }
 
 /// Bytes that packing never wrote, and the first thing found wrong with them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Corrupt(&'static str);
+pub struct Corrupt(pub(crate) &'static str);
 
 impl<'a> Points<'a> {
+    pub fn shape(&self) -> Shape<'a> {
+        self.shape
+    }
+
+    /// Those that are not null.
+    pub fn values(&self) -> Values<'a> {
+        self.values
+    }
+
     pub fn len(&self) -> usize {
-        self.count
+        self.shape.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.shape.is_empty()
     }
 
     /// The start of the first point.
     pub fn first(&self) -> Option<Time> {
-        (self.count > 0).then(|| Time::from_checked_micros(self.times.first))
+        self.shape.first()
     }
 
     /// The start of the last point.
     pub fn last(&self) -> Option<Time> {
-        (self.count > 0).then(|| Time::from_checked_micros(self.times.last))
+        self.shape.last()
     }
 }
 

@@ -1,14 +1,17 @@
-//! The packed vector of points: what a point is, and what packing promises. Its bytes are in `bytes`, its text in `text`.
+//! The packed vector of points: what a point is, and what packing promises. Its bytes are in `bytes`, those of its
+//! values in `values`, its text in `text`.
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod bytes;
 mod text;
+mod values;
 
 use crate::time::Time;
 
-pub use bytes::{Corrupt, Iter, PackError, Points, pack};
+pub use bytes::{Corrupt, Grid, Iter, Keys, Opened, PackError, Points, Shape, pack};
 pub use text::{TextError, from_text, to_text};
+pub use values::Values;
 
 /// The most points that one vector holds. A few bytes can claim any number of nulls or equal steps; memory for each claim
 /// would let anybody bring down the process.

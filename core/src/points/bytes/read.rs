@@ -1,40 +1,39 @@
 //! From bytes to [`Points`]: one function for each part. Nothing is trusted and nothing is allocated.
 
 use super::cursor::Cursor;
+use super::keys::Starts;
+use super::shape::{Ends, Form, Shape, Spacing};
 use super::{
-    Corrupt, ENCODING, ENCODING_PLAIN, ENDS, ENDS_CONSTANT, ENDS_LISTED, Ends, IRREGULAR, NULLS,
-    Points, Spacing, Times, VERSION,
+    Corrupt, ENCODING, ENDS, ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, Points, VERSION, Values,
+    values,
 };
 use crate::points::MOST_POINTS;
 use crate::time::Time;
 
 const OUT_OF_RANGE: Corrupt = Corrupt("a time is out of range");
 const NOT_ASCENDING: Corrupt = Corrupt("the points are not in ascending order");
+const UNKNOWN_ENDS: Corrupt = Corrupt("unknown kind of ends");
+const LONGEST: i64 = Time::MAX.micros() - Time::MIN.micros();
 
 impl<'a> Points<'a> {
     /// Checks bytes from anywhere, all of them.
     pub fn read(bytes: &'a [u8]) -> Result<Points<'a>, Corrupt> {
         let mut cursor = Cursor(bytes);
-        let flags = read_flags(&mut cursor)?;
-        let count =
-            usize::try_from(cursor.varint()?).map_err(|_| Corrupt("the count is too large"))?;
-        if count > MOST_POINTS {
-            return Err(Corrupt("more points than a vector holds"));
+        if cursor.byte()? != VERSION {
+            return Err(Corrupt("unknown format version"));
         }
+        let flags = cursor.byte()?;
+        if flags & ENCODING != values::PLAIN {
+            return Err(Corrupt("unknown value encoding"));
+        }
+        let count = read_count(&mut cursor)?;
         let points = if count == 0 {
             read_nothing(flags)?
         } else {
-            let (times, some_share_a_start) = read_times(&mut cursor, flags, count)?;
-            let ends = read_ends(&mut cursor, flags, count, &times, some_share_a_start)?;
-            let (nulls, present) = read_nulls(&mut cursor, flags, count)?;
-            let values = read_values(&mut cursor, present)?;
-            Points {
-                count,
-                times,
-                ends,
-                nulls,
-                values,
-            }
+            let first = cursor.fixed()?;
+            let shape = Form::read(&mut cursor, flags, count)?.at(first)?;
+            let values = Values::read(&mut cursor, shape.present())?;
+            Points { shape, values }
         };
         if cursor.0.is_empty() {
             Ok(points)
@@ -44,129 +43,131 @@ impl<'a> Points<'a> {
     }
 }
 
-fn read_flags(cursor: &mut Cursor) -> Result<u8, Corrupt> {
-    if cursor.byte()? != VERSION {
-        return Err(Corrupt("unknown format version"));
+fn read_count(cursor: &mut Cursor) -> Result<usize, Corrupt> {
+    let count = usize::try_from(cursor.varint()?).map_err(|_| Corrupt("the count is too large"))?;
+    if count > MOST_POINTS {
+        return Err(Corrupt("more points than a vector holds"));
     }
-    let flags = cursor.byte()?;
-    if flags & ENCODING != ENCODING_PLAIN {
-        return Err(Corrupt("unknown value encoding"));
-    }
-    if flags & ENDS == ENDS {
-        return Err(Corrupt("unknown kind of ends"));
-    }
-    Ok(flags)
+    Ok(count)
 }
 
 fn read_nothing<'a>(flags: u8) -> Result<Points<'a>, Corrupt> {
-    if flags != ENCODING_PLAIN {
+    if flags & ENDS == ENDS {
+        return Err(UNKNOWN_ENDS);
+    }
+    if flags != 0 {
         return Err(Corrupt("no points, but flags for them"));
     }
-    let times = Times {
-        first: 0,
-        last: 0,
-        spacing: Spacing::Regular(0),
-    };
     Ok(Points {
-        count: 0,
-        times,
-        ends: Ends::None,
-        nulls: None,
-        values: &[],
+        shape: Shape {
+            first: 0,
+            form: Form::NOTHING,
+        },
+        values: Values::NOTHING,
     })
 }
 
-/// The starts, and whether some points share one and so must differ in their ends.
-fn read_times<'a>(
-    cursor: &mut Cursor<'a>,
-    flags: u8,
-    count: usize,
-) -> Result<(Times<'a>, bool), Corrupt> {
-    let first = cursor.fixed()?;
-    Time::from_micros(first).ok_or(OUT_OF_RANGE)?;
+impl<'a> Form<'a> {
+    /// The times, ends and nulls of `count` points, at least one.
+    fn read(cursor: &mut Cursor<'a>, flags: u8, count: usize) -> Result<Form<'a>, Corrupt> {
+        let times = read_times(cursor, flags, count)?;
+        let (ends, reach) = read_ends(cursor, flags, count, &times)?;
+        let (nulls, present) = read_nulls(cursor, flags, count)?;
+        Ok(Form {
+            count,
+            present,
+            span: times.span,
+            reach,
+            spacing: times.spacing,
+            ends,
+            nulls,
+        })
+    }
+
+    /// The shape that starts at a moment.
+    pub fn at(self, first: i64) -> Result<Shape<'a>, Corrupt> {
+        let first = Time::from_micros(first).ok_or(OUT_OF_RANGE)?.micros();
+        Time::from_micros(first + self.reach).ok_or(OUT_OF_RANGE)?;
+        Ok(Shape { first, form: self })
+    }
+}
+
+struct Times<'a> {
+    spacing: Spacing<'a>,
+    span: i64,
+    /// So they must differ in their ends.
+    some_share_a_start: bool,
+}
+
+fn read_times<'a>(cursor: &mut Cursor<'a>, flags: u8, count: usize) -> Result<Times<'a>, Corrupt> {
     if flags & IRREGULAR != 0 {
-        return read_irregular(cursor, first, count);
+        return read_irregular(cursor, count);
     }
     let step = if count > 1 { cursor.micros()? } else { 0 };
     if count > 1 && step == 0 {
         return Err(NOT_ASCENDING);
     }
-    let last = i64::try_from(count - 1)
+    let span = i64::try_from(count - 1)
         .ok()
         .and_then(|steps| step.checked_mul(steps))
-        .and_then(|span| first.checked_add(span))
-        .and_then(Time::from_micros)
+        .filter(|&span| span <= LONGEST)
         .ok_or(OUT_OF_RANGE)?;
-    Ok((
-        Times {
-            first,
-            last: last.micros(),
-            spacing: Spacing::Regular(step),
-        },
-        false,
-    ))
+    Ok(Times {
+        spacing: Spacing::Regular(step),
+        span,
+        some_share_a_start: false,
+    })
 }
 
-fn read_irregular<'a>(
-    cursor: &mut Cursor<'a>,
-    first: i64,
-    count: usize,
-) -> Result<(Times<'a>, bool), Corrupt> {
+fn read_irregular<'a>(cursor: &mut Cursor<'a>, count: usize) -> Result<Times<'a>, Corrupt> {
     let before = cursor.0;
-    let (mut last, mut smallest, mut largest) = (first, i64::MAX, 0);
+    let (mut span, mut smallest, mut largest) = (0, i64::MAX, 0);
     for _ in 1..count {
         let delta = cursor.micros()?;
-        last = plus(last, delta)?;
+        span = plus(span, delta)?;
         smallest = smallest.min(delta);
         largest = largest.max(delta);
     }
     if count == 1 || (smallest == largest && smallest > 0) {
         return Err(Corrupt("regular times are listed"));
     }
-    let deltas = &before[..before.len() - cursor.0.len()];
-    Ok((
-        Times {
-            first,
-            last,
-            spacing: Spacing::Irregular(deltas),
-        },
-        smallest == 0,
-    ))
+    Ok(Times {
+        spacing: Spacing::Irregular(&before[..before.len() - cursor.0.len()]),
+        span,
+        some_share_a_start: smallest == 0,
+    })
 }
 
+/// The ends, and how far from the first start the latest start or end is.
 fn read_ends<'a>(
     cursor: &mut Cursor<'a>,
     flags: u8,
     count: usize,
     times: &Times,
-    some_share_a_start: bool,
-) -> Result<Ends<'a>, Corrupt> {
-    if flags & ENDS == ENDS_LISTED {
-        return read_listed_ends(cursor, count, times);
-    }
-    if some_share_a_start {
-        return Err(NOT_ASCENDING);
-    }
-    if flags & ENDS != ENDS_CONSTANT {
-        return Ok(Ends::None);
+) -> Result<(Ends<'a>, i64), Corrupt> {
+    match flags & ENDS {
+        ENDS => return Err(UNKNOWN_ENDS),
+        ENDS_LISTED => return read_listed_ends(cursor, count, times),
+        _ if times.some_share_a_start => return Err(NOT_ASCENDING),
+        ENDS_CONSTANT => {}
+        _ => return Ok((Ends::None, times.span)),
     }
     let length = cursor.micros()?;
     if length == 0 {
         return Err(Corrupt("an interval is empty"));
     }
-    plus(times.last, length)?;
-    Ok(Ends::Constant(length))
+    Ok((Ends::Constant(length), plus(times.span, length)?))
 }
 
 fn read_listed_ends<'a>(
     cursor: &mut Cursor<'a>,
     count: usize,
     times: &Times,
-) -> Result<Ends<'a>, Corrupt> {
+) -> Result<(Ends<'a>, i64), Corrupt> {
     let before = cursor.0;
-    let mut starts = times.starts();
-    let (mut start, mut length) = (times.first, cursor.micros()?);
-    plus(start, length)?;
+    let mut starts = Starts::new(0, times.spacing);
+    let (mut start, mut length) = (0, cursor.micros()?);
+    let mut reach = plus(start, length)?;
     let (mut smallest, mut largest) = (length, length);
     for _ in 1..count {
         let next_start = starts.advance();
@@ -175,14 +176,15 @@ fn read_listed_ends<'a>(
             return Err(NOT_ASCENDING);
         }
         (start, length) = (next_start, next_length);
-        plus(start, length)?;
+        reach = reach.max(plus(start, length)?);
         smallest = smallest.min(length);
         largest = largest.max(length);
     }
     if smallest == largest {
         return Err(Corrupt("equal ends are listed"));
     }
-    Ok(Ends::Listed(&before[..before.len() - cursor.0.len()]))
+    let lengths = &before[..before.len() - cursor.0.len()];
+    Ok((Ends::Listed(lengths), reach))
 }
 
 /// The bitmap, and how many values are not null.
@@ -206,14 +208,7 @@ fn read_nulls<'a>(
     Ok((Some(bitmap), count - nulls))
 }
 
-fn read_values<'a>(cursor: &mut Cursor<'a>, present: usize) -> Result<&'a [[u8; 8]], Corrupt> {
-    let size = present
-        .checked_mul(size_of::<f64>())
-        .ok_or(Corrupt("truncated"))?;
-    Ok(cursor.take(size)?.as_chunks().0)
-}
-
-fn plus(time: i64, micros: i64) -> Result<i64, Corrupt> {
-    let sum = time.checked_add(micros).and_then(Time::from_micros);
-    sum.map(Time::micros).ok_or(OUT_OF_RANGE)
+fn plus(offset: i64, micros: i64) -> Result<i64, Corrupt> {
+    let sum = offset.checked_add(micros);
+    sum.filter(|&sum| sum <= LONGEST).ok_or(OUT_OF_RANGE)
 }

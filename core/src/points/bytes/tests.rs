@@ -129,6 +129,29 @@ fn first_and_last_are_the_starts_at_both_sides() {
 }
 
 #[test]
+fn a_grid_is_known_as_one() {
+    let grid = |points: &[Point]| Points::read(&pack(points).unwrap()).unwrap().shape().grid();
+    let hours = |count, step, length| Grid {
+        first: HOUR,
+        step,
+        count,
+        length,
+    };
+    assert_eq!(
+        grid(&[moment(1, 0.0), null(3), moment(5, 0.0)]),
+        Some(hours(3, 2 * HOUR, None))
+    );
+    assert_eq!(
+        grid(&[interval(1, 4), interval(3, 4)]),
+        Some(hours(2, 2 * HOUR, Some(4 * HOUR)))
+    );
+    assert_eq!(grid(&[moment(1, 0.0)]), Some(hours(1, 0, None)));
+    assert_eq!(grid(&[moment(1, 0.0), interval(2, 1)]), None);
+    assert_eq!(grid(&[moment(1, 0.0), moment(2, 0.0), null(4)]), None);
+    assert_eq!(grid(&[]), None);
+}
+
+#[test]
 fn an_unknown_version_flag_or_encoding_is_refused() {
     assert_eq!(refusal(&[]), "truncated");
     assert_eq!(refusal(&[2, 0, 0]), "unknown format version");
@@ -211,14 +234,25 @@ proptest! {
         prop_assert_eq!(read.len(), points.len());
         prop_assert_eq!(read.first(), points.first().map(|point| point.start));
         prop_assert_eq!(read.last(), points.last().map(|point| point.start));
-        prop_assert_eq!(read.iter().len(), points.len());
+        prop_assert_eq!(read.open().unwrap().iter().len(), points.len());
         let mut one_by_one = Vec::new();
-        for point in &read {
+        let opened = read.open().unwrap();
+        for point in &opened {
             one_by_one.push(point);
         }
         prop_assert_eq!(all_bits(one_by_one), all_bits(points.clone()));
-        let folded = read.iter().fold(Vec::new(), |mut points, point| { points.push(point); points });
-        prop_assert_eq!(all_bits(folded), all_bits(points));
+        let folded = opened.iter().fold(Vec::new(), |mut points, point| { points.push(point); points });
+        prop_assert_eq!(all_bits(folded), all_bits(points.clone()));
+        let shape = read.shape();
+        prop_assert_eq!(shape.keys().len(), points.len());
+        prop_assert!(shape.keys().eq(points.iter().map(Point::key)));
+        let folded = shape.keys().fold(Vec::new(), |mut keys, key| { keys.push(key); keys });
+        prop_assert!(folded.into_iter().eq(points.iter().map(Point::key)));
+        for (index, point) in points.iter().enumerate() {
+            prop_assert_eq!(shape.is_null(index), point.value.is_none());
+            prop_assert_eq!(opened.value_at(index).map(f64::to_bits), point.value.map(f64::to_bits));
+        }
+        prop_assert_eq!(opened.value_at(points.len()), None);
     }
 
     #[test]
@@ -272,7 +306,7 @@ proptest! {
 /// Bytes are refused, or iterate to points that pack to the same bytes again.
 fn check_untrusted(bytes: &[u8]) -> Result<(), TestCaseError> {
     if let Ok(points) = Points::read(bytes) {
-        let again = pack(&points.iter().collect::<Vec<_>>());
+        let again = pack(&points.open().unwrap().iter().collect::<Vec<_>>());
         prop_assert_eq!(again.as_deref(), Ok(bytes));
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::cursor::push_varint;
-use super::{ENCODING_PLAIN, ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, VERSION};
+use super::{ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, VERSION, values};
 use crate::points::{MOST_POINTS, Point};
 
 const HEADER_BYTES: usize = 32;
@@ -73,7 +73,7 @@ fn check_order(points: &[Point]) -> Result<(), PackError> {
 }
 
 fn flags(points: &[Point]) -> u8 {
-    let mut flags = ENCODING_PLAIN;
+    let mut flags = values::PLAIN;
     if step(points).is_none() {
         flags |= IRREGULAR;
     }

@@ -6,7 +6,7 @@ use crate::points::{Points, pack};
 
 fn retold(text: &str) -> String {
     let points = from_text(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    to_text(&Points::read(&pack(&points).unwrap()).unwrap())
+    to_text(&Points::read(&pack(&points).unwrap()).unwrap()).unwrap()
 }
 
 fn refusal(text: &str) -> String {
@@ -145,7 +145,7 @@ proptest! {
     #[test]
     fn every_point_comes_back_from_the_text_bit_for_bit(points in points()) {
         let packed = pack(&points).unwrap();
-        let text = to_text(&Points::read(&packed).unwrap());
+        let text = to_text(&Points::read(&packed).unwrap()).unwrap();
         let again = from_text(&text).map_err(|error| TestCaseError::fail(format!("{error}: {text}")))?;
         prop_assert_eq!(all_bits(again.iter().copied()), all_bits(points));
         prop_assert_eq!(pack(&again).unwrap(), packed);
@@ -155,7 +155,7 @@ proptest! {
     fn mutated_text_never_panics(
         points in points(), at in any::<prop::sample::Index>(), byte in prop::sample::select(&b" -{}[],:\"0129NPTZen"[..]),
     ) {
-        let text = to_text(&Points::read(&pack(&points).unwrap()).unwrap());
+        let text = to_text(&Points::read(&pack(&points).unwrap()).unwrap()).unwrap();
         let mut bytes = text.into_bytes();
         let at = at.index(bytes.len());
         bytes[at] = byte;

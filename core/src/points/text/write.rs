@@ -3,14 +3,14 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::value::{Duration, Value};
-use crate::points::bytes::{Ends, Points, Spacing};
+use crate::points::bytes::{Corrupt, Ends, Opened, Points, Spacing};
 
 /// The readable and complete text of points.
-pub fn to_text(points: &Points) -> String {
-    points.to_string()
+pub fn to_text(points: &Points) -> Result<String, Corrupt> {
+    Ok(points.open()?.to_string())
 }
 
-impl Display for Points<'_> {
+impl Display for Opened<'_> {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         f.write_str("{")?;
         write_times(self, f)?;
@@ -21,30 +21,36 @@ impl Display for Points<'_> {
     }
 }
 
-fn write_times(points: &Points, f: &mut Formatter) -> fmt::Result {
-    let Some(start) = points.first() else {
+fn write_times(points: &Opened, f: &mut Formatter) -> fmt::Result {
+    let Some(start) = points.shape().first() else {
         return Ok(());
     };
-    match points.times.spacing {
+    match points.shape().form().spacing {
         Spacing::Regular(0) => write!(f, "\"start\":\"{start}\","),
         Spacing::Regular(step) => {
             write!(f, "\"start\":\"{start}\",\"step\":\"{}\",", Duration(step))
         }
         Spacing::Irregular(_) => {
             f.write_str("\"times\":")?;
-            write_list(f, points.iter().map(|point| Quoted(point.start)))?;
+            write_list(f, points.shape().keys().map(|(start, _)| Quoted(start)))?;
             f.write_str(",")
         }
     }
 }
 
-fn write_ends(points: &Points, f: &mut Formatter) -> fmt::Result {
-    match points.ends {
+fn write_ends(points: &Opened, f: &mut Formatter) -> fmt::Result {
+    match points.shape().form().ends {
         Ends::None => Ok(()),
         Ends::Constant(length) => write!(f, "\"length\":\"{}\",", Duration(length)),
         Ends::Listed(_) => {
             f.write_str("\"ends\":")?;
-            write_list(f, points.iter().map(|point| OrNull(point.end.map(Quoted))))?;
+            write_list(
+                f,
+                points
+                    .shape()
+                    .keys()
+                    .map(|(_, end)| OrNull(end.map(Quoted))),
+            )?;
             f.write_str(",")
         }
     }
