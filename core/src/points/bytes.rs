@@ -1,5 +1,6 @@
 //! The versioned bytes of packed points. Packing is canonical (the same points are the same bytes), and reading refuses
-//! what packing never writes, so whoever holds [`Points`] walks their keys without a check.
+//! shapes that packing never writes, so whoever holds [`Points`] walks their keys without a check. Values may be in any
+//! encoding that holds them; they are checked when they are decoded.
 //!
 //! ```text
 //! byte 0   format version: 1
@@ -9,9 +10,10 @@
 //! times    regular: a varint step, if there are two points or more; irregular: a varint delta for each point but the first
 //! ends     one length: a varint; listed: a varint length for each point, 0 where it has no end
 //! nulls    a bit for each point, lowest first, 1 where the value is null
-//! values   encoding 0: 8 bytes for each value that is not null, little-endian IEEE 754
+//! values   those that are not null, in their encoding: see `values`
 //! ```
 
+mod client;
 pub(crate) mod cursor;
 mod keys;
 mod opened;
@@ -23,7 +25,7 @@ mod write;
 
 use std::fmt;
 
-use super::values::{self, Values};
+use super::values::{Encoding, Values};
 use crate::time::Time;
 
 pub use keys::Keys;
@@ -39,7 +41,10 @@ const ENDS_CONSTANT: u8 = 1 << 1;
 const ENDS_LISTED: u8 = 2 << 1;
 const ENDS: u8 = 3 << 1;
 const NULLS: u8 = 1 << 3;
-const ENCODING: u8 = 0xf0;
+/// The flags that are those of the shape; above them is the encoding of the values.
+const SHAPE: u8 = 0x0f;
+const ENCODING_SHIFT: u32 = 4;
+const FLAGS_AT: usize = 1;
 
 /// Packed points, checked: where they are, and their values as they are stored. Borrows the bytes and copies nothing.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +83,13 @@ impl<'a> Points<'a> {
     /// The start of the last point.
     pub fn last(&self) -> Option<Time> {
         self.shape.last()
+    }
+}
+
+/// Puts the encoding of the values into the flags of points.
+fn set_encoding(bytes: &mut [u8], encoding: Encoding) {
+    if let Some(flags) = bytes.get_mut(FLAGS_AT) {
+        *flags = *flags & SHAPE | (encoding as u8) << ENCODING_SHIFT;
     }
 }
 

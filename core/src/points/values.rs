@@ -1,42 +1,138 @@
-//! The values of points that are not null, in the bytes they are stored as.
+//! The values of points that are not null, in the bytes they are stored as. Every float comes back bit for bit.
+//!
+//! ```text
+//! encoding 0, plain    8 bytes for each value, little-endian IEEE 754
+//! encoding 1, decimal  a head and bit-packed integers: see `decimal` and `integers`
+//! encoding 2, pco      a byte that is 255, or the head of decimals; 4 bytes CRC-32 of what follows, little-endian; the
+//!                      values, or the integers of the decimals, as a standalone file of pco
+//! ```
+//!
+//! `choose` alone decides which one values get. pco's decoder is no place for hostile bytes: what a client sends is plain
+//! or decimal.
+
+mod choose;
+mod decimal;
+mod integers;
+mod long;
+#[cfg(test)]
+mod measure;
+#[cfg(test)]
+mod tests;
+
+use decimal::Head;
+use integers::Integers;
+use long::Long;
 
 use crate::points::Corrupt;
 use crate::points::bytes::cursor::Cursor;
 
-/// Plain values: 8 bytes each, little-endian IEEE 754.
-pub const PLAIN: u8 = 0;
+pub(crate) use choose::{encode, encode_for_client};
+
+/// How values are stored, as the number in the flags of points.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Encoding {
+    Plain = 0,
+    Decimal = 1,
+    Pco = 2,
+}
 
 /// Values that are not null, as stored: an encoding and its bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Values<'a> {
-    plain: &'a [[u8; 8]],
+    count: usize,
+    stored: Stored<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stored<'a> {
+    Plain(&'a [[u8; 8]]),
+    Decimal(Head<'a>, Integers<'a>),
+    Pco(Option<Head<'a>>, Long<'a>),
+}
+
+impl Encoding {
+    pub fn from_number(number: u8) -> Result<Encoding, Corrupt> {
+        match number {
+            0 => Ok(Encoding::Plain),
+            1 => Ok(Encoding::Decimal),
+            2 => Ok(Encoding::Pco),
+            _ => Err(Corrupt("unknown value encoding")),
+        }
+    }
 }
 
 impl<'a> Values<'a> {
-    pub(crate) const NOTHING: Values<'static> = Values { plain: &[] };
+    pub(crate) const NOTHING: Values<'static> = Values {
+        count: 0,
+        stored: Stored::Plain(&[]),
+    };
 
-    /// The values at the cursor, of which there are `present`.
-    pub(crate) fn read(cursor: &mut Cursor<'a>, present: usize) -> Result<Values<'a>, Corrupt> {
-        let size = present
-            .checked_mul(size_of::<f64>())
-            .ok_or(Corrupt("truncated"))?;
-        Ok(Values {
-            plain: cursor.take(size)?.as_chunks().0,
-        })
+    /// The values at the cursor, of which there are `count`; in pco they reach to the end of the bytes.
+    pub(crate) fn read(
+        cursor: &mut Cursor<'a>,
+        encoding: Encoding,
+        count: usize,
+    ) -> Result<Values<'a>, Corrupt> {
+        if count == 0 && encoding != Encoding::Plain {
+            return Err(Corrupt("no values, but an encoding of them"));
+        }
+        let stored = match encoding {
+            Encoding::Plain => {
+                let size = count.checked_mul(size_of::<f64>());
+                let bytes = cursor.take(size.ok_or(Corrupt("truncated"))?)?;
+                Stored::Plain(bytes.as_chunks().0)
+            }
+            Encoding::Decimal => {
+                let head = Head::read(cursor, count)?;
+                Stored::Decimal(head, Integers::read(cursor, count)?)
+            }
+            Encoding::Pco => {
+                let head = if cursor.0.first() == Some(&long::FLOATS) {
+                    cursor.byte()?;
+                    None
+                } else {
+                    Some(Head::read(cursor, count)?)
+                };
+                Stored::Pco(head, Long::read(cursor)?)
+            }
+        };
+        Ok(Values { count, stored })
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.plain.len()
+        self.count
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.count == 0
     }
 
     /// Appends all of them; what was appended before an error means nothing.
     pub fn decode_into(&self, out: &mut Vec<f64>) -> Result<(), Corrupt> {
-        out.extend(self.plain.iter().map(|bytes| f64::from_le_bytes(*bytes)));
+        let from = out.len();
+        match self.stored {
+            Stored::Plain(bytes) => {
+                out.extend(bytes.iter().map(|bytes| f64::from_le_bytes(*bytes)));
+            }
+            Stored::Decimal(head, integers) => {
+                integers.decode_into(self.count, head.divisor(), out)?;
+                head.patch(&mut out[from..]);
+            }
+            Stored::Pco(None, long) => long.floats_into(self.count, out)?,
+            Stored::Pco(Some(head), long) => {
+                long.decimals_into(self.count, head.divisor(), out)?;
+                head.patch(&mut out[from..]);
+            }
+        }
         Ok(())
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        match self.stored {
+            Stored::Plain(_) => Encoding::Plain,
+            Stored::Decimal(..) => Encoding::Decimal,
+            Stored::Pco(..) => Encoding::Pco,
+        }
     }
 }

@@ -64,6 +64,12 @@ pub fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number.to_le_bytes()[0]);
 }
 
+/// How many bytes [`push_varint`] appends.
+pub const fn varint_size(number: u64) -> usize {
+    let bits = u64::BITS - (number | 1).leading_zeros();
+    bits.div_ceil(GROUP_BITS) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +79,7 @@ mod tests {
         for number in (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit, u64::MAX >> bit]) {
             let mut bytes = Vec::new();
             push_varint(&mut bytes, number);
+            assert_eq!(bytes.len(), varint_size(number));
             bytes.push(7);
             let mut cursor = Cursor(&bytes);
             assert_eq!(cursor.varint(), Ok(number));

@@ -4,10 +4,11 @@ use super::cursor::Cursor;
 use super::keys::Starts;
 use super::shape::{Ends, Form, Shape, Spacing};
 use super::{
-    Corrupt, ENCODING, ENDS, ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, Points, VERSION, Values,
-    values,
+    Corrupt, ENCODING_SHIFT, ENDS, ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, Points, SHAPE,
+    VERSION, Values,
 };
 use crate::points::MOST_POINTS;
+use crate::points::values::Encoding;
 use crate::time::Time;
 
 const OUT_OF_RANGE: Corrupt = Corrupt("a time is out of range");
@@ -16,23 +17,21 @@ const UNKNOWN_ENDS: Corrupt = Corrupt("unknown kind of ends");
 const LONGEST: i64 = Time::MAX.micros() - Time::MIN.micros();
 
 impl<'a> Points<'a> {
-    /// Checks bytes from anywhere, all of them.
+    /// Checks bytes that are stored. That values are what packing would have chosen for them is not checked.
     pub fn read(bytes: &'a [u8]) -> Result<Points<'a>, Corrupt> {
         let mut cursor = Cursor(bytes);
         if cursor.byte()? != VERSION {
             return Err(Corrupt("unknown format version"));
         }
         let flags = cursor.byte()?;
-        if flags & ENCODING != values::PLAIN {
-            return Err(Corrupt("unknown value encoding"));
-        }
+        let encoding = Encoding::from_number(flags >> ENCODING_SHIFT)?;
         let count = read_count(&mut cursor)?;
         let points = if count == 0 {
             read_nothing(flags)?
         } else {
             let first = cursor.fixed()?;
-            let shape = Form::read(&mut cursor, flags, count)?.at(first)?;
-            let values = Values::read(&mut cursor, shape.present())?;
+            let shape = Form::read(&mut cursor, flags & SHAPE, count)?.at(first)?;
+            let values = Values::read(&mut cursor, encoding, shape.present())?;
             Points { shape, values }
         };
         if cursor.0.is_empty() {

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::cursor::push_varint;
-use super::{ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, VERSION, values};
-use crate::points::{MOST_POINTS, Point};
+use super::shape::{Ends, Form, Shape, Spacing};
+use super::{ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, VERSION, set_encoding};
+use crate::points::{MOST_POINTS, Point, values};
 
 const HEADER_BYTES: usize = 32;
 
@@ -43,7 +44,7 @@ impl std::error::Error for PackError {}
 pub fn pack(points: &[Point]) -> Result<Vec<u8>, PackError> {
     check_order(points)?;
     let mut bytes = Vec::with_capacity(HEADER_BYTES + points.len() * size_of::<f64>());
-    bytes.extend([VERSION, flags(points)]);
+    bytes.extend([VERSION, shape_flags(points)]);
     push_varint(&mut bytes, points.len() as u64);
     if let [first, ..] = points {
         bytes.extend(first.start.micros().to_le_bytes());
@@ -53,6 +54,47 @@ pub fn pack(points: &[Point]) -> Result<Vec<u8>, PackError> {
         push_values(&mut bytes, points);
     }
     Ok(bytes)
+}
+
+/// All that stands before the values, with a flag for plain ones.
+pub fn push_head(bytes: &mut Vec<u8>, shape: &Shape) {
+    bytes.extend([VERSION, shape.form.flags()]);
+    push_varint(bytes, shape.form.count as u64);
+    if !shape.is_empty() {
+        bytes.extend(shape.first.to_le_bytes());
+        shape.form.push_parts(bytes);
+    }
+}
+
+impl Form<'_> {
+    fn flags(&self) -> u8 {
+        let spacing = match self.spacing {
+            Spacing::Regular(_) => 0,
+            Spacing::Irregular(_) => IRREGULAR,
+        };
+        let ends = match self.ends {
+            Ends::None => 0,
+            Ends::Constant(_) => ENDS_CONSTANT,
+            Ends::Listed(_) => ENDS_LISTED,
+        };
+        let nulls = if self.nulls.is_some() { NULLS } else { 0 };
+        spacing | ends | nulls
+    }
+
+    /// Times, ends and nulls.
+    fn push_parts(&self, bytes: &mut Vec<u8>) {
+        match self.spacing {
+            Spacing::Regular(0) => {}
+            Spacing::Regular(step) => push_varint(bytes, step.unsigned_abs()),
+            Spacing::Irregular(deltas) => bytes.extend(deltas),
+        }
+        match self.ends {
+            Ends::None => {}
+            Ends::Constant(length) => push_varint(bytes, length.unsigned_abs()),
+            Ends::Listed(lengths) => bytes.extend(lengths),
+        }
+        bytes.extend(self.nulls.unwrap_or_default());
+    }
 }
 
 fn check_order(points: &[Point]) -> Result<(), PackError> {
@@ -72,8 +114,8 @@ fn check_order(points: &[Point]) -> Result<(), PackError> {
     Ok(())
 }
 
-fn flags(points: &[Point]) -> u8 {
-    let mut flags = values::PLAIN;
+fn shape_flags(points: &[Point]) -> u8 {
+    let mut flags = 0;
     if step(points).is_none() {
         flags |= IRREGULAR;
     }
@@ -119,8 +161,9 @@ fn push_nulls(bytes: &mut Vec<u8>, points: &[Point]) {
 }
 
 fn push_values(bytes: &mut Vec<u8>, points: &[Point]) {
-    let values = points.iter().filter_map(|point| point.value);
-    values.for_each(|value| bytes.extend(value.to_le_bytes()));
+    let present: Vec<f64> = points.iter().filter_map(|point| point.value).collect();
+    let encoding = values::encode(&present, bytes);
+    set_encoding(bytes, encoding);
 }
 
 /// The one distance between all starts, 0 for fewer than two points, or none: two points that share their start are no grid.
