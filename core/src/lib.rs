@@ -3,6 +3,7 @@
 //! Nothing here knows pgrx, SQL or a server, so all of it is tested as plain Rust. The Postgres shell in `src/` of the
 //! parent crate converts, calls and reports.
 
+pub mod arrow;
 pub mod key;
 pub mod merge;
 pub mod points;
