@@ -30,8 +30,9 @@ use crate::time::Time;
 
 pub use keys::Keys;
 pub use opened::{Iter, Opened};
-pub(crate) use shape::{Ends, Spacing};
+pub(crate) use shape::{Ends, Form, Spacing};
 pub use shape::{Grid, Shape};
+pub(crate) use write::pack_values;
 pub use write::{PackError, pack};
 
 const VERSION: u8 = 1;

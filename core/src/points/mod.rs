@@ -3,9 +3,9 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
-mod bytes;
-mod text;
-mod values;
+pub(crate) mod bytes;
+pub(crate) mod text;
+pub(crate) mod values;
 
 use crate::time::Time;
 

@@ -7,11 +7,15 @@
 //!
 //! With `"length":"PT1H"` every point is an interval of that length, with `"ends":[null,"…"]` each has its own end or none.
 
+mod object;
 mod read;
 #[cfg(test)]
 mod tests;
 mod value;
 mod write;
 
+pub(crate) use object::Object;
+pub(crate) use read::Text;
 pub use read::{TextError, from_text};
+pub(crate) use value::Moment;
 pub use write::to_text;

@@ -12,7 +12,7 @@
 
 mod choose;
 mod decimal;
-mod integers;
+pub(crate) mod integers;
 mod long;
 #[cfg(test)]
 mod measure;

@@ -1,7 +1,7 @@
 //! Points as clients may send and receive them: the same bytes without the encoding whose decoder must not be attacked.
 
-use super::write::push_head;
-use super::{Corrupt, Points, set_encoding};
+use super::write::pack_values;
+use super::{Corrupt, Points};
 use crate::points::values::{Encoding, encode, encode_for_client};
 
 impl<'a> Points<'a> {
@@ -32,10 +32,6 @@ impl<'a> Points<'a> {
     ) -> Result<Vec<u8>, Corrupt> {
         let mut present = Vec::new();
         self.values.decode_into(&mut present)?;
-        let mut bytes = Vec::new();
-        push_head(&mut bytes, &self.shape);
-        let encoding = encode(&present, &mut bytes);
-        set_encoding(&mut bytes, encoding);
-        Ok(bytes)
+        Ok(pack_values(&self.shape, &present, encode))
     }
 }

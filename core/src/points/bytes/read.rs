@@ -27,10 +27,13 @@ impl<'a> Points<'a> {
         let encoding = Encoding::from_number(flags >> ENCODING_SHIFT)?;
         let count = read_count(&mut cursor)?;
         let points = if count == 0 {
-            read_nothing(flags)?
+            Points {
+                shape: read_nothing(flags)?.at(0)?,
+                values: Values::NOTHING,
+            }
         } else {
             let first = cursor.fixed()?;
-            let shape = Form::read(&mut cursor, flags & SHAPE, count)?.at(first)?;
+            let shape = Form::read_parts(&mut cursor, flags & SHAPE, count)?.at(first)?;
             let values = Values::read(&mut cursor, encoding, shape.present())?;
             Points { shape, values }
         };
@@ -50,25 +53,29 @@ fn read_count(cursor: &mut Cursor) -> Result<usize, Corrupt> {
     Ok(count)
 }
 
-fn read_nothing<'a>(flags: u8) -> Result<Points<'a>, Corrupt> {
+fn read_nothing(flags: u8) -> Result<Form<'static>, Corrupt> {
     if flags & ENDS == ENDS {
         return Err(UNKNOWN_ENDS);
     }
     if flags != 0 {
         return Err(Corrupt("no points, but flags for them"));
     }
-    Ok(Points {
-        shape: Shape {
-            first: 0,
-            form: Form::NOTHING,
-        },
-        values: Values::NOTHING,
-    })
+    Ok(Form::NOTHING)
 }
 
 impl<'a> Form<'a> {
+    /// What [`Form::to_bytes`] makes, at the cursor.
+    pub fn read(cursor: &mut Cursor<'a>) -> Result<Form<'a>, Corrupt> {
+        let flags = cursor.byte()?;
+        match read_count(cursor)? {
+            _ if flags & !SHAPE != 0 => Err(Corrupt("unknown flags of a shape")),
+            0 => read_nothing(flags),
+            count => Form::read_parts(cursor, flags, count),
+        }
+    }
+
     /// The times, ends and nulls of `count` points, at least one.
-    fn read(cursor: &mut Cursor<'a>, flags: u8, count: usize) -> Result<Form<'a>, Corrupt> {
+    fn read_parts(cursor: &mut Cursor<'a>, flags: u8, count: usize) -> Result<Form<'a>, Corrupt> {
         let times = read_times(cursor, flags, count)?;
         let (ends, reach) = read_ends(cursor, flags, count, &times)?;
         let (nulls, present) = read_nulls(cursor, flags, count)?;

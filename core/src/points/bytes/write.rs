@@ -5,6 +5,7 @@ use std::fmt;
 use super::cursor::push_varint;
 use super::shape::{Ends, Form, Shape, Spacing};
 use super::{ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, VERSION, set_encoding};
+use crate::points::values::Encoding;
 use crate::points::{MOST_POINTS, Point, values};
 
 const HEADER_BYTES: usize = 32;
@@ -56,6 +57,19 @@ pub fn pack(points: &[Point]) -> Result<Vec<u8>, PackError> {
     Ok(bytes)
 }
 
+/// Points of a shape that was packed before, with these values where they are not null.
+pub fn pack_values(
+    shape: &Shape,
+    present: &[f64],
+    encode: fn(&[f64], &mut Vec<u8>) -> Encoding,
+) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + size_of_val(present));
+    push_head(&mut bytes, shape);
+    let encoding = encode(present, &mut bytes);
+    set_encoding(&mut bytes, encoding);
+    bytes
+}
+
 /// All that stands before the values, with a flag for plain ones.
 pub fn push_head(bytes: &mut Vec<u8>, shape: &Shape) {
     bytes.extend([VERSION, shape.form.flags()]);
@@ -79,6 +93,14 @@ impl Form<'_> {
         };
         let nulls = if self.nulls.is_some() { NULLS } else { 0 };
         spacing | ends | nulls
+    }
+
+    /// Flags, count, times, ends and nulls: all of a shape but its start.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = vec![self.flags()];
+        push_varint(&mut bytes, self.count as u64);
+        self.push_parts(&mut bytes);
+        bytes
     }
 
     /// Times, ends and nulls.

@@ -16,9 +16,10 @@ const MESSAGE_CHARS: usize = 200;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TextError(String);
 
+/// The text of points, not yet fitted together.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Text {
+pub struct Text {
     start: Option<Moment>,
     step: Option<Duration>,
     times: Option<Bounded<Moment>>,
@@ -62,16 +63,23 @@ pub fn from_text(text: &str) -> Result<Vec<Point>, TextError> {
         return Err(TextError::new("points are not a JSON object"));
     }
     let text: Text = serde_json::from_str(text).map_err(TextError::new)?;
-    let starts = starts(&text)?;
-    let ends = ends(&text, &starts)?;
-    let points = starts.into_iter().zip(ends).zip(text.values.0);
-    Ok(points
-        .map(|((start, end), value)| Point {
-            start,
-            end,
-            value: value.0,
-        })
-        .collect())
+    text.points()
+}
+
+impl Text {
+    /// In the order of the text.
+    pub fn points(&self) -> Result<Vec<Point>, TextError> {
+        let starts = starts(self)?;
+        let ends = ends(self, &starts)?;
+        let points = starts.into_iter().zip(ends).zip(&self.values.0);
+        Ok(points
+            .map(|((start, end), value)| Point {
+                start,
+                end,
+                value: value.0,
+            })
+            .collect())
+    }
 }
 
 fn starts(text: &Text) -> Result<Vec<Time>, TextError> {
@@ -146,7 +154,7 @@ fn plus(time: Time, micros: i64) -> Result<Time, TextError> {
 
 impl TextError {
     /// serde's messages hold what it did not understand, which may be very long.
-    fn new(message: impl fmt::Display) -> TextError {
+    pub(crate) fn new(message: impl fmt::Display) -> TextError {
         TextError(message.to_string().chars().take(MESSAGE_CHARS).collect())
     }
 }

@@ -1,0 +1,100 @@
+//! A pack: versions of one series, of many runs, in one value. A small vector of points costs more in its row than in its
+//! values; in a pack what the versions share is stored once, and what they count is stored as columns. A reader merges on
+//! the shapes alone, and decodes the values of a pack only if one of its points is shown.
+//!
+//! ```text
+//! byte     format version: 1
+//! 4 bytes  CRC-32 of all that follows, little-endian
+//! varint   how many versions; if it is 0, nothing follows
+//! runs           a dictionary of 16 bytes each
+//! known times    a column, in microseconds
+//! change times   a column beside the known times
+//! changed by     a dictionary of strings
+//! annotations    a dictionary of strings
+//! tags           a dictionary of lists of strings: a varint, how many, then each
+//! shapes         a dictionary of shapes without their start, see `points`
+//! first starts   a column beside the known times
+//! byte, values   the encoding of the values that are not null, of all versions in their order, and those values
+//! ```
+//!
+//! A string is a varint, its bytes, and that many bytes of UTF-8. Columns are in `column`, dictionaries in `dictionary`.
+//! Packs come from [`pack_versions`] alone; the checksum keeps damaged ones from the decoders.
+
+mod column;
+mod dictionary;
+#[cfg(test)]
+mod measure;
+mod read;
+#[cfg(test)]
+mod tests;
+mod text;
+mod write;
+
+use std::ops::Range;
+
+use uuid::Uuid;
+
+use crate::points::bytes::pack_values;
+use crate::points::values::encode;
+use crate::points::{Corrupt, Opened, Shape, Values};
+use crate::time::Time;
+
+pub use read::Tags;
+pub use text::{from_text, to_text};
+pub use write::{NewVersion, PackVersionsError, pack_versions};
+
+const VERSION: u8 = 1;
+
+/// A pack that was read: all but the values, which are still as stored.
+#[derive(Clone, Debug)]
+pub struct Pack<'a> {
+    versions: Vec<PackedVersion<'a>>,
+    values: Values<'a>,
+}
+
+/// One version of a series: what one change to one run wrote.
+#[derive(Clone, Debug)]
+pub struct PackedVersion<'a> {
+    pub run: Uuid,
+    pub known: Time,
+    pub change: Time,
+    pub changed_by: &'a str,
+    pub annotation: Option<&'a str>,
+    pub tags: Option<Tags<'a>>,
+    pub shape: Shape<'a>,
+    /// Where its values that are not null are among those that [`Pack::decode_values`] appends.
+    pub values: Range<usize>,
+}
+
+impl<'a> Pack<'a> {
+    /// In the order in which they were packed.
+    pub fn versions(&self) -> &[PackedVersion<'a>] {
+        &self.versions
+    }
+
+    /// How many values of all versions are not null.
+    pub fn present(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Appends the values of all versions that are not null.
+    pub fn decode_values(&self, out: &mut Vec<f64>) -> Result<(), Corrupt> {
+        self.values.decode_into(out)
+    }
+}
+
+impl<'a> PackedVersion<'a> {
+    /// Its points, with its values out of those of the pack.
+    pub fn open(&self, values_of_pack: &[f64]) -> Opened<'a> {
+        Opened::new(self.shape, self.present(values_of_pack).to_vec())
+    }
+
+    /// The bytes of its points, as packing them alone makes them.
+    pub fn points(&self, values_of_pack: &[f64]) -> Vec<u8> {
+        pack_values(&self.shape, self.present(values_of_pack), encode)
+    }
+
+    fn present<'v>(&self, values_of_pack: &'v [f64]) -> &'v [f64] {
+        values_of_pack.get(self.values.clone()).unwrap_or_default()
+    }
+}
