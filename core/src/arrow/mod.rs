@@ -1,9 +1,11 @@
 //! Arrow IPC streams: what a read returns, and what an upload takes, for clients whose tables are columns already.
 //!
-//! `write` gathers the rows of a read into columns. Nothing here knows how a value is stored or where it came from.
+//! `write` gathers the rows of a read into columns, `read` takes those of an upload out of them. Nothing here knows how a value is stored or where it came from.
 
+mod read;
 mod write;
 
+pub use read::read_stream;
 pub use write::{Frame, SeriesCode, Version, VersionCode};
 
 use crate::time::Time;
