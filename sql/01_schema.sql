@@ -6,7 +6,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 DO $roles$
 DECLARE
   role_name text;
-  owners CONSTANT text[] := ARRAY['timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator'];
+  owners CONSTANT text[] := ARRAY['timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor'];
   groups CONSTANT text[] := ARRAY['timedb_admin', 'timedb_user'];
 BEGIN
   IF current_setting('server_encoding') <> 'UTF8' THEN
@@ -29,7 +29,7 @@ BEGIN
     RAISE EXCEPTION 'role "%" exists and is not as timedb needs it', role_name
       USING ERRCODE = 'invalid_object_definition',
             DETAIL = 'The roles of timedb cannot log in, have no privileges of their own and belong to no role; '
-                     'timedb_owner, timedb_api, timedb_auth and timedb_operator have no members.',
+                     'timedb_owner, timedb_api, timedb_auth, timedb_operator and timedb_compactor have no members.',
             HINT = 'Find out who made it and why, then drop it or take its privileges and memberships away.';
   END LOOP;
   -- Members of the group of operators may well be there from another database of this cluster; they had better be known.

@@ -1,4 +1,5 @@
--- timedb.points: the packed vector of values, and the small pieces that make, open and merge it.
+-- timedb.points: the packed vector of values, and the small pieces that make, open and merge it; timedb.pack: many of
+-- them, of one series, with what is stored beside each.
 
 CREATE TYPE timedb.points;
 
@@ -18,7 +19,8 @@ CREATE TYPE timedb.points (
   SEND = timedb.points_send,
   INTERNALLENGTH = VARIABLE,
   ALIGNMENT = int4,
-  STORAGE = extended
+  -- Packed already: another compression would cost time and save nothing.
+  STORAGE = external
 );
 COMMENT ON TYPE timedb.points IS
   'A packed vector of (valid_time, valid_time_end?, value?), one per key and in valid_time order; its text form is JSON and complete.';
@@ -67,3 +69,37 @@ CREATE AGGREGATE timedb.merge_points(
 ) (SFUNC = timedb._merge_points_step, STYPE = internal, FINALFUNC = timedb._merge_points_final, PARALLEL = SAFE);
 COMMENT ON AGGREGATE timedb.merge_points(timedb.points, timestamptz, timestamptz, uuid) IS
   'Merges the points of one series: per valid_time and end the value of the latest (known_time, change_time, run_id), as a flat read does. Null points are skipped.';
+
+CREATE TYPE timedb.pack;
+
+CREATE FUNCTION timedb.pack_in(cstring) RETURNS timedb.pack
+  AS 'MODULE_PATHNAME', 'pack_in_wrapper' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION timedb.pack_out(timedb.pack) RETURNS cstring
+  AS 'MODULE_PATHNAME', 'pack_out_wrapper' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION timedb.pack_recv(internal) RETURNS timedb.pack
+  AS 'MODULE_PATHNAME', 'pack_recv_wrapper' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION timedb.pack_send(timedb.pack) RETURNS bytea
+  AS 'MODULE_PATHNAME', 'pack_send_wrapper' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE TYPE timedb.pack (
+  INPUT = timedb.pack_in,
+  OUTPUT = timedb.pack_out,
+  RECEIVE = timedb.pack_recv,
+  SEND = timedb.pack_send,
+  INTERNALLENGTH = VARIABLE,
+  ALIGNMENT = int4,
+  STORAGE = external
+);
+COMMENT ON TYPE timedb.pack IS
+  'Many versions of one series in one value: of each its run, times, author, annotation, tags and points; its text form is JSON and complete.';
+COMMENT ON FUNCTION timedb.pack_in(cstring) IS 'Reads the text form of a pack; 22P02 where it is malformed.';
+COMMENT ON FUNCTION timedb.pack_out(timedb.pack) IS 'Writes the text form of a pack: every version, readable and bit for bit.';
+COMMENT ON FUNCTION timedb.pack_recv(internal) IS 'Reads the binary form of a pack, its text in UTF-8; 22P02 where it is malformed.';
+COMMENT ON FUNCTION timedb.pack_send(timedb.pack) IS 'Writes the binary form of a pack: its text in UTF-8.';
+
+CREATE FUNCTION timedb.unnest_pack(
+  pack timedb.pack, OUT run_id uuid, OUT known_time timestamptz, OUT change_time timestamptz, OUT changed_by text,
+  OUT annotation text, OUT tags text[], OUT points timedb.points
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'unnest_pack_wrapper' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 500;
+COMMENT ON FUNCTION timedb.unnest_pack(timedb.pack) IS 'Opens a pack to rows, one a version, as they stood in timedb.values.';

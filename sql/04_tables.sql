@@ -111,6 +111,7 @@ CREATE TABLE timedb.values (
   run_id      uuid NOT NULL,
   change_time timestamptz NOT NULL,
   part        smallint NOT NULL,
+  span        smallint NOT NULL,
   known_time  timestamptz NOT NULL,
   valid_from  timestamptz NOT NULL,
   valid_to    timestamptz NOT NULL,
@@ -118,15 +119,41 @@ CREATE TABLE timedb.values (
   changed_by  text NOT NULL,
   annotation  text,
   tags        text[],
-  CONSTRAINT values_pkey PRIMARY KEY (tenant_id, series_id, run_id, change_time, part)
+  -- Its order is that of reads: the rows of a series that can reach into a window lie together, whatever its history.
+  CONSTRAINT values_pkey PRIMARY KEY (tenant_id, series_id, span, valid_from, run_id, change_time, part)
 );
 COMMENT ON TABLE timedb.values IS
   'Packed values: what one change to one run wrote of one series, in one or more parts. Append-only. No foreign keys: upload and update check ids under the tenant, in one statement.';
 COMMENT ON COLUMN timedb.values.change_time IS 'When this version was written, by the server''s clock; strictly increasing within a run.';
 COMMENT ON COLUMN timedb.values.part IS 'Numbers the rows of one change, series and run: a long vector is cut, and an update has one for each annotation and tags.';
+COMMENT ON COLUMN timedb.values.span IS 'The class of how long the row reaches, from valid_from to valid_to; bounds how far before a window a read must look.';
 COMMENT ON COLUMN timedb.values.known_time IS 'The run''s known_time, kept here so that a read need not join.';
 COMMENT ON COLUMN timedb.values.valid_from IS 'The first valid_time in points.';
 COMMENT ON COLUMN timedb.values.valid_to IS 'The last valid_time in points.';
+
+CREATE TABLE timedb.packs (
+  tenant_id    uuid NOT NULL,
+  series_id    uuid NOT NULL,
+  pack_id      uuid NOT NULL,
+  span         smallint NOT NULL,
+  valid_from   timestamptz NOT NULL,
+  valid_to     timestamptz NOT NULL,
+  first_known  timestamptz NOT NULL,
+  last_known   timestamptz NOT NULL,
+  first_change timestamptz NOT NULL,
+  point_count  integer NOT NULL,
+  versions     timedb.pack NOT NULL,
+  CONSTRAINT packs_pkey PRIMARY KEY (tenant_id, series_id, span, valid_from, pack_id)
+);
+COMMENT ON TABLE timedb.packs IS
+  'What compact made of rows of values: many versions of one series in one row. Read together with values; nothing else is told by it.';
+COMMENT ON COLUMN timedb.packs.span IS 'As in values, of the whole pack.';
+COMMENT ON COLUMN timedb.packs.valid_from IS 'The first valid_time of any version in it.';
+COMMENT ON COLUMN timedb.packs.valid_to IS 'The last valid_time of any version in it.';
+COMMENT ON COLUMN timedb.packs.first_known IS 'The earliest known_time of any version in it.';
+COMMENT ON COLUMN timedb.packs.last_known IS 'The latest known_time of any version in it.';
+COMMENT ON COLUMN timedb.packs.first_change IS 'The earliest change_time of any version in it.';
+COMMENT ON COLUMN timedb.packs.point_count IS 'How many values it holds, nulls included.';
 
 SELECT pg_extension_config_dump('timedb.users', '');
 SELECT pg_extension_config_dump('timedb.api_keys', '');
@@ -135,3 +162,4 @@ SELECT pg_extension_config_dump('timedb.audit', '');
 SELECT pg_extension_config_dump('timedb.series', '');
 SELECT pg_extension_config_dump('timedb.runs', '');
 SELECT pg_extension_config_dump('timedb.values', '');
+SELECT pg_extension_config_dump('timedb.packs', '');

@@ -9,6 +9,7 @@ ALTER TABLE timedb.audit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.series ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.runs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.values ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.packs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 -- A tenant's data: read by whoever acts for the tenant, written with scope write and through the API alone.
 CREATE POLICY series_tenant ON timedb.series FOR SELECT TO timedb_user, timedb_api
@@ -27,10 +28,21 @@ CREATE POLICY runs_change ON timedb.runs FOR UPDATE TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')))
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 
-CREATE POLICY values_tenant ON timedb.values FOR SELECT TO timedb_user, timedb_api
+CREATE POLICY values_tenant ON timedb.values FOR SELECT TO timedb_user, timedb_api, timedb_compactor
   USING (tenant_id = (SELECT timedb.current_tenant()));
 CREATE POLICY values_write ON timedb.values FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+
+CREATE POLICY packs_tenant ON timedb.packs FOR SELECT TO timedb_user, timedb_api, timedb_compactor
+  USING (tenant_id = (SELECT timedb.current_tenant()));
+
+-- compact moves versions from values into packs, and from small packs into larger ones; nothing else deletes them.
+CREATE POLICY values_compact ON timedb.values FOR DELETE TO timedb_compactor
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+CREATE POLICY packs_write ON timedb.packs FOR INSERT TO timedb_compactor
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+CREATE POLICY packs_compact ON timedb.packs FOR DELETE TO timedb_compactor
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 
 -- A tenant's users and keys: for scope admin, and through the API alone.
 CREATE POLICY users_tenant ON timedb.users FOR SELECT TO timedb_api

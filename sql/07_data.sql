@@ -24,6 +24,10 @@ CREATE FUNCTION timedb._points_of_bytes(bytes bytea) RETURNS timedb.points
   AS 'MODULE_PATHNAME', '_points_of_bytes_wrapper' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION timedb._points_of_bytes(bytea) IS 'Points from the bytes that upload and update have packed.';
 
+CREATE FUNCTION timedb._pack_of_bytes(bytes bytea) RETURNS timedb.pack
+  AS 'MODULE_PATHNAME', '_pack_of_bytes_wrapper' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION timedb._pack_of_bytes(bytea) IS 'A pack from the bytes that compact has made.';
+
 CREATE FUNCTION timedb.upload(
   run_start_time timestamptz, value_rows json, workflow_id text DEFAULT 'api-workflow',
   run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT now(), run_params jsonb DEFAULT NULL,
@@ -54,3 +58,12 @@ CREATE FUNCTION timedb.update(
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION timedb.update(json) IS
   'Writes new versions of values. updates is an array of {"run_id", "series_id", "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Answers, in input order, updated, created or skipped (nothing would change). 42704 for a run, a series or a value without "value" that is not there.';
+
+CREATE FUNCTION timedb.compact(
+  series_ids uuid[] DEFAULT NULL, older_than interval DEFAULT '1 day', OUT series integer, OUT versions bigint,
+  OUT rows_before bigint, OUT rows_after bigint, OUT bytes_before bigint, OUT bytes_after bigint, OUT remaining bigint
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'compact_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb.compact(uuid[], interval) IS
+  'Packs what was written longer ago than older_than, many small rows of a series into few; reads answer the same before and after. A call does a bounded share of the work in its transaction and says how much it packed and saved; call it until remaining, the rows still to be packed, is 0.';

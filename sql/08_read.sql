@@ -10,7 +10,7 @@ CREATE FUNCTION timedb.read(
   OUT changed_by text, OUT annotation text, OUT tags text[]
 ) RETURNS SETOF record
   AS 'MODULE_PATHNAME', 'read_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) IS
   'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. Ordered by series, valid time, known time and change time.';
@@ -21,7 +21,7 @@ CREATE FUNCTION timedb._series_values(
   OUT tags text[]
 ) RETURNS SETOF record
   AS 'MODULE_PATHNAME', '_series_values_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb._series_values(uuid) IS
   'The current values of every run of one series; no row without a login. For the view current_values.';
 
@@ -33,3 +33,17 @@ CREATE VIEW timedb.current_values WITH (security_invoker = true) AS
   WHERE s.tenant_id = (SELECT timedb.current_tenant());
 COMMENT ON VIEW timedb.current_values IS
   'A row a value: the latest version of each run, with series_key and unit, for people and BI tools; empty without a login.';
+
+-- For queries of one's own: what merge_points and unnest_points work on, and the planner sees through.
+CREATE VIEW timedb.versions WITH (security_invoker = true) AS
+  SELECT v.series_id, v.run_id, v.known_time, v.change_time, v.valid_from, v.valid_to, v.changed_by, v.annotation, v.tags,
+         v.points
+  FROM timedb.values v
+  WHERE v.tenant_id = (SELECT timedb.current_tenant())
+  UNION ALL
+  SELECT p.series_id, u.run_id, u.known_time, u.change_time, p.valid_from, p.valid_to, u.changed_by, u.annotation, u.tags,
+         u.points
+  FROM timedb.packs p, LATERAL timedb.unnest_pack(p.versions) u
+  WHERE p.tenant_id = (SELECT timedb.current_tenant());
+COMMENT ON VIEW timedb.versions IS
+  'A row for each version of a run''s values of a series, packed as points, whether compact has been there or not; empty without a login. All valid times lie between valid_from and valid_to.';

@@ -38,8 +38,12 @@ WITH
       ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
       ('runs', 'runs_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('runs', 'runs_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
-      ('values', 'values_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
+      ('values', 'values_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_user}', 'tenant', NULL),
       ('values', 'values_write', 'INSERT', '{timedb_api}', NULL, 'write'),
+      ('values', 'values_compact', 'DELETE', '{timedb_compactor}', 'write', NULL),
+      ('packs', 'packs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_user}', 'tenant', NULL),
+      ('packs', 'packs_write', 'INSERT', '{timedb_compactor}', NULL, 'write'),
+      ('packs', 'packs_compact', 'DELETE', '{timedb_compactor}', 'write', NULL),
       ('users', 'users_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
       ('users', 'users_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('users', 'users_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
@@ -83,11 +87,16 @@ WITH
     VALUES
       ('series', 'timedb_user', 'SELECT', NULL), ('runs', 'timedb_user', 'SELECT', NULL),
       ('values', 'timedb_user', 'SELECT', NULL), ('current_values', 'timedb_user', 'SELECT', NULL),
+      ('packs', 'timedb_user', 'SELECT', NULL), ('versions', 'timedb_user', 'SELECT', NULL),
       ('series', 'timedb_api', 'SELECT', NULL), ('series', 'timedb_api', 'INSERT', NULL),
       ('series', 'timedb_api', 'UPDATE', '{unit,description}'),
       ('runs', 'timedb_api', 'SELECT', NULL), ('runs', 'timedb_api', 'INSERT', NULL),
       ('runs', 'timedb_api', 'UPDATE', '{last_change_time}'),
       ('values', 'timedb_api', 'SELECT', NULL), ('values', 'timedb_api', 'INSERT', NULL),
+      ('packs', 'timedb_api', 'SELECT', NULL),
+      ('values', 'timedb_compactor', 'SELECT', NULL), ('values', 'timedb_compactor', 'DELETE', NULL),
+      ('packs', 'timedb_compactor', 'SELECT', NULL), ('packs', 'timedb_compactor', 'INSERT', NULL),
+      ('packs', 'timedb_compactor', 'DELETE', NULL),
       ('users', 'timedb_api', 'SELECT', NULL), ('users', 'timedb_api', 'INSERT', NULL),
       ('users', 'timedb_api', 'UPDATE', '{is_active,updated_at}'),
       ('api_keys', 'timedb_api', 'SELECT',
@@ -120,9 +129,11 @@ WITH
              WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', 'bind_role', 'unbind_role', 'list_bindings')
                THEN '{timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
-             WHEN r.proname IN ('_may', '_require_login', '_points_of_bytes') THEN '{timedb_api}'
+             WHEN r.proname = '_may' THEN '{timedb_api,timedb_compactor}'
+             WHEN r.proname IN ('_require_login', '_points_of_bytes') THEN '{timedb_api}'
+             WHEN r.proname = '_pack_of_bytes' THEN '{timedb_compactor}'
              WHEN r.proname LIKE '\_merge\_points\_%' THEN '{}'
-             WHEN r.proname = 'current_tenant' THEN '{timedb_api,timedb_user,timedb_admin}'
+             WHEN r.proname = 'current_tenant' THEN '{timedb_api,timedb_compactor,timedb_user,timedb_admin}'
              WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
                                 'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',
                                 'revoke_key', 'list_audit', '_manages_as')
@@ -132,9 +143,10 @@ WITH
     FROM routines r
   ),
   roles AS (
-    SELECT r.oid, r.rolname, r.rolname IN ('timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator') AS is_owner
+    SELECT r.oid, r.rolname, r.rolname NOT IN ('timedb_admin', 'timedb_user') AS is_owner
     FROM pg_roles r
-    WHERE r.rolname IN ('timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_admin', 'timedb_user')
+    WHERE r.rolname IN ('timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor',
+                        'timedb_admin', 'timedb_user')
   )
 SELECT 'row-level security is enabled and forced', t.name,
        CASE WHEN t.relrowsecurity THEN 'not forced' ELSE 'not enabled' END
@@ -194,7 +206,8 @@ WHERE NOT EXISTS (
 UNION ALL
 SELECT 'functions belong to roles that own no table', r.name, format('owned by %s', r.proowner::regrole)
 FROM routines r
-WHERE r.proowner NOT IN ('timedb_api'::regrole, 'timedb_auth'::regrole, 'timedb_operator'::regrole)
+WHERE r.proowner NOT IN (
+  'timedb_api'::regrole, 'timedb_auth'::regrole, 'timedb_operator'::regrole, 'timedb_compactor'::regrole)
 UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
 FROM routines r

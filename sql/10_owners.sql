@@ -27,6 +27,8 @@ ALTER FUNCTION timedb.logout() OWNER TO timedb_auth;
 ALTER FUNCTION timedb.current_tenant() OWNER TO timedb_auth;
 ALTER FUNCTION timedb._presented_key_hash() OWNER TO timedb_auth;
 
+ALTER FUNCTION timedb.compact(uuid[], interval) OWNER TO timedb_compactor;
+
 ALTER FUNCTION timedb._create_user_operator(uuid, text, text) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._list_users_operator(uuid, boolean) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._set_user_active_operator(text, uuid, uuid, boolean) OWNER TO timedb_operator;

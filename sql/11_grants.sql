@@ -26,12 +26,14 @@ BEGIN
 END
 $revoke$;
 
-GRANT USAGE ON SCHEMA timedb TO timedb_api, timedb_auth, timedb_operator, timedb_admin, timedb_user;
+GRANT USAGE ON SCHEMA timedb
+  TO timedb_api, timedb_auth, timedb_operator, timedb_compactor, timedb_admin, timedb_user;
 
 -- timedb_api: a tenant's tables, under their policies. Nothing is deleted, and of a row only what is named here changes.
 GRANT SELECT, INSERT, UPDATE (unit, description) ON timedb.series TO timedb_api;
 GRANT SELECT, INSERT, UPDATE (last_change_time) ON timedb.runs TO timedb_api;
 GRANT SELECT, INSERT ON timedb.values TO timedb_api;
+GRANT SELECT ON timedb.packs TO timedb_api;
 GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_api;
 GRANT SELECT (tenant_id, key_id, user_id, name, hint, scope, created_at, expires_at, revoked_at), INSERT,
   UPDATE (revoked_at) ON timedb.api_keys TO timedb_api;
@@ -41,6 +43,10 @@ GRANT SELECT, INSERT ON timedb.audit TO timedb_api;
 -- timedb_auth: the key row being presented, and of it only what names it.
 GRANT SELECT (tenant_id, key_id, key_hash, scope) ON timedb.api_keys TO timedb_auth;
 
+-- timedb_compactor: moves a tenant's versions from values into packs, under their policies.
+GRANT SELECT, DELETE ON timedb.values TO timedb_compactor;
+GRANT SELECT, INSERT, DELETE ON timedb.packs TO timedb_compactor;
+
 -- timedb_operator: users, keys and bindings of every tenant, never a key's hash.
 GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_operator;
 GRANT SELECT (tenant_id, key_id, user_id, name, hint, scope, created_at, expires_at, revoked_at), INSERT,
@@ -49,28 +55,33 @@ GRANT SELECT, INSERT, DELETE ON timedb.role_bindings TO timedb_operator;
 GRANT SELECT, INSERT ON timedb.audit TO timedb_operator;
 
 -- What policies and function bodies call.
-GRANT EXECUTE ON FUNCTION timedb.current_tenant() TO timedb_api, timedb_user, timedb_admin;
+GRANT EXECUTE ON FUNCTION timedb.current_tenant() TO timedb_api, timedb_compactor, timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb._presented_key_hash() TO timedb_auth;
-GRANT EXECUTE ON FUNCTION timedb._may(text), timedb._require_login(), timedb._points_of_bytes(bytea) TO timedb_api;
+GRANT EXECUTE ON FUNCTION timedb._may(text) TO timedb_api, timedb_compactor;
+GRANT EXECUTE ON FUNCTION timedb._require_login(), timedb._points_of_bytes(bytea) TO timedb_api;
+GRANT EXECUTE ON FUNCTION timedb._pack_of_bytes(bytea) TO timedb_compactor;
 
 -- timedb_user: sign in, read the tenant's data, call the API. timedb_admin: sign in, call the API's management.
 GRANT EXECUTE ON FUNCTION timedb.authenticate(text, boolean), timedb.logout(), timedb.whoami(), timedb.pre_request()
   TO timedb_user, timedb_admin;
 
-GRANT SELECT ON timedb.series, timedb.runs, timedb.values, timedb.current_values TO timedb_user;
+GRANT SELECT ON timedb.series, timedb.runs, timedb.values, timedb.packs, timedb.current_values, timedb.versions
+  TO timedb_user;
 GRANT EXECUTE ON FUNCTION
   timedb.points_in(cstring), timedb.points_out(timedb.points), timedb.points_recv(internal),
   timedb.points_send(timedb.points),
   timedb.make_points(timestamptz[], float8[], timestamptz[]), timedb.unnest_points(timedb.points),
   timedb.count_points(timedb.points), timedb.bound_points(timedb.points),
-  timedb.merge_points(timedb.points, timestamptz, timestamptz, uuid)
+  timedb.merge_points(timedb.points, timestamptz, timestamptz, uuid),
+  timedb.pack_in(cstring), timedb.pack_out(timedb.pack), timedb.pack_recv(internal), timedb.pack_send(timedb.pack),
+  timedb.unnest_pack(timedb.pack)
   TO timedb_user;
 GRANT EXECUTE ON FUNCTION
   timedb.create_series(text, text, text, jsonb), timedb.list_series(),
   timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb),
   timedb.upload_points(
     timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb),
-  timedb.update(json),
+  timedb.update(json), timedb.compact(uuid[], interval),
   timedb.read(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz),
   timedb._series_values(uuid)
   TO timedb_user;

@@ -81,7 +81,15 @@ pub fn byte_strings(strings: &[Vec<u8>]) -> Cell {
 }
 
 pub fn times(times: &[Time]) -> Cell {
-    let cells = times.iter().copied().map(time);
+    timestamps(times.iter().copied().map(time))
+}
+
+/// Timestamps that may be infinite.
+pub fn all_micros(times: &[i64]) -> Cell {
+    timestamps(times.iter().copied().map(micros))
+}
+
+fn timestamps(cells: impl Iterator<Item = Cell>) -> Cell {
     array(
         cells,
         pg_sys::TIMESTAMPTZOID,
@@ -94,6 +102,11 @@ pub fn times(times: &[Time]) -> Cell {
 pub fn smallints(numbers: &[i16]) -> Cell {
     let cells = numbers.iter().map(|number| number.into_datum());
     array(cells, pg_sys::INT2OID, 2, true, pg_sys::TYPALIGN_SHORT)
+}
+
+pub fn integers(numbers: &[i32]) -> Cell {
+    let cells = numbers.iter().map(|number| number.into_datum());
+    array(cells, pg_sys::INT4OID, 4, true, pg_sys::TYPALIGN_INT)
 }
 
 /// A one-dimensional array of a type described by its oid, length, by-value and alignment, as `pg_type` has them.

@@ -58,6 +58,8 @@ pub enum Error {
     },
     /// More values of one series than are merged at once.
     WindowTooWide(usize),
+    /// An Arrow stream that no bytea holds.
+    AnswerTooLarge,
     /// A row of a JSON argument that cannot be taken.
     Row(RowError),
     /// The text form of points that cannot be read.
@@ -66,6 +68,10 @@ pub enum Error {
     PointsBinary(Corrupt),
     /// Stored bytes that cannot be read: the storage has changed them, or a newer version wrote them.
     PointsStored(Corrupt),
+    /// The text form of a pack that cannot be read.
+    PackText(String),
+    /// As with points.
+    PackStored(Corrupt),
     /// Something that cannot happen, unless the installation has been tampered with.
     Broken(String),
 }
@@ -115,13 +121,14 @@ impl Error {
             Error::NullArgument(_) | Error::NullElement(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::BadArgument { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
             Error::TimeOutOfRange(_) => Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
-            Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) => {
-                Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
-            }
+            Error::TooLong { .. }
+            | Error::TooLarge { .. }
+            | Error::WindowTooWide(_)
+            | Error::AnswerTooLarge => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Error::Row(error) => row_code(&error.kind),
-            Error::PointsText(_) => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
+            Error::PointsText(_) | Error::PackText(_) => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
             Error::PointsBinary(_) => Code::ERRCODE_INVALID_BINARY_REPRESENTATION,
-            Error::PointsStored(_) => Code::ERRCODE_DATA_CORRUPTED,
+            Error::PointsStored(_) | Error::PackStored(_) => Code::ERRCODE_DATA_CORRUPTED,
             Error::Broken(_) => Code::ERRCODE_INTERNAL_ERROR,
         }
     }
@@ -152,7 +159,10 @@ impl Error {
             Error::WindowTooWide(most) => {
                 format!("more than {most} stored values of one series lie in the windows")
             }
+            Error::AnswerTooLarge => "the answer would be larger than 1 GB".into(),
             Error::Row(error) => error.to_string(),
+            Error::PackText(error) => format!("invalid text form of timedb.pack: {error}"),
+            Error::PackStored(error) => format!("corrupt timedb.pack: {error}"),
             Error::PointsText(error) => format!("invalid text form of timedb.points: {error}"),
             Error::PointsBinary(error) => format!("invalid binary form of timedb.points: {error}"),
             Error::PointsStored(error) => format!("corrupt timedb.points: {error}"),
@@ -175,7 +185,9 @@ impl Error {
             Error::NoActiveKey(_) => Some("Make one with timedb.create_key()."),
             Error::BoundAlready(_) => Some("End that with timedb.unbind_role() first."),
             Error::ScopeTooLow(_) => Some("Ask an administrator of your tenant for such a key."),
-            Error::WindowTooWide(_) => Some("Read narrower windows of valid or known time."),
+            Error::WindowTooWide(_) | Error::AnswerTooLarge => {
+                Some("Read narrower windows of valid or known time.")
+            }
             Error::TooLarge { .. }
             | Error::Row(RowError {
                 kind: Kind::TooMany,
@@ -194,7 +206,10 @@ impl Error {
             Error::ScopeTooLow(_) | Error::ForeignTenant => Some(403),
             Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Some(404),
             Error::BoundAlready(_) => Some(409),
-            Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) => Some(413),
+            Error::TooLong { .. }
+            | Error::TooLarge { .. }
+            | Error::WindowTooWide(_)
+            | Error::AnswerTooLarge => Some(413),
             Error::Row(error) if matches!(error.kind, Kind::TooMany | Kind::TooLong) => Some(413),
             // PostgREST answers 500 for what we broke, and 400 for the rest: bad values of every kind.
             _ => None,

@@ -9,15 +9,18 @@ mod audit;
 mod bindings;
 mod cancel;
 mod cell;
+mod compact;
 mod completion;
 mod credential;
 mod error;
+mod fetch;
 mod http;
 #[cfg(feature = "in_backend_tests")]
 mod in_backend_tests;
 mod keys;
 mod manage;
 mod moment;
+mod opened;
 mod points;
 mod read;
 mod reset;

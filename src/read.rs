@@ -5,43 +5,34 @@ use crate::answer::{Answer, Sheet};
 use crate::cancel::answer_cancel;
 use crate::cell::{self, Cell, Passed};
 use crate::error::{Error, Result};
+use crate::fetch::{self, Series, Texts, Which, Windows};
 use crate::moment;
-use crate::row::{Image, Row};
+use crate::opened::{self, Opened};
 use crate::session::Session;
-use crate::statement::{self, statements};
 use pgrx::prelude::*;
-use timedb_core::merge::{Mode, Pick, Version, Window, merge};
-use timedb_core::points::{Opened, Points};
-use timedb_core::time::Time;
+use timedb_core::merge::{Mode, Pick, Window};
 use uuid::Uuid;
 
-statements! {
-    /// Open ends of windows are infinite, so that every bound stays a plain comparison.
-    FETCH(
-        UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID,
-        UUIDARRAYOID
-    ) = c"SELECT s.series_id, s.series_key, s.unit, v.run_id, v.known_time, v.change_time, v.changed_by, v.annotation,
-                 v.tags, v.points
-          FROM timedb.series s
-          JOIN timedb.values v ON v.tenant_id = s.tenant_id AND v.series_id = s.series_id
-          WHERE s.tenant_id = $1 AND v.tenant_id = $1
-            AND ($7 IS NULL AND $8 IS NULL OR s.series_key = ANY ($7) OR s.series_id = ANY ($8))
-            AND v.valid_to >= $2 AND v.valid_from < $3
-            AND v.known_time >= $4 AND v.known_time < $5
-            AND v.known_time <= $6 AND v.change_time <= $6
-          ORDER BY s.series_key COLLATE \"C\", s.series_id";
-}
-
 /// What is to be read.
-struct Request {
+pub struct Request {
     tenant: Uuid,
-    valid: Window,
-    known: Window,
-    as_of: Option<Time>,
+    which: Which,
+    windows: Windows,
     mode: Mode,
     all_versions: bool,
-    series_keys: Cell,
-    series_ids: Cell,
+}
+
+/// The arguments of `read` and of `read_arrow`.
+pub struct Arguments<'a> {
+    pub start_valid: Option<i64>,
+    pub end_valid: Option<i64>,
+    pub start_known: Option<i64>,
+    pub end_known: Option<i64>,
+    pub mode: Option<&'a str>,
+    pub all_versions: Option<bool>,
+    pub series_keys: Option<Passed>,
+    pub series_ids: Option<Passed>,
+    pub as_of: Option<i64>,
 }
 
 #[pg_extern(sql = false)]
@@ -61,21 +52,22 @@ fn read(
     as_of: Option<i64>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
-    let request = Request {
-        tenant: Session::now().required()?.tenant,
-        valid: window(("start_valid", start_valid), ("end_valid", end_valid))?,
-        known: window(("start_known", start_known), ("end_known", end_known))?,
-        as_of: moment::optional("as_of", as_of)?,
-        mode: self::mode(mode)?,
-        all_versions: all_versions.unwrap_or(false),
-        series_keys: without_nulls("series_keys", series_keys)?,
-        series_ids: without_nulls("series_ids", series_ids)?,
-    };
+    let request = Request::of(Arguments {
+        start_valid,
+        end_valid,
+        start_known,
+        end_known,
+        mode,
+        all_versions,
+        series_keys,
+        series_ids,
+        as_of,
+    })?;
     let mut output = Output {
         sheet: Sheet::open(fcinfo),
         layout: &READ_LAYOUT,
     };
-    fetch(&request, &mut output)?;
+    request.each_series(|shown| output.put(shown))?;
     Ok(output.sheet.close())
 }
 
@@ -93,26 +85,18 @@ fn _series_values(
         let series_id = cell::id(series_id);
         let request = Request {
             tenant: identity.tenant,
-            valid: OPEN,
-            known: OPEN,
-            as_of: None,
+            which: Which {
+                keys: None,
+                ids: cell::uuids(&[series_id]),
+            },
+            windows: Windows::default(),
             mode: Mode::Overlapping,
             all_versions: false,
-            series_keys: None,
-            series_ids: cell::uuids(&[series_id]),
         };
-        fetch(&request, &mut output)?;
+        request.each_series(|shown| output.put(shown))?;
     }
     Ok(output.sheet.close())
 }
-
-/// The versions of a series are merged in memory; beyond this, one client could take all of it.
-const MOST_POINTS_OF_A_SERIES: usize = 20_000_000;
-
-const OPEN: Window = Window {
-    start: None,
-    end: None,
-};
 
 fn window(
     start: (&'static str, Option<i64>),
@@ -132,7 +116,7 @@ fn mode(name: Option<&str>) -> Result<Mode, Error> {
     }
 }
 
-fn without_nulls(argument: &'static str, array: Option<Passed>) -> Result<Cell, Error> {
+pub fn without_nulls(argument: &'static str, array: Option<Passed>) -> Result<Cell, Error> {
     let Some(Passed(datum)) = array else {
         return Ok(None);
     };
@@ -148,93 +132,59 @@ fn without_nulls(argument: &'static str, array: Option<Passed>) -> Result<Cell, 
     }
 }
 
-/// A series whose rows are being collected.
-struct Series {
-    id: Uuid,
-    key: Image,
-    unit: Image,
-    rows: Vec<Stored>,
+/// What a read shows of one series, in the order of the answer.
+pub struct Shown<'a> {
+    pub series: &'a Series,
+    pub texts: &'a Texts,
+    pub opened: Opened<'a>,
+    pub picks: Vec<Pick>,
 }
 
-/// A stored row, copied out of the batch it came in.
-struct Stored {
-    run: Uuid,
-    known: Time,
-    change: Time,
-    changed_by: Image,
-    annotation: Option<Image>,
-    tags: Option<Image>,
-    points: Image,
-}
-
-fn fetch(request: &Request, output: &mut Output) -> Result<()> {
-    let arguments = [
-        cell::uuid(request.tenant),
-        cell::micros(moment::lower_bound(request.valid.start)),
-        cell::micros(moment::upper_bound(request.valid.end)),
-        cell::micros(moment::lower_bound(request.known.start)),
-        cell::micros(moment::upper_bound(request.known.end)),
-        cell::micros(moment::upper_bound(request.as_of)),
-        request.series_keys,
-        request.series_ids,
-    ];
-    let mut series: Option<Series> = None;
-    statement::read_batches(&FETCH, &arguments, |row| {
-        let id = row.uuid(1).ok_or_else(broken_row)?;
-        if series.as_ref().is_none_or(|series| series.id != id) {
-            let next = Series::of(id, row).ok_or_else(broken_row)?;
-            if let Some(complete) = series.replace(next) {
-                output.put_series(&complete, request)?;
-            }
-        }
-        if let Some(series) = &mut series {
-            series.rows.push(Stored::of(row).ok_or_else(broken_row)?);
-        }
-        Ok(())
-    })?;
-    series.map_or(Ok(()), |last| output.put_series(&last, request))
-}
-
-fn broken_row() -> Error {
-    Error::Broken("a stored row without its columns".into())
-}
-
-impl Series {
-    fn of(id: Uuid, row: &Row) -> Option<Series> {
-        Some(Series {
-            id,
-            key: row.image(2)?,
-            unit: row.image(3)?,
-            rows: Vec::new(),
-        })
-    }
-}
-
-impl Stored {
-    fn of(row: &Row) -> Option<Stored> {
-        Some(Stored {
-            run: row.uuid(4)?,
-            known: Time::from_micros(row.micros(5)?)?,
-            change: Time::from_micros(row.micros(6)?)?,
-            changed_by: row.image(7)?,
-            annotation: row.image(8),
-            tags: row.image(9),
-            points: row.image(10)?,
+impl Request {
+    pub fn of(arguments: Arguments) -> Result<Request> {
+        let Arguments {
+            start_valid,
+            end_valid,
+            start_known,
+            end_known,
+            ..
+        } = arguments;
+        Ok(Request {
+            tenant: Session::now().required()?.tenant,
+            which: Which {
+                keys: without_nulls("series_keys", arguments.series_keys)?,
+                ids: without_nulls("series_ids", arguments.series_ids)?,
+            },
+            windows: Windows {
+                valid: window(("start_valid", start_valid), ("end_valid", end_valid))?,
+                known: window(("start_known", start_known), ("end_known", end_known))?,
+                as_of: moment::optional("as_of", arguments.as_of)?,
+            },
+            mode: mode(arguments.mode)?,
+            all_versions: arguments.all_versions.unwrap_or(false),
         })
     }
 
-    fn open(&self) -> Result<Opened<'_>, Error> {
-        let points = Points::read(self.points.payload()).and_then(|points| points.open());
-        points.map_err(Error::PointsStored)
-    }
-
-    fn version<'a>(&self, points: &'a Opened<'a>) -> Version<'a> {
-        Version {
-            known: self.known,
-            change: self.change,
-            run: self.run,
-            points,
-        }
+    /// Series by series, so that memory holds one of them.
+    pub fn each_series(&self, mut put: impl FnMut(Shown) -> Result<()>) -> Result<()> {
+        fetch::each_series(self.tenant, self.which, &self.windows, |mut fetched| {
+            answer_cancel();
+            let packs = opened::packs(&fetched.packs)?;
+            let opened = Opened::of(
+                &fetched.rows,
+                &fetched.points,
+                &packs,
+                &self.windows,
+                &mut fetched.texts,
+            )?;
+            let picks = opened.merge(self.mode, self.all_versions, self.windows.valid);
+            put(Shown {
+                series: &fetched.series,
+                texts: &fetched.texts,
+                opened,
+                picks,
+            })
+        })
     }
 }
 
@@ -289,55 +239,36 @@ struct Output {
 }
 
 impl Output {
-    fn put_series(&mut self, series: &Series, request: &Request) -> Result<()> {
-        answer_cancel();
-        let opened: Vec<Opened> = series
-            .rows
-            .iter()
-            .map(Stored::open)
-            .collect::<Result<_, Error>>()?;
-        let rows = series.rows.iter().zip(&opened);
-        let versions: Vec<Version> = rows.map(|(row, points)| row.version(points)).collect();
-        if versions
-            .iter()
-            .map(|version| version.points.len())
-            .sum::<usize>()
-            > MOST_POINTS_OF_A_SERIES
-        {
-            return Err(Error::WindowTooWide(MOST_POINTS_OF_A_SERIES).into());
-        }
-        let picks = merge(&versions, request.mode, request.all_versions, request.valid);
+    fn put(&mut self, mut shown: Shown) -> Result<()> {
+        let (series, texts) = (shown.series, shown.texts);
         let mut values = vec![pg_sys::Datum::null(); self.layout.len()];
         let mut nulls = vec![false; self.layout.len()];
-        for (count, pick) in picks.iter().enumerate() {
+        for (count, pick) in shown.picks.iter().enumerate() {
             if count % 4096 == 0 {
                 answer_cancel();
             }
-            let row = &series.rows[pick.version];
-            for ((column, value), null) in self.layout.iter().zip(&mut values).zip(&mut nulls) {
-                let cell = column_of(*column, series, row, pick);
-                *null = cell.is_none();
-                *value = cell.unwrap_or(pg_sys::Datum::null());
+            let value = shown.opened.value(pick)?;
+            let version = shown.opened.version(pick.version);
+            for ((column, cell), null) in self.layout.iter().zip(&mut values).zip(&mut nulls) {
+                let content = match column {
+                    Column::KnownTime => cell::time(version.known),
+                    Column::ValidTime => cell::time(pick.start),
+                    Column::ValidTimeEnd => pick.end.and_then(cell::time),
+                    Column::SeriesId => cell::borrowed_uuid(&series.id),
+                    Column::SeriesKey => Some(series.key.datum()),
+                    Column::Unit => Some(series.unit.datum()),
+                    Column::Value => value.and_then(cell::float),
+                    Column::RunId => cell::borrowed_uuid(&version.run),
+                    Column::ChangeTime => cell::time(version.change),
+                    Column::ChangedBy => texts.datum(Some(version.changed_by)),
+                    Column::Annotation => texts.datum(version.annotation),
+                    Column::Tags => texts.datum(version.tags),
+                };
+                *null = content.is_none();
+                *cell = content.unwrap_or(pg_sys::Datum::null());
             }
             self.sheet.put_columns(&values, &nulls);
         }
         Ok(())
-    }
-}
-
-fn column_of(column: Column, series: &Series, row: &Stored, pick: &Pick) -> Cell {
-    match column {
-        Column::KnownTime => cell::time(row.known),
-        Column::ValidTime => cell::time(pick.point.start),
-        Column::ValidTimeEnd => pick.point.end.and_then(cell::time),
-        Column::SeriesId => cell::borrowed_uuid(&series.id),
-        Column::SeriesKey => Some(series.key.datum()),
-        Column::Unit => Some(series.unit.datum()),
-        Column::Value => pick.point.value.and_then(cell::float),
-        Column::RunId => cell::borrowed_uuid(&row.run),
-        Column::ChangeTime => cell::time(row.change),
-        Column::ChangedBy => Some(row.changed_by.datum()),
-        Column::Annotation => row.annotation.as_ref().map(Image::datum),
-        Column::Tags => row.tags.as_ref().map(Image::datum),
     }
 }

@@ -199,7 +199,7 @@ fn find<T>(
         let found = if tuple.is_null() {
             None
         } else {
-            read(&Row::of(tuple, (*relation).rd_att))
+            Row::in_tuple(tuple, (*relation).rd_att, read)
         };
         let is_only = tuple.is_null() || pg_sys::systable_getnext(scan).is_null();
         pg_sys::systable_endscan(scan);

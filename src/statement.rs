@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::row::Row;
 use pgrx::pg_sys;
 use std::cell::Cell as StdCell;
-use std::ffi::{CStr, c_char};
+use std::ffi::CStr;
 use std::thread::LocalKey;
 
 /// A statement, the types of its arguments, and its plan once it has been made.
@@ -45,9 +45,13 @@ impl Statement {
         if self.plan.get().is_null() {
             // SAFETY: SPI reads the argument types and keeps a copy of them; errors in the text unwind.
             unsafe {
-                let types = self.arguments.as_ptr().cast_mut();
-                let plan =
-                    pg_sys::SPI_prepare(self.sql.as_ptr(), self.arguments.len() as i32, types);
+                // One plan for all arguments: made once a backend, where the first five calls would each make their own.
+                let plan = pg_sys::SPI_prepare_cursor(
+                    self.sql.as_ptr(),
+                    self.arguments.len() as i32,
+                    self.arguments.as_ptr().cast_mut(),
+                    pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+                );
                 pg_sys::SPI_keepplan(plan);
                 self.plan.set(plan);
             }
@@ -85,68 +89,95 @@ fn execute<T>(
     read_only: bool,
     mut each: impl FnMut(&Row) -> Result<T>,
 ) -> Result<Vec<T>> {
-    debug_assert_eq!(arguments.len(), statement.arguments.len());
-    let (mut values, nulls) = bound(arguments);
-    // SAFETY: the arguments match the declared types; rows are read before SPI_finish frees them. Where an ERROR unwinds
-    // past SPI_finish, Postgres cleans up SPI at the end of the (sub)transaction.
-    unsafe {
-        let callers = pg_sys::CurrentMemoryContext;
-        pg_sys::SPI_connect();
-        let plan = statement.plan();
-        let status =
-            pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0);
-        let rows = if status < 0 {
-            Err(Error::Broken(format!("SPI status {status}")).into())
-        } else {
-            fetched()
-                .iter()
-                .map(|row| outside(callers, || each(row)))
-                .collect()
-        };
-        pg_sys::SPI_finish();
-        rows
-    }
+    let mut rows = Vec::new();
+    receive_each(statement, arguments, read_only, &mut |row| {
+        rows.push(each(row)?);
+        Ok(())
+    })?;
+    Ok(rows)
 }
 
-/// Runs a read whose rows are fetched a batch at a time, so that memory does not grow with the result.
-pub fn read_batches(
+/// As [`read`], for results of any size: nothing is kept of a row once `each` has seen it.
+pub fn stream(
     statement: &'static LocalKey<Statement>,
     arguments: &[Cell],
     mut each: impl FnMut(&Row) -> Result<()>,
 ) -> Result<()> {
-    const BATCH: i64 = 1000;
-    let (mut values, nulls) = bound(arguments);
-    // SAFETY: as in `execute`; each batch is freed once its rows have been read.
+    statement.with(|statement| receive_each(statement, arguments, true, &mut each))
+}
+
+/// Where the executor sends a statement's rows: each is looked at where it stands, so that none is copied.
+#[repr(C)]
+struct Receiver<'a> {
+    /// First, because a pointer to it is what Postgres passes around.
+    destination: pg_sys::DestReceiver,
+    callers: pg_sys::MemoryContext,
+    each: &'a mut dyn FnMut(&Row) -> Result<()>,
+    outcome: Result<()>,
+}
+
+fn receive_each(
+    statement: &Statement,
+    arguments: &[Cell],
+    read_only: bool,
+    each: &mut dyn FnMut(&Row) -> Result<()>,
+) -> Result<()> {
+    debug_assert_eq!(arguments.len(), statement.arguments.len());
+    // SAFETY: the arguments match the declared types, and the receiver outlives the execution. Where an ERROR unwinds
+    // past SPI_finish, Postgres cleans up SPI at the end of the (sub)transaction.
     unsafe {
-        let callers = pg_sys::CurrentMemoryContext;
-        pg_sys::SPI_connect();
-        let plan = statement.with(|statement| statement.plan());
-        let portal = pg_sys::SPI_cursor_open(
-            std::ptr::null(),
-            plan,
-            values.as_mut_ptr(),
-            nulls.as_ptr(),
-            true,
-        );
-        let result = loop {
-            pg_sys::SPI_cursor_fetch(portal, true, BATCH);
-            let rows = fetched();
-            if rows.is_empty() {
-                break Ok(());
-            }
-            let batch: Result<()> = rows
-                .iter()
-                .try_for_each(|row| outside(callers, || each(row)));
-            pg_sys::SPI_freetuptable(pg_sys::SPI_tuptable);
-            if batch.is_err() {
-                break batch;
-            }
+        let mut receiver = Receiver {
+            destination: pg_sys::DestReceiver {
+                receiveSlot: Some(receive),
+                rStartup: Some(start),
+                rShutdown: Some(stop),
+                rDestroy: Some(stop),
+                mydest: pg_sys::CommandDest::DestTuplestore,
+            },
+            callers: pg_sys::CurrentMemoryContext,
+            each,
+            outcome: Ok(()),
         };
-        pg_sys::SPI_cursor_close(portal);
+        pg_sys::SPI_connect();
+        let options = pg_sys::SPIExecuteOptions {
+            params: bound(statement.arguments, arguments),
+            read_only,
+            dest: (&raw mut receiver).cast(),
+            ..Default::default()
+        };
+        let status = pg_sys::SPI_execute_plan_extended(statement.plan(), &options);
         pg_sys::SPI_finish();
-        result
+        if status < 0 {
+            return Err(Error::Broken(format!("SPI status {status}")).into());
+        }
+        receiver.outcome
     }
 }
+
+/// # Safety
+/// Called by the executor, with the [`Receiver`] it was given.
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn receive(
+    slot: *mut pg_sys::TupleTableSlot,
+    destination: *mut pg_sys::DestReceiver,
+) -> bool {
+    // SAFETY: the destination is the first field of a Receiver that is alive; the slot holds a row.
+    unsafe {
+        let receiver = &mut *destination.cast::<Receiver>();
+        let each = &mut *receiver.each;
+        receiver.outcome = outside(receiver.callers, || Row::in_slot(slot, |row| each(row)));
+        receiver.outcome.is_ok()
+    }
+}
+
+unsafe extern "C-unwind" fn start(
+    _: *mut pg_sys::DestReceiver,
+    _operation: std::ffi::c_int,
+    _shape: pg_sys::TupleDesc,
+) {
+}
+
+unsafe extern "C-unwind" fn stop(_: *mut pg_sys::DestReceiver) {}
 
 /// Runs what reads a row in the caller's memory: what it builds outlives the statement.
 ///
@@ -162,30 +193,19 @@ unsafe fn outside<T>(callers: pg_sys::MemoryContext, work: impl FnOnce() -> T) -
     }
 }
 
-fn bound(arguments: &[Cell]) -> (Vec<pg_sys::Datum>, Vec<c_char>) {
-    arguments
-        .iter()
-        .map(|cell| match cell {
-            Some(datum) => (*datum, b' ' as c_char),
-            None => (pg_sys::Datum::null(), b'n' as c_char),
-        })
-        .unzip()
-}
-
-/// The rows that SPI has just brought.
-///
 /// # Safety
-/// Right after an SPI call, and used before the next one.
-unsafe fn fetched() -> Vec<Row> {
-    // SAFETY: SPI_tuptable is null or describes SPI_processed tuples.
+/// Within SPI, whose memory the list is in.
+unsafe fn bound(types: &[pg_sys::Oid], arguments: &[Cell]) -> pg_sys::ParamListInfo {
+    // SAFETY: the list has as many elements as it is made for.
     unsafe {
-        let Some(table) = pg_sys::SPI_tuptable.as_ref() else {
-            return Vec::new();
-        };
-        let tuples = std::slice::from_raw_parts(table.vals, pg_sys::SPI_processed as usize);
-        tuples
-            .iter()
-            .map(|&tuple| Row::of(tuple, table.tupdesc))
-            .collect()
+        let list = pg_sys::makeParamList(arguments.len() as i32);
+        let elements = (*list).params.as_mut_slice(arguments.len());
+        for ((element, cell), oid) in elements.iter_mut().zip(arguments).zip(types) {
+            element.value = cell.unwrap_or(pg_sys::Datum::null());
+            element.isnull = cell.is_none();
+            element.pflags = pg_sys::PARAM_FLAG_CONST as u16;
+            element.ptype = *oid;
+        }
+        list
     }
 }

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::standing::Identity;
 use crate::statement::{self, statements};
 use timedb_core::points::{Point, pack};
+use timedb_core::span;
 use timedb_core::time::Time;
 use uuid::Uuid;
 
@@ -13,16 +14,17 @@ const POINTS_IN_A_ROW: usize = 8192;
 
 statements! {
     INSERT_VALUES(
-        UUIDOID, TEXTOID, UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT2ARRAYOID, TIMESTAMPTZARRAYOID,
-        TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, BYTEAARRAYOID, TEXTARRAYOID, TEXTARRAYOID
-    ) = c"INSERT INTO timedb.values (tenant_id, changed_by, series_id, run_id, change_time, part, known_time, valid_from,
-                                     valid_to, points, annotation, tags)
-          SELECT $1, $2, r.series_id, r.run_id, r.change_time, r.part, r.known_time, r.valid_from, r.valid_to,
+        UUIDOID, TEXTOID, UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT2ARRAYOID, INT2ARRAYOID,
+        TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, BYTEAARRAYOID, TEXTARRAYOID, TEXTARRAYOID
+    ) = c"INSERT INTO timedb.values (tenant_id, changed_by, series_id, run_id, change_time, part, span, known_time,
+                                     valid_from, valid_to, points, annotation, tags)
+          SELECT $1, $2, r.series_id, r.run_id, r.change_time, r.part, r.span, r.known_time, r.valid_from, r.valid_to,
                  timedb._points_of_bytes(r.points), r.annotation,
                  CASE WHEN r.tags IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(r.tags::json)) END
           FROM ROWS FROM (unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
-                          unnest($10), unnest($11), unnest($12))
-               AS r(series_id, run_id, change_time, part, known_time, valid_from, valid_to, points, annotation, tags)";
+                          unnest($10), unnest($11), unnest($12), unnest($13))
+               AS r(series_id, run_id, change_time, part, span, known_time, valid_from, valid_to, points, annotation,
+                    tags)";
 }
 
 /// Where and when a change is written: all its rows of one run share these.
@@ -47,6 +49,7 @@ pub struct NewRows {
     runs: Vec<Uuid>,
     change_times: Vec<Time>,
     parts: Vec<i16>,
+    spans: Vec<i16>,
     known_times: Vec<Time>,
     valid_from: Vec<Time>,
     valid_to: Vec<Time>,
@@ -80,6 +83,7 @@ impl NewRows {
             self.runs.push(change.run);
             self.change_times.push(change.time);
             self.parts.push(part);
+            self.spans.push(span::class(first.start, last.start));
             self.known_times.push(change.known);
             self.valid_from.push(first.start);
             self.valid_to.push(last.start);
@@ -104,6 +108,7 @@ impl NewRows {
                 cell::uuids(&self.runs),
                 cell::times(&self.change_times),
                 cell::smallints(&self.parts),
+                cell::smallints(&self.spans),
                 cell::times(&self.known_times),
                 cell::times(&self.valid_from),
                 cell::times(&self.valid_to),

@@ -5,9 +5,10 @@
 
 use crate::answer::{Answer, Sheet};
 use crate::cancel::answer_cancel;
-use crate::cell;
+use crate::cell::{self, Cell};
 use crate::error::{Error, Result};
-use crate::row::Image;
+use crate::moment;
+use crate::row::Row;
 use crate::series;
 use crate::session;
 use crate::standing::Identity;
@@ -15,9 +16,11 @@ use crate::statement::{self, statements};
 use crate::stored::{self, NewRows, Remark};
 use pgrx::prelude::*;
 use std::collections::{BTreeMap, HashMap};
+use timedb_core::pack::Pack;
 use timedb_core::points::{Key, Point, Points};
 use timedb_core::rows::{Change, UpdateRow, read_updates};
 use timedb_core::scope::Scope;
+use timedb_core::span;
 use timedb_core::time::Time;
 use uuid::Uuid;
 
@@ -36,13 +39,23 @@ statements! {
           FROM marked m
           WHERE r.tenant_id = $1 AND r.run_id = m.run_id
           RETURNING r.run_id, r.known_time, r.last_change_time";
-    STORED_VERSIONS(UUIDOID, UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID) =
-        c"SELECT v.run_id, v.series_id, v.change_time, v.annotation, to_json(v.tags)::text, v.points
-          FROM ROWS FROM (unnest($2), unnest($3), unnest($4), unnest($5))
-               AS w(run_id, series_id, first_valid, last_valid)
+    /// By the class of how long they reach, as a read does.
+    STORED_ROWS(
+        UUIDOID, UUIDARRAYOID, UUIDARRAYOID, INT2ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID
+    ) = c"SELECT v.run_id, v.series_id, v.change_time, v.annotation, to_json(v.tags)::text, v.points
+          FROM ROWS FROM (unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7))
+               AS w(run_id, series_id, span, earliest, first_valid, last_valid)
           JOIN timedb.values v
-            ON v.tenant_id = $1 AND v.run_id = w.run_id AND v.series_id = w.series_id
-               AND v.valid_from <= w.last_valid AND v.valid_to >= w.first_valid";
+            ON v.tenant_id = $1 AND v.series_id = w.series_id AND v.span = w.span AND v.valid_from >= w.earliest
+               AND v.valid_from <= w.last_valid AND v.run_id = w.run_id AND v.valid_to >= w.first_valid";
+    STORED_PACKS(
+        UUIDOID, UUIDARRAYOID, INT2ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID
+    ) = c"SELECT p.series_id, p.versions
+          FROM ROWS FROM (unnest($2), unnest($3), unnest($4), unnest($5), unnest($6))
+               AS w(series_id, span, earliest, first_valid, last_valid)
+          JOIN timedb.packs p
+            ON p.tenant_id = $1 AND p.series_id = w.series_id AND p.span = w.span AND p.valid_from >= w.earliest
+               AND p.valid_from <= w.last_valid AND p.valid_to >= w.first_valid";
 }
 
 /// A version of a value: value, annotation and tags together.
@@ -67,6 +80,9 @@ enum Outcome {
 
 /// The runs and series of a call: all the updates of one such pair.
 type Target = (Uuid, Uuid);
+
+/// The keys to look for in each of them, sorted, each with the place of its update.
+type Wanted = BTreeMap<Target, Vec<(Key, usize)>>;
 
 #[pg_extern(sql = false)]
 fn update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Result<Answer> {
@@ -146,54 +162,99 @@ fn absent(update: &UpdateRow, field: &str, what: &'static str, id: Uuid) -> Erro
 fn stored_versions(tenant: Uuid, updates: &[UpdateRow]) -> Result<Vec<Option<Stored>>> {
     let wanted = wanted(updates);
     let mut stored: Vec<Option<Stored>> = updates.iter().map(|_| None).collect();
-    let targets: Vec<(&Target, &Vec<(Key, usize)>)> = wanted.iter().collect();
-    let arguments = [
-        cell::uuid(tenant),
-        cell::uuids(&targets.iter().map(|((run, _), _)| *run).collect::<Vec<_>>()),
-        cell::uuids(
-            &targets
-                .iter()
-                .map(|((_, series), _)| *series)
-                .collect::<Vec<_>>(),
-        ),
-        cell::times(
-            &targets
-                .iter()
-                .filter_map(|(_, keys)| Some(keys.first()?.0.0))
-                .collect::<Vec<_>>(),
-        ),
-        cell::times(
-            &targets
-                .iter()
-                .filter_map(|(_, keys)| Some(keys.last()?.0.0))
-                .collect::<Vec<_>>(),
-        ),
-    ];
-    statement::write(&STORED_VERSIONS, &arguments, |row| {
-        let read = || {
-            let target = (row.uuid(1)?, row.uuid(2)?);
-            let tags = row.text(5).map(|tags| serde_json::from_str(&tags));
-            let remark = Remark {
-                annotation: row.text(4),
-                tags: tags.transpose().ok()?,
-            };
-            Some((
-                wanted.get(&target)?,
-                Time::from_micros(row.micros(3)?)?,
-                remark,
-                row.image(6)?,
-            ))
-        };
-        let (keys, time, remark, points) =
-            read().ok_or_else(|| Error::Broken("a stored row without its columns".into()))?;
-        keep_latest(&mut stored, keys, time, &remark, &points)
-    })?;
+    statement::write(
+        &STORED_ROWS,
+        &Scans::of_targets(&wanted).rows(tenant),
+        |row| keep_latest_of_row(&mut stored, &wanted, row),
+    )?;
+    statement::write(
+        &STORED_PACKS,
+        &Scans::of_series(&wanted).packs(tenant),
+        |row| keep_latest_of_pack(&mut stored, &wanted, row),
+    )?;
     Ok(stored)
 }
 
-/// The keys to look for in each run and series, sorted, each with the place of its update.
-fn wanted(updates: &[UpdateRow]) -> BTreeMap<Target, Vec<(Key, usize)>> {
-    let mut wanted: BTreeMap<Target, Vec<(Key, usize)>> = BTreeMap::new();
+/// Index scans, a column for each of their bounds: one for each class of spans of what is wanted.
+#[derive(Default)]
+struct Scans {
+    runs: Vec<Uuid>,
+    series: Vec<Uuid>,
+    spans: Vec<i16>,
+    earliest: Vec<i64>,
+    first_valid: Vec<Time>,
+    last_valid: Vec<Time>,
+}
+
+impl Scans {
+    fn of_targets(wanted: &Wanted) -> Scans {
+        let mut scans = Scans::default();
+        for ((run, series), keys) in wanted {
+            if let [((first, _), _), ..] = keys[..]
+                && let [.., ((last, _), _)] = keys[..]
+            {
+                scans.add(*run, *series, first, last);
+            }
+        }
+        scans
+    }
+
+    /// Of each series once, because a pack holds many runs.
+    fn of_series(wanted: &Wanted) -> Scans {
+        let mut windows: BTreeMap<Uuid, (Time, Time)> = BTreeMap::new();
+        for ((_, series), keys) in wanted {
+            for ((start, _), _) in keys {
+                let (first, last) = windows.entry(*series).or_insert((*start, *start));
+                (*first, *last) = ((*first).min(*start), (*last).max(*start));
+            }
+        }
+        let mut scans = Scans::default();
+        for (series, (first, last)) in windows {
+            scans.add(Uuid::nil(), series, first, last);
+        }
+        scans
+    }
+
+    fn add(&mut self, run: Uuid, series: Uuid, first: Time, last: Time) {
+        let earliest = span::earliest_starts(Some(first)).map(moment::lower_bound);
+        for (class, earliest) in span::classes().into_iter().zip(earliest) {
+            self.runs.push(run);
+            self.series.push(series);
+            self.spans.push(class);
+            self.earliest.push(earliest);
+            self.first_valid.push(first);
+            self.last_valid.push(last);
+        }
+    }
+
+    fn rows(&self, tenant: Uuid) -> [Cell; 7] {
+        let [tenant, series, spans, earliest, first_valid, last_valid] = self.packs(tenant);
+        let runs = cell::uuids(&self.runs);
+        [
+            tenant,
+            runs,
+            series,
+            spans,
+            earliest,
+            first_valid,
+            last_valid,
+        ]
+    }
+
+    fn packs(&self, tenant: Uuid) -> [Cell; 6] {
+        [
+            cell::uuid(tenant),
+            cell::uuids(&self.series),
+            cell::smallints(&self.spans),
+            cell::all_micros(&self.earliest),
+            cell::times(&self.first_valid),
+            cell::times(&self.last_valid),
+        ]
+    }
+}
+
+fn wanted(updates: &[UpdateRow]) -> Wanted {
+    let mut wanted = Wanted::new();
     for (place, update) in updates.iter().enumerate() {
         let target = (update.run_id, update.series_id);
         wanted
@@ -207,17 +268,66 @@ fn wanted(updates: &[UpdateRow]) -> BTreeMap<Target, Vec<(Key, usize)>> {
     wanted
 }
 
+fn keep_latest_of_row(stored: &mut [Option<Stored>], wanted: &Wanted, row: &Row) -> Result<()> {
+    answer_cancel();
+    let read = || {
+        let tags = row.text(5).map(|tags| serde_json::from_str(&tags));
+        let remark = Remark {
+            annotation: row.text(4),
+            tags: tags.transpose().ok()?,
+        };
+        let keys = wanted.get(&(row.uuid(1)?, row.uuid(2)?))?;
+        Some((keys, Time::from_micros(row.micros(3)?)?, remark))
+    };
+    let (keys, time, remark) = read().ok_or_else(broken_row)?;
+    let kept = row.payload(6, |bytes| {
+        let points = Points::read(bytes).and_then(|points| points.open())?;
+        keep_latest(stored, keys, time, &remark, points.iter());
+        Ok(())
+    });
+    Ok(kept.ok_or_else(broken_row)?.map_err(Error::PointsStored)?)
+}
+
+/// A pack holds versions of many runs; its values are decoded once one of them is wanted.
+fn keep_latest_of_pack(stored: &mut [Option<Stored>], wanted: &Wanted, row: &Row) -> Result<()> {
+    answer_cancel();
+    let series = row.uuid(1).ok_or_else(broken_row)?;
+    let kept = row.payload(2, |bytes| {
+        let pack = Pack::read(bytes)?;
+        let mut values = Vec::new();
+        for version in pack.versions() {
+            let Some(keys) = wanted.get(&(version.run, series)) else {
+                continue;
+            };
+            if values.is_empty() {
+                pack.decode_values(&mut values)?;
+            }
+            let remark = Remark {
+                annotation: version.annotation.map(str::to_owned),
+                tags: version
+                    .tags
+                    .map(|tags| tags.iter().map(str::to_owned).collect()),
+            };
+            let points = version.open(&values);
+            keep_latest(stored, keys, version.change, &remark, points.iter());
+        }
+        Ok(())
+    });
+    Ok(kept.ok_or_else(broken_row)?.map_err(Error::PointsStored)?)
+}
+
+fn broken_row() -> Error {
+    Error::Broken("a stored row without its columns".into())
+}
+
 fn keep_latest(
     stored: &mut [Option<Stored>],
     keys: &[(Key, usize)],
     time: Time,
     remark: &Remark,
-    points: &Image,
-) -> Result<()> {
-    answer_cancel();
-    let points = Points::read(points.payload()).and_then(|points| points.open());
-    let points = points.map_err(Error::PointsStored)?;
-    for point in points.iter() {
+    points: impl Iterator<Item = Point>,
+) {
+    for point in points {
         let Ok(found) = keys.binary_search_by_key(&point.key(), |(key, _)| *key) else {
             continue;
         };
@@ -230,7 +340,6 @@ fn keep_latest(
             *latest = Some(Stored { time, version });
         }
     }
-    Ok(())
 }
 
 fn outcome(update: &UpdateRow, stored: Option<Stored>) -> Result<Outcome, Error> {

@@ -10,4 +10,5 @@ pub mod pack;
 pub mod points;
 pub mod rows;
 pub mod scope;
+pub mod span;
 pub mod time;

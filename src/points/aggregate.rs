@@ -90,15 +90,11 @@ fn _merge_points_final(state: Internal) -> Result<Option<Packed>> {
     if state.entries.is_empty() {
         return Ok(None);
     }
-    let opened: Vec<Opened> = state
+    let versions: Vec<Version> = state
         .entries
         .iter()
-        .map(|entry| entry.points.open())
+        .map(Entry::version)
         .collect::<Result<_, Error>>()?;
-    let entries = state.entries.iter().zip(&opened);
-    let versions: Vec<Version> = entries
-        .map(|(entry, points)| entry.version(points))
-        .collect();
     let picks = merge(
         &versions,
         Mode::Flat,
@@ -108,18 +104,32 @@ fn _merge_points_final(state: Internal) -> Result<Option<Packed>> {
             end: None,
         },
     );
-    let points: Vec<Point> = picks.into_iter().map(|pick| pick.point).collect();
+    let mut opened: Vec<Option<Opened>> = state.entries.iter().map(|_| None).collect();
+    let mut points = Vec::with_capacity(picks.len());
+    for pick in picks {
+        let version = pick.version as usize;
+        let opened = match &mut opened[version] {
+            Some(opened) => opened,
+            closed => closed.insert(state.entries[version].points.open()?),
+        };
+        points.push(Point {
+            start: pick.start,
+            end: pick.end,
+            value: opened.value_at(pick.index as usize),
+        });
+    }
     let packed = pack(&points).map_err(|error| Error::Broken(error.to_string()))?;
     Ok(Some(Packed(packed)))
 }
 
 impl Entry {
-    fn version<'a>(&self, points: &'a Opened<'a>) -> Version<'a> {
-        Version {
+    fn version(&self) -> Result<Version<'_>, Error> {
+        let shape = self.points.read()?.shape();
+        Ok(Version {
             known: self.known,
             change: self.change,
             run: self.run,
-            points,
-        }
+            shape,
+        })
     }
 }

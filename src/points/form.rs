@@ -26,13 +26,13 @@ fn points_out(points: Packed) -> Result<CString> {
 #[pg_extern(sql = false)]
 fn points_recv(message: Internal) -> Result<Packed> {
     let bytes = rest_of(message).ok_or_else(|| Error::Broken("no message to receive".into()))?;
-    Points::read(&bytes).map_err(Error::PointsBinary)?;
-    Ok(Packed(bytes))
+    let points = Points::read_from_client(&bytes).and_then(|points| points.repack());
+    Ok(Packed(points.map_err(Error::PointsBinary)?))
 }
 
 #[pg_extern(sql = false)]
-fn points_send(points: Packed) -> Vec<u8> {
-    points.0
+fn points_send(points: Packed) -> Result<Vec<u8>> {
+    Ok(points.read()?.to_wire().map_err(Error::PointsStored)?)
 }
 
 #[pg_extern(sql = false)]
@@ -43,7 +43,7 @@ fn _points_of_bytes(bytes: Vec<u8>) -> Result<Packed> {
 }
 
 /// The unread bytes of a message that a receive function is given.
-fn rest_of(message: Internal) -> Option<Vec<u8>> {
+pub fn rest_of(message: Internal) -> Option<Vec<u8>> {
     // SAFETY: a receive function is declared with internal, so only Postgres calls it, with a StringInfo.
     unsafe {
         let message = message.unwrap()?.cast_mut_ptr::<pg_sys::StringInfoData>();

@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod form;
+mod packs;
 mod pieces;
 
 use crate::error::Error;
