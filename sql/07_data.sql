@@ -59,6 +59,16 @@ CREATE FUNCTION timedb.update(
 COMMENT ON FUNCTION timedb.update(json) IS
   'Writes new versions of values. updates is an array of {"run_id", "series_id", "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Answers, in input order, updated, created or skipped (nothing would change). 42704 for a run, a series or a value without "value" that is not there.';
 
+CREATE FUNCTION timedb.upload_arrow(
+  run_start_time timestamptz, stream bytea, workflow_id text DEFAULT 'api-workflow',
+  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT now(), run_params jsonb DEFAULT NULL,
+  series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'upload_arrow_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb) IS
+  'As upload, from an Arrow IPC stream with the columns valid_time, value_key (or series_key) and/or series_id, value, and valid_time_end if there are intervals: what pandas, polars and DuckDB write. 22023 where it is malformed; an error names the row, counted from 0, and the column.';
+
 CREATE FUNCTION timedb.compact(
   series_ids uuid[] DEFAULT NULL, older_than interval DEFAULT '1 day', OUT series integer, OUT versions bigint,
   OUT rows_before bigint, OUT rows_after bigint, OUT bytes_before bigint, OUT bytes_after bigint, OUT remaining bigint

@@ -15,6 +15,18 @@ COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) IS
   'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. Ordered by series, valid time, known time and change time.';
 
+CREATE FUNCTION timedb.read_arrow(
+  start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
+  start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
+  mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL
+) RETURNS bytea
+  AS 'MODULE_PATHNAME', 'read_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.read_arrow(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) IS
+  'As read, with the same columns in the same order, as one Arrow IPC stream: what pandas, polars and DuckDB load without parsing. 54000 where it would be larger than 1 GB.';
+
 CREATE FUNCTION timedb._series_values(
   series_id uuid, OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz,
   OUT value float8, OUT run_id uuid, OUT change_time timestamptz, OUT changed_by text, OUT annotation text,

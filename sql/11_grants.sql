@@ -81,8 +81,10 @@ GRANT EXECUTE ON FUNCTION
   timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb),
   timedb.upload_points(
     timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb),
+  timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb),
   timedb.update(json), timedb.compact(uuid[], interval),
   timedb.read(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz),
+  timedb.read_arrow(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz),
   timedb._series_values(uuid)
   TO timedb_user;
 

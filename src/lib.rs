@@ -5,6 +5,7 @@
 
 mod answer;
 mod arrays;
+mod arrow;
 mod audit;
 mod bindings;
 mod cancel;

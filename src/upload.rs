@@ -1,4 +1,4 @@
-//! `upload` and `upload_points`: one run, all of it or nothing.
+//! `upload`, `upload_points` and `upload_arrow`: one run, all of it or nothing.
 
 use crate::answer::Answer;
 use crate::arrays::rows_of_arrays;
@@ -15,6 +15,7 @@ use pgrx::Array;
 use pgrx::prelude::*;
 use serde::{Serialize, Serializer};
 use std::collections::HashMap;
+use timedb_core::arrow::read_stream;
 use timedb_core::rows::{Kind, RowError, SeriesRows, read_upload};
 use timedb_core::scope::Scope;
 use timedb_core::time::Time;
@@ -117,6 +118,36 @@ fn upload_points(
     let values = point_values.ok_or(Error::NullArgument("point_values"))?;
     let rows = rows_of_arrays(&keys, &starts, &values, valid_time_ends.as_ref(), MOST_ROWS)?;
     store(fcinfo, &writer, run, rows, "valid_times")
+}
+
+#[pg_extern(sql = false)]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the arguments of the SQL function"
+)]
+fn upload_arrow(
+    run_start_time: Option<i64>,
+    stream: Option<&[u8]>,
+    workflow_id: Option<&str>,
+    run_finish_time: Option<i64>,
+    known_time: Option<i64>,
+    run_params: Option<Passed>,
+    series_descriptions: Option<Passed>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<Answer> {
+    let writer = session::require(Scope::Write)?;
+    let run = RunArguments {
+        run_start_time,
+        workflow_id,
+        run_finish_time,
+        known_time,
+        run_params,
+        series_descriptions,
+    }
+    .check()?;
+    let stream = stream.ok_or(Error::NullArgument("stream"))?;
+    let rows = read_stream(stream, MOST_ROWS, &mut answer_cancel).map_err(Error::Row)?;
+    store(fcinfo, &writer, run, rows, "stream")
 }
 
 impl<'a> RunArguments<'a> {
