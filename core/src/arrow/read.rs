@@ -56,7 +56,7 @@ pub fn read_stream(
 
 fn read(bytes: &[u8], most_rows: usize, pause: &mut dyn FnMut()) -> Result<Vec<SeriesRows>, Wrong> {
     if bytes.starts_with(FILE) {
-        return Err(Malformed("it is an Arrow file, which is another format").into());
+        return Err(Malformed("it is an Arrow file, where a stream is expected").into());
     }
     let mut messages = Messages::new(bytes);
     let (schema, _) = messages.next()?.ok_or(Malformed("it is empty"))?;

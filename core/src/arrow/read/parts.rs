@@ -34,7 +34,9 @@ pub(super) struct Slots<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn of(batch: RecordBatch<'a>, body: &'a [u8]) -> Result<Parts<'a>, Malformed> {
         if batch.compression().is_some() {
-            return Err(Malformed("it is compressed, which is not supported"));
+            return Err(Malformed(
+                "it is compressed, where plain buffers are expected",
+            ));
         }
         let rows = usize::try_from(batch.length())
             .map_err(|_| Malformed("a batch has a length below zero"))?;

@@ -134,7 +134,7 @@ fn what_is_no_stream_is_refused() {
     malformed(b"PAR1", "a message does not begin as one");
     malformed(
         b"ARROW1\0\0",
-        "it is an Arrow file, which is another format",
+        "it is an Arrow file, where a stream is expected",
     );
     malformed(&[0xff; 4], "it is cut off");
     malformed(&framed(b"", b""), "it is empty");
@@ -224,7 +224,7 @@ fn no_length_is_believed_that_the_bytes_do_not_bear_out() {
         ),
         (
             &|told| told.compressed = true,
-            "it is compressed, which is not supported",
+            "it is compressed, where plain buffers are expected",
         ),
     ];
     for (change, why) in cases {
