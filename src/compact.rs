@@ -10,7 +10,7 @@ use crate::cell::{self, Cell, Passed};
 use crate::error::{Error, Result};
 use crate::read::without_nulls;
 use crate::row::Row;
-use crate::session;
+use crate::session::{self, Acting};
 use crate::statement::{self, statements};
 use pgrx::prelude::*;
 use std::collections::BTreeMap;
@@ -98,7 +98,8 @@ fn compact(
     older_than: Option<Passed>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
-    let tenant = session::require(Scope::Write)?.tenant;
+    let acting = Acting::with(Scope::Write)?;
+    let tenant = acting.tenant;
     let series_ids = without_nulls("series_ids", series_ids)?;
     let cutoff = cutoff(older_than)?;
     let work = work(tenant, series_ids, cutoff)?;

@@ -37,7 +37,7 @@ statements! {
         UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT2ARRAYOID,
         TIMESTAMPTZARRAYOID, TIMESTAMPTZOID
     ) = c"SELECT v.run_id, v.known_time, v.change_time, v.changed_by, v.annotation, v.tags, v.points
-          FROM ROWS FROM (unnest($7), unnest($8)) AS c(span, earliest)
+          FROM (SELECT unnest($7) AS span, unnest($8) AS earliest) AS c
           CROSS JOIN LATERAL (
             SELECT v.run_id, v.known_time, v.change_time, v.changed_by, v.annotation, v.tags, v.points
             FROM timedb.values v
@@ -49,7 +49,7 @@ statements! {
         UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT2ARRAYOID,
         TIMESTAMPTZARRAYOID, TIMESTAMPTZOID
     ) = c"SELECT p.versions
-          FROM ROWS FROM (unnest($7), unnest($8)) AS c(span, earliest)
+          FROM (SELECT unnest($7) AS span, unnest($8) AS earliest) AS c
           CROSS JOIN LATERAL (
             SELECT p.versions
             FROM timedb.packs p

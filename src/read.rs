@@ -1,21 +1,21 @@
 //! `read`, and what the view current_values is built on: rows are fetched series by series, merged, and put straight
 //! into the answer, already in its order.
 
-use crate::answer::{Answer, Sheet};
+use crate::answer::{Answer, Sheet, Stencil};
 use crate::cancel::answer_cancel;
 use crate::cell::{self, Cell, Passed};
 use crate::error::{Error, Result};
-use crate::fetch::{self, Series, Texts, Which, Windows};
+use crate::fetch::{self, Series, TextNumber, Texts, Which, Windows};
 use crate::moment;
-use crate::opened::{self, Opened};
-use crate::session::Session;
+use crate::opened::{self, Opened, Version};
+use crate::session::{Acting, Session};
 use pgrx::prelude::*;
 use timedb_core::merge::{Mode, Pick, Window};
-use uuid::Uuid;
+use timedb_core::time::Time;
 
 /// What is to be read.
 pub struct Request {
-    tenant: Uuid,
+    acting: Acting,
     which: Which,
     windows: Windows,
     mode: Mode,
@@ -84,7 +84,7 @@ fn _series_values(
     if let (Session::Acting(identity), Some(series_id)) = (Session::now(), series_id) {
         let series_id = cell::id(series_id);
         let request = Request {
-            tenant: identity.tenant,
+            acting: Acting::found(identity),
             which: Which {
                 keys: None,
                 ids: cell::uuids(&[series_id]),
@@ -150,7 +150,7 @@ impl Request {
             ..
         } = arguments;
         Ok(Request {
-            tenant: Session::now().required()?.tenant,
+            acting: Acting::now()?,
             which: Which {
                 keys: without_nulls("series_keys", arguments.series_keys)?,
                 ids: without_nulls("series_ids", arguments.series_ids)?,
@@ -167,24 +167,29 @@ impl Request {
 
     /// Series by series, so that memory holds one of them.
     pub fn each_series(&self, mut put: impl FnMut(Shown) -> Result<()>) -> Result<()> {
-        fetch::each_series(self.tenant, self.which, &self.windows, |mut fetched| {
-            answer_cancel();
-            let packs = opened::packs(&fetched.packs)?;
-            let opened = Opened::of(
-                &fetched.rows,
-                &fetched.points,
-                &packs,
-                &self.windows,
-                &mut fetched.texts,
-            )?;
-            let picks = opened.merge(self.mode, self.all_versions, self.windows.valid);
-            put(Shown {
-                series: &fetched.series,
-                texts: &fetched.texts,
-                opened,
-                picks,
-            })
-        })
+        fetch::each_series(
+            self.acting.tenant,
+            self.which,
+            &self.windows,
+            |mut fetched| {
+                answer_cancel();
+                let packs = opened::packs(&fetched.packs)?;
+                let opened = Opened::of(
+                    &fetched.rows,
+                    &fetched.points,
+                    &packs,
+                    &self.windows,
+                    &mut fetched.texts,
+                )?;
+                let picks = opened.merge(self.mode, self.all_versions, self.windows.valid);
+                put(Shown {
+                    series: &fetched.series,
+                    texts: &fetched.texts,
+                    opened,
+                    picks,
+                })
+            },
+        )
     }
 }
 
@@ -238,37 +243,84 @@ struct Output {
     layout: &'static [Column],
 }
 
+/// What two rows must have in common to be of one stencil, within a series: which columns are null, and every text.
+#[derive(PartialEq)]
+struct Kind {
+    has_end: bool,
+    has_value: bool,
+    changed_by: TextNumber,
+    annotation: Option<TextNumber>,
+    tags: Option<TextNumber>,
+}
+
 impl Output {
     fn put(&mut self, mut shown: Shown) -> Result<()> {
-        let (series, texts) = (shown.series, shown.texts);
-        let mut values = vec![pg_sys::Datum::null(); self.layout.len()];
-        let mut nulls = vec![false; self.layout.len()];
+        let mut stencil: Option<(Kind, Stencil)> = None;
         for (count, pick) in shown.picks.iter().enumerate() {
             if count % 4096 == 0 {
                 answer_cancel();
             }
             let value = shown.opened.value(pick)?;
             let version = shown.opened.version(pick.version);
-            for ((column, cell), null) in self.layout.iter().zip(&mut values).zip(&mut nulls) {
-                let content = match column {
-                    Column::KnownTime => cell::time(version.known),
-                    Column::ValidTime => cell::time(pick.start),
-                    Column::ValidTimeEnd => pick.end.and_then(cell::time),
-                    Column::SeriesId => cell::borrowed_uuid(&series.id),
-                    Column::SeriesKey => Some(series.key.datum()),
-                    Column::Unit => Some(series.unit.datum()),
-                    Column::Value => value.and_then(cell::float),
-                    Column::RunId => cell::borrowed_uuid(&version.run),
-                    Column::ChangeTime => cell::time(version.change),
-                    Column::ChangedBy => texts.datum(Some(version.changed_by)),
-                    Column::Annotation => texts.datum(version.annotation),
-                    Column::Tags => texts.datum(version.tags),
-                };
-                *null = content.is_none();
-                *cell = content.unwrap_or(pg_sys::Datum::null());
-            }
-            self.sheet.put_columns(&values, &nulls);
+            let kind = Kind {
+                has_end: pick.end.is_some(),
+                has_value: value.is_some(),
+                changed_by: version.changed_by,
+                annotation: version.annotation,
+                tags: version.tags,
+            };
+            let stencil = match &mut stencil {
+                Some((of, stencil)) if *of == kind => {
+                    self.fill(stencil, version, pick, value);
+                    stencil
+                }
+                other => {
+                    &mut other
+                        .insert((kind, self.cut(&shown, version, pick, value)))
+                        .1
+                }
+            };
+            self.sheet.put_stencil(stencil);
         }
         Ok(())
+    }
+
+    fn cut(&self, shown: &Shown, version: &Version, pick: &Pick, value: Option<f64>) -> Stencil {
+        let (series, texts) = (shown.series, shown.texts);
+        let cells = self.layout.iter().map(|column| match column {
+            Column::KnownTime => cell::time(version.known),
+            Column::ValidTime => cell::time(pick.start),
+            Column::ValidTimeEnd => pick.end.and_then(cell::time),
+            Column::SeriesId => cell::borrowed_uuid(&series.id),
+            Column::SeriesKey => Some(series.key.datum()),
+            Column::Unit => Some(series.unit.datum()),
+            Column::Value => value.and_then(cell::float),
+            Column::RunId => cell::borrowed_uuid(&version.run),
+            Column::ChangeTime => cell::time(version.change),
+            Column::ChangedBy => texts.datum(Some(version.changed_by)),
+            Column::Annotation => texts.datum(version.annotation),
+            Column::Tags => texts.datum(version.tags),
+        });
+        self.sheet.stencil(&cells.collect::<Vec<Cell>>())
+    }
+
+    fn fill(&self, stencil: &mut Stencil, version: &Version, pick: &Pick, value: Option<f64>) {
+        for (place, column) in self.layout.iter().enumerate() {
+            match column {
+                Column::KnownTime => stencil.set(place, version.known.micros()),
+                Column::ValidTime => stencil.set(place, pick.start.micros()),
+                Column::ValidTimeEnd => stencil.set(place, pick.end.map_or(0, Time::micros)),
+                Column::Value => stencil.set(place, value.unwrap_or(0.0)),
+                Column::RunId => stencil.set(place, version.run.into_bytes()),
+                Column::ChangeTime => stencil.set(place, version.change.micros()),
+                // Of the series, or of the kind.
+                Column::SeriesId
+                | Column::SeriesKey
+                | Column::Unit
+                | Column::ChangedBy
+                | Column::Annotation
+                | Column::Tags => {}
+            }
+        }
     }
 }

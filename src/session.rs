@@ -10,8 +10,9 @@ use crate::settings::{self, Bound, Login, Span};
 use crate::standing::{self, Identity, Via};
 use crate::statement::{self, statements};
 use pgrx::prelude::*;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
+use std::ops::Deref;
 use timedb_core::key;
 use timedb_core::scope::Scope;
 use uuid::Uuid;
@@ -25,8 +26,20 @@ pub enum Session {
     Acting(Identity),
 }
 
+thread_local! {
+    /// Who a call of ours has found acting, for the policies of the statements that it runs.
+    static ASKED: RefCell<Option<Identity>> = const { RefCell::new(None) };
+}
+
 impl Session {
     pub fn now() -> Session {
+        match ASKED.with_borrow(Clone::clone) {
+            Some(identity) => Session::Acting(identity),
+            None => Session::asked(),
+        }
+    }
+
+    fn asked() -> Session {
         // SAFETY: reads a variable that is set when a worker starts. A worker is never asked: what a policy needs is
         // evaluated in the leader and passed down.
         if unsafe { pg_sys::ParallelWorkerNumber } >= 0 {
@@ -68,6 +81,42 @@ impl Session {
             Session::Refused => Err(Error::KeyRefused),
             Session::Nobody => Err(Error::LoginNeeded),
         }
+    }
+}
+
+/// Whoever the session acts for, asked once for a whole call: as long as this lives, the policies of the statements that
+/// the call runs take its word, instead of looking into api_keys and users for each of them. Only statements of the
+/// library's own run meanwhile; nothing that a client wrote does.
+pub struct Acting(Identity);
+
+impl Acting {
+    pub fn now() -> Result<Acting, Error> {
+        Ok(Acting::found(Session::now().required()?))
+    }
+
+    pub fn found(identity: Identity) -> Acting {
+        ASKED.set(Some(identity.clone()));
+        Acting(identity)
+    }
+
+    /// With a scope that is at least the one named.
+    pub fn with(scope: Scope) -> Result<Acting> {
+        Ok(Acting::found(require(scope)?))
+    }
+}
+
+impl Deref for Acting {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.0
+    }
+}
+
+// Runs when an ERROR unwinds, too.
+impl Drop for Acting {
+    fn drop(&mut self) {
+        ASKED.set(None);
     }
 }
 

@@ -13,6 +13,18 @@ use uuid::Uuid;
 const POINTS_IN_A_ROW: usize = 8192;
 
 statements! {
+    /// What an upload writes. The arrays are opened in the target list, side by side: in FROM, each would be put into a
+    /// tuple store of its own first.
+    INSERT_RUN_VALUES(
+        UUIDOID, TEXTOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDARRAYOID, INT2ARRAYOID, INT2ARRAYOID,
+        TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, BYTEAARRAYOID
+    ) = c"INSERT INTO timedb.values (tenant_id, changed_by, run_id, change_time, known_time, series_id, part, span,
+                                     valid_from, valid_to, points)
+          SELECT $1, $2, $3, $4, $5, r.series_id, r.part, r.span, r.valid_from, r.valid_to,
+                 timedb._points_of_bytes(r.points)
+          FROM (SELECT unnest($6) AS series_id, unnest($7) AS part, unnest($8) AS span, unnest($9) AS valid_from,
+                       unnest($10) AS valid_to, unnest($11) AS points) AS r";
+    /// What an update writes: of several runs, with annotations and tags.
     INSERT_VALUES(
         UUIDOID, TEXTOID, UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT2ARRAYOID, INT2ARRAYOID,
         TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, BYTEAARRAYOID, TEXTARRAYOID, TEXTARRAYOID
@@ -21,10 +33,9 @@ statements! {
           SELECT $1, $2, r.series_id, r.run_id, r.change_time, r.part, r.span, r.known_time, r.valid_from, r.valid_to,
                  timedb._points_of_bytes(r.points), r.annotation,
                  CASE WHEN r.tags IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(r.tags::json)) END
-          FROM ROWS FROM (unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
-                          unnest($10), unnest($11), unnest($12), unnest($13))
-               AS r(series_id, run_id, change_time, part, span, known_time, valid_from, valid_to, points, annotation,
-                    tags)";
+          FROM (SELECT unnest($3) AS series_id, unnest($4) AS run_id, unnest($5) AS change_time, unnest($6) AS part,
+                       unnest($7) AS span, unnest($8) AS known_time, unnest($9) AS valid_from, unnest($10) AS valid_to,
+                       unnest($11) AS points, unnest($12) AS annotation, unnest($13) AS tags) AS r";
 }
 
 /// Where and when a change is written: all its rows of one run share these.
@@ -93,6 +104,33 @@ impl NewRows {
             part = part.checked_add(1).ok_or_else(too_many_parts)?;
         }
         Ok(part)
+    }
+
+    /// Writes rows of one change, which nothing is said of beside them.
+    pub fn insert_run(self, writer: &Identity, change: Change) -> Result<()> {
+        debug_assert!(self.runs.iter().all(|run| *run == change.run));
+        debug_assert!(
+            self.annotations.iter().all(Option::is_none) && self.tags.iter().all(Option::is_none)
+        );
+        if self.series.is_empty() {
+            return Ok(());
+        }
+        statement::run(
+            &INSERT_RUN_VALUES,
+            &[
+                cell::uuid(writer.tenant),
+                cell::text(writer.name()),
+                cell::uuid(change.run),
+                cell::time(change.time),
+                cell::time(change.known),
+                cell::uuids(&self.series),
+                cell::smallints(&self.parts),
+                cell::smallints(&self.spans),
+                cell::times(&self.valid_from),
+                cell::times(&self.valid_to),
+                cell::byte_strings(&self.points),
+            ],
+        )
     }
 
     pub fn insert(self, writer: &Identity) -> Result<()> {

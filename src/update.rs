@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::moment;
 use crate::row::Row;
 use crate::series;
-use crate::session;
+use crate::session::Acting;
 use crate::standing::Identity;
 use crate::statement::{self, statements};
 use crate::stored::{self, NewRows, Remark};
@@ -43,16 +43,16 @@ statements! {
     STORED_ROWS(
         UUIDOID, UUIDARRAYOID, UUIDARRAYOID, INT2ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID
     ) = c"SELECT v.run_id, v.series_id, v.change_time, v.annotation, to_json(v.tags)::text, v.points
-          FROM ROWS FROM (unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7))
-               AS w(run_id, series_id, span, earliest, first_valid, last_valid)
+          FROM (SELECT unnest($2) AS run_id, unnest($3) AS series_id, unnest($4) AS span, unnest($5) AS earliest,
+                       unnest($6) AS first_valid, unnest($7) AS last_valid) AS w
           JOIN timedb.values v
             ON v.tenant_id = $1 AND v.series_id = w.series_id AND v.span = w.span AND v.valid_from >= w.earliest
                AND v.valid_from <= w.last_valid AND v.run_id = w.run_id AND v.valid_to >= w.first_valid";
     STORED_PACKS(
         UUIDOID, UUIDARRAYOID, INT2ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID
     ) = c"SELECT p.series_id, p.versions
-          FROM ROWS FROM (unnest($2), unnest($3), unnest($4), unnest($5), unnest($6))
-               AS w(series_id, span, earliest, first_valid, last_valid)
+          FROM (SELECT unnest($2) AS series_id, unnest($3) AS span, unnest($4) AS earliest,
+                       unnest($5) AS first_valid, unnest($6) AS last_valid) AS w
           JOIN timedb.packs p
             ON p.tenant_id = $1 AND p.series_id = w.series_id AND p.span = w.span AND p.valid_from >= w.earliest
                AND p.valid_from <= w.last_valid AND p.valid_to >= w.first_valid";
@@ -86,7 +86,7 @@ type Wanted = BTreeMap<Target, Vec<(Key, usize)>>;
 
 #[pg_extern(sql = false)]
 fn update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Result<Answer> {
-    let writer = session::require(Scope::Write)?;
+    let writer = Acting::with(Scope::Write)?;
     let json = updates.ok_or(Error::NullArgument("updates"))?;
     if json.len() > LONGEST_JSON {
         let reason = format!("is longer than {LONGEST_JSON} bytes");

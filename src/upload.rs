@@ -7,7 +7,7 @@ use crate::cell::{self, Passed};
 use crate::error::{Error, Result};
 use crate::moment;
 use crate::series;
-use crate::session;
+use crate::session::{self, Acting};
 use crate::standing::Identity;
 use crate::statement::{self, statements};
 use crate::stored::{Change, NewRows, Remark};
@@ -70,7 +70,7 @@ fn upload(
     series_descriptions: Option<Passed>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
-    let writer = session::require(Scope::Write)?;
+    let writer = Acting::with(Scope::Write)?;
     let run = RunArguments {
         run_start_time,
         workflow_id,
@@ -103,7 +103,7 @@ fn upload_points(
     series_descriptions: Option<Passed>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
-    let writer = session::require(Scope::Write)?;
+    let writer = Acting::with(Scope::Write)?;
     let run = RunArguments {
         run_start_time,
         workflow_id,
@@ -135,7 +135,7 @@ fn upload_arrow(
     series_descriptions: Option<Passed>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Answer> {
-    let writer = session::require(Scope::Write)?;
+    let writer = Acting::with(Scope::Write)?;
     let run = RunArguments {
         run_start_time,
         workflow_id,
@@ -239,7 +239,7 @@ fn store(
             &Remark::default(),
         )?;
     }
-    new.insert(writer)?;
+    new.insert_run(writer, change)?;
     let ids = SeriesIds(&resolved);
     let ids = serde_json::to_string(&ids).map_err(|error| Error::Broken(error.to_string()))?;
     let cells = [
