@@ -2,7 +2,7 @@
 # another Postgres than the one that scripts/setup.sh finds or installs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve stop psql install lint static clean script setup setup-tests debug release
+.PHONY: help demo test bench serve stop psql install lint static clean script setup setup-tests debug release
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
@@ -14,6 +14,9 @@ demo: release ## install what is missing, build, and walk through timedb on a th
 
 test: setup-tests debug ## install what is missing, run every test, and count them by layer
 	@scripts/test.sh
+
+bench: ## measure timedb against its peers, under 30 minutes; some of it: make bench W=W4,W5
+	@scripts/bench.sh "$(W)"
 
 serve: release ## leave a private server running, with a fresh database timedb
 	@scripts/private-server.sh serve

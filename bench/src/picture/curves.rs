@@ -1,0 +1,128 @@
+//! How long reads take as their history grows, or the number of tenants beside them.
+
+use anyhow::{Result, anyhow};
+use plotters::prelude::*;
+
+use super::Area;
+use super::look::{self, Align, GRID, INK, PALE_INK, text};
+use crate::record::Record;
+use crate::table::figure;
+use crate::workloads::{READ_AMONG_TENANTS, READ_OF_WHOLE, READ_OF_WINDOW};
+
+const HEAD: i32 = 40;
+
+struct Curve<'a> {
+    peer: &'a str,
+    points: Vec<(f64, f64)>,
+}
+
+pub fn draw(area: &Area<'_>, records: &[Record]) -> Result<()> {
+    text(
+        area,
+        "How it grows: milliseconds a read, both scales logarithmic",
+        (24, 14),
+        18,
+        &INK,
+        Align::Left,
+    )?;
+    let (_, below) = area.split_vertically(HEAD);
+    let places = below.split_evenly((1, 3));
+    for (place, (what, unit)) in places.iter().zip([
+        (READ_OF_WHOLE, "runs"),
+        (READ_OF_WINDOW, "runs"),
+        (READ_AMONG_TENANTS, "tenants"),
+    ]) {
+        chart(place, what, unit, &curves(records, what))?;
+    }
+    Ok(())
+}
+
+fn curves<'a>(records: &'a [Record], what: &str) -> Vec<Curve<'a>> {
+    let mut curves: Vec<Curve<'a>> = Vec::new();
+    for record in records.iter().filter(|record| record.what == what) {
+        let (Some(size), Some(spread)) = (record.size, record.spread) else {
+            continue;
+        };
+        let point = (f64::from(size), spread.median);
+        match curves.iter_mut().find(|curve| curve.peer == record.peer) {
+            Some(curve) => curve.points.push(point),
+            None => curves.push(Curve {
+                peer: &record.peer,
+                points: vec![point],
+            }),
+        }
+    }
+    curves
+}
+
+fn chart(area: &Area<'_>, what: &str, unit: &str, curves: &[Curve<'_>]) -> Result<()> {
+    let all = || curves.iter().flat_map(|curve| &curve.points);
+    let bounds = |side: fn(&(f64, f64)) -> f64| {
+        all()
+            .map(side)
+            .fold(None, |bounds: Option<(f64, f64)>, value| {
+                Some(bounds.map_or((value, value), |(low, high)| {
+                    (low.min(value), high.max(value))
+                }))
+            })
+    };
+    let (Some((first, last)), Some((low, high))) =
+        (bounds(|point| point.0), bounds(|point| point.1))
+    else {
+        return Ok(());
+    };
+    text(
+        area,
+        &format!("{what}, by {unit}"),
+        (64, 10),
+        13,
+        &INK,
+        Align::Left,
+    )?;
+    // Whole decades, so that the three can be compared.
+    let (low, high) = (
+        10_f64.powf(low.log10().floor()),
+        10_f64.powf(high.log10().ceil()),
+    );
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(26)
+        .margin_right(84)
+        .margin_bottom(12)
+        .x_label_area_size(24)
+        .y_label_area_size(60)
+        .build_cartesian_2d((first..last).log_scale(), (low..high).log_scale())
+        .map_err(|error| anyhow!("{error}"))?;
+    chart
+        .configure_mesh()
+        .bold_line_style(GRID)
+        .light_line_style(TRANSPARENT)
+        .axis_style(PALE_INK)
+        .label_style(("sans-serif", 12).into_font().color(&PALE_INK))
+        .x_labels(3)
+        .y_labels(4)
+        .x_label_formatter(&|size| figure(*size).trim_end_matches(".0").to_owned())
+        .y_label_formatter(&|time| format!("{time} ms"))
+        .draw()
+        .map_err(|error| anyhow!("{error}"))?;
+    for curve in curves {
+        let colour = look::colour(curve.peer);
+        let line = LineSeries::new(curve.points.clone(), colour.stroke_width(3)).point_size(4);
+        chart
+            .draw_series(line)
+            .map_err(|error| anyhow!("{error}"))?;
+        if let Some(point) = curve.points.last() {
+            let (x, y) = chart.backend_coord(point);
+            let (left, top) = area.get_base_pixel();
+            let label = format!("{} {}", curve.peer, figure(point.1));
+            text(
+                area,
+                &label,
+                (x - left + 8, y - top),
+                12,
+                &colour,
+                Align::Left,
+            )?;
+        }
+    }
+    Ok(())
+}

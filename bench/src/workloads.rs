@@ -1,0 +1,142 @@
+//! The workloads by name, in the order in which they run.
+
+mod arrow;
+mod clients;
+mod flat;
+mod growth;
+mod login;
+mod memory;
+mod overlapping;
+mod sizes;
+mod tenants;
+mod trickle;
+mod update;
+mod upload;
+mod window;
+
+use anyhow::{Result, bail};
+
+pub use growth::{WHOLE as READ_OF_WHOLE, WINDOW as READ_OF_WINDOW};
+pub use tenants::CURVE as READ_AMONG_TENANTS;
+
+use crate::lab::Lab;
+use crate::record::Record;
+
+pub struct Workload {
+    pub name: &'static str,
+    pub measure: fn(&mut Lab) -> Result<Vec<Record>>,
+}
+
+const ALL: [Workload; 15] = [
+    Workload {
+        name: "W1",
+        measure: upload::arrays,
+    },
+    Workload {
+        name: "W2",
+        measure: upload::json,
+    },
+    Workload {
+        name: "W3",
+        measure: sizes::measure,
+    },
+    Workload {
+        name: "W4",
+        measure: flat::whole_history,
+    },
+    Workload {
+        name: "W5",
+        measure: window::measure,
+    },
+    Workload {
+        name: "W6",
+        measure: overlapping::measure,
+    },
+    Workload {
+        name: "W6a",
+        measure: arrow::measure,
+    },
+    Workload {
+        name: "W7",
+        measure: flat::known_before,
+    },
+    Workload {
+        name: "W8",
+        measure: update::measure,
+    },
+    Workload {
+        name: "W9",
+        measure: login::measure,
+    },
+    Workload {
+        name: "W10",
+        measure: tenants::measure,
+    },
+    Workload {
+        name: "W11",
+        measure: trickle::measure,
+    },
+    Workload {
+        name: "W12",
+        measure: clients::measure,
+    },
+    Workload {
+        name: "growth",
+        measure: growth::measure,
+    },
+    Workload {
+        name: "memory",
+        measure: memory::measure,
+    },
+];
+
+/// The place of a workload in the table.
+pub fn rank(name: &str) -> usize {
+    ALL.iter()
+        .position(|workload| workload.name == name)
+        .unwrap_or(ALL.len())
+}
+
+/// Those of a list such as `W4,W5`; all where it is empty.
+pub fn chosen(list: &str) -> Result<Vec<&'static Workload>> {
+    let names: Vec<&str> = list
+        .split([',', ' '])
+        .filter(|name| !name.is_empty())
+        .collect();
+    for name in &names {
+        if !ALL
+            .iter()
+            .any(|workload| workload.name.eq_ignore_ascii_case(name))
+        {
+            let known: Vec<&str> = ALL.iter().map(|workload| workload.name).collect();
+            bail!("no workload {name:?}: there are {}", known.join(", "));
+        }
+    }
+    let is_chosen = |workload: &&Workload| {
+        names.is_empty()
+            || names
+                .iter()
+                .any(|name| workload.name.eq_ignore_ascii_case(name))
+    };
+    Ok(ALL.iter().filter(is_chosen).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, chosen, rank};
+
+    #[test]
+    fn a_list_chooses_and_an_empty_one_chooses_all() {
+        let names = |list| -> Vec<&str> {
+            chosen(list)
+                .expect("they are known")
+                .iter()
+                .map(|workload| workload.name)
+                .collect()
+        };
+        assert_eq!(names("w5,W4"), ["W4", "W5"]);
+        assert_eq!(names("").len(), ALL.len());
+        assert!(chosen("W13").is_err());
+        assert_eq!(rank("W2"), 1);
+    }
+}

@@ -1,0 +1,128 @@
+//! W4 and W7, and what W5 and the curves of growth ask too: a flat read, the same of every peer. Before
+//! anything is timed, all answers are compared, value by value.
+
+use anyhow::{Context, Result};
+
+use crate::contest::Contest;
+use crate::data::hour;
+use crate::dataset::Dataset;
+use crate::flat_read::FlatRead;
+use crate::lab::Lab;
+use crate::peers::{CLASSIC, CLICKHOUSE, LEAN, TIMESCALE, Timedb};
+use crate::record::{Goal, Line, Record, TIMEDB};
+use crate::statistics::Spread;
+
+pub const WARM_UP: usize = 3;
+pub const REPETITIONS: usize = 15;
+/// Any will do.
+const SERIES: usize = 7;
+
+pub fn whole_history(lab: &mut Lab) -> Result<Vec<Record>> {
+    let read = FlatRead::whole(SERIES);
+    let line = Line::new(
+        "W4",
+        "flat read of one series, 48,000 stored, 1,047 out",
+        "ms",
+    );
+    let mut records = with_goals(read_by_all(lab, Dataset::Meter, read, line, true)?).records();
+    records.extend(after_compact(lab, read)?);
+    Ok(records)
+}
+
+pub fn known_before(lab: &mut Lab) -> Result<Vec<Record>> {
+    let read = FlatRead::whole(SERIES).known_before(hour(500));
+    let line = Line::new("W7", "the same as known at half of the runs, 547 out", "ms");
+    Ok(with_goals(read_by_all(lab, Dataset::Meter, read, line, true)?).records())
+}
+
+fn with_goals(line: Line) -> Line {
+    line.goal(CLASSIC, Goal::Times(40.0))
+        .goal(LEAN, Goal::Times(20.0))
+        .goal(CLICKHOUSE, Goal::Times(4.0))
+}
+
+/// The line with the figures of all peers that have the dataset.
+pub fn read_by_all(
+    lab: &mut Lab,
+    dataset: Dataset,
+    read: FlatRead,
+    mut line: Line,
+    classic: bool,
+) -> Result<Line> {
+    let mut timedb = lab.timedb(dataset)?;
+    let mut classic = if classic {
+        Some(lab.classic(dataset)?)
+    } else {
+        None
+    };
+    let mut lean = lab.lean(dataset)?;
+    let mut timescale = lab.timescale(dataset)?;
+    let clickhouse = lab.clickhouse(dataset)?;
+
+    let (_, answer) = timedb.flat(&read)?;
+    answer.must_be_that_of(LEAN, &lean.flat(&read)?.1)?;
+    if let Some(classic) = &mut classic {
+        answer.must_be_that_of(CLASSIC, &classic.flat(&read)?.1)?;
+    }
+    if let Some(timescale) = &mut timescale {
+        answer.must_be_that_of(TIMESCALE, &timescale.flat(&read)?.1)?;
+    }
+    if let Ok(clickhouse) = &clickhouse {
+        let theirs = clickhouse.borrow_mut().flat_answer(dataset.name(), &read)?;
+        answer.must_be_that_of(CLICKHOUSE, &theirs)?;
+    }
+
+    let figures = Contest::new("flat reads", WARM_UP, REPETITIONS)
+        .with(TIMEDB, |_| Ok(timedb.flat(&read)?.0))
+        .with_if(
+            CLASSIC,
+            classic
+                .as_mut()
+                .map(|classic| |_| Ok(classic.flat(&read)?.0)),
+        )
+        .with(LEAN, |_| Ok(lean.flat(&read)?.0))
+        .with_if(
+            TIMESCALE,
+            timescale
+                .as_mut()
+                .map(|timescale| |_| Ok(timescale.flat(&read)?.0)),
+        )
+        .with_if(
+            CLICKHOUSE,
+            clickhouse
+                .as_ref()
+                .ok()
+                .map(|clickhouse| |_| clickhouse.borrow_mut().flat(dataset.name(), &read)),
+        )
+        .run(&lab.progress)?;
+    line = line.figures(figures);
+    if let Err(absent) = clickhouse {
+        line = line.note(CLICKHOUSE, absent);
+    }
+    if timescale.is_none() {
+        line = line.note(TIMESCALE, "not installed");
+    }
+    Ok(line)
+}
+
+/// timedb alone: once as uploaded, once with its old rows packed together.
+fn after_compact(lab: &mut Lab, read: FlatRead) -> Result<Vec<Record>> {
+    let line = Line::new("W4", "the same by timedb after compact", "ms");
+    if !lab.has_function("compact")? {
+        return Ok(line.note(TIMEDB, "not there yet").records());
+    }
+    let mut timedb = lab.timedb(Dataset::Meter)?;
+    let (_, answer) = timedb.flat(&read)?;
+    drop(timedb);
+    let database = lab.compacted(Dataset::Meter)?;
+    let tenant = lab.tenant(Dataset::Meter)?.clone();
+    let mut compacted = Timedb::connect(&lab.server, &database, &tenant)?;
+    answer
+        .must_be_that_of("compacted", &compacted.flat(&read)?.1)
+        .context("after compact")?;
+    let figures: Vec<(&'static str, Spread)> =
+        Contest::new("flat reads after compact", WARM_UP, REPETITIONS)
+            .with(TIMEDB, |_| Ok(compacted.flat(&read)?.0))
+            .run(&lab.progress)?;
+    Ok(line.figures(figures).records())
+}

@@ -1,0 +1,167 @@
+//! W9: what isolation costs. Every figure is of prepared round trips in one session.
+
+use anyhow::{Result, ensure};
+use postgres::types::ToSql;
+use uuid::Uuid;
+
+use crate::connection::Connection;
+use crate::contest::Contest;
+use crate::dataset::Dataset;
+use crate::lab::Lab;
+use crate::peers::Timedb;
+use crate::record::{Goal, Line, Record, TIMEDB};
+use crate::statistics::Spread;
+
+const WARM_UP: usize = 100;
+const REPETITIONS: usize = 1_000;
+const LOOKUP: &str = "lookup";
+const BARE: &str = "bare copy";
+
+/// As many rows as a service has keys, found by a key that is a hash, as authenticate finds its own.
+const LOOKUP_SQL: &str = "
+    CREATE SCHEMA bench;
+    CREATE TABLE bench.lookup (key text PRIMARY KEY, tenant_id uuid NOT NULL);
+    INSERT INTO bench.lookup SELECT md5(n::text), gen_random_uuid() FROM generate_series(1, 10000) AS n;
+    CREATE TABLE bench.series (LIKE timedb.series INCLUDING INDEXES);
+    INSERT INTO bench.series SELECT * FROM timedb.series;
+    CREATE TABLE bench.values (LIKE timedb.values INCLUDING INDEXES);
+    INSERT INTO bench.values SELECT * FROM timedb.values;
+    GRANT USAGE ON SCHEMA bench TO app;
+    GRANT SELECT ON ALL TABLES IN SCHEMA bench TO app";
+
+pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
+    drop(lab.timedb(Dataset::Meter)?);
+    let mut operator = lab.operator(Dataset::Meter.name())?;
+    operator.batch(LOOKUP_SQL)?;
+    for table in ["lookup", "series", "values"] {
+        operator.batch(&format!("VACUUM (ANALYZE) bench.{table}"))?;
+    }
+    let mut records = login(lab)?;
+    records.extend(recheck(lab)?);
+    records.extend(read(lab)?);
+    Ok(records)
+}
+
+fn login(lab: &mut Lab) -> Result<Vec<Record>> {
+    let api_key = lab.tenant(Dataset::Meter)?.api_key.clone();
+    let mut session = lab.timedb(Dataset::Meter)?.connection;
+    let mut samples = (Vec::new(), Vec::new());
+    lab.progress.step("logins");
+    for _ in 0..WARM_UP + REPETITIONS {
+        let (took, _) = session.query("SELECT * FROM timedb.authenticate($1)", &[&api_key])?;
+        samples.0.push(took.as_secs_f64() * 1e6);
+        // Of another key each time, as authenticate's are.
+        let key = "c4ca4238a0b923820dcc509a6f75849b";
+        let (took, rows) = session.query("SELECT * FROM bench.lookup WHERE key = $1", &[&key])?;
+        ensure!(rows.len() == 1, "the key looked up is not there");
+        samples.1.push(took.as_secs_f64() * 1e6);
+    }
+    Ok(Line::new(
+        "W9",
+        "authenticate, against an index lookup of one row",
+        "µs",
+    )
+    .figures([
+        (TIMEDB, Spread::of(&samples.0[WARM_UP..])),
+        (LOOKUP, Spread::of(&samples.1[WARM_UP..])),
+    ])
+    .goal(LOOKUP, Goal::Within(3.0))
+    .records())
+}
+
+/// One row by primary key, through the policy and past it: the difference is the re-check.
+fn recheck(lab: &mut Lab) -> Result<Vec<Record>> {
+    let (mut session, tenant, series) = session(lab)?;
+    let (ours, bare) = in_turns(
+        lab,
+        "one row under a policy",
+        &mut session,
+        (
+            "SELECT unit FROM timedb.series WHERE series_id = $1",
+            &[&series],
+        ),
+        (
+            "SELECT unit FROM bench.series WHERE series_id = $1 AND tenant_id = $2",
+            &[&series, &tenant],
+        ),
+        (WARM_UP, REPETITIONS),
+    )?;
+    let mut records = Line::new("W9", "one row by its key, under the policy", "µs")
+        .figures([(TIMEDB, scaled(ours)), (BARE, scaled(bare))])
+        .records();
+    let difference = (ours.median - bare.median) * 1e3;
+    let line = Line::new("W9", "the re-check, per statement: the difference", "µs");
+    records.extend(line.figure(TIMEDB, difference).at_most(50.0).records());
+    Ok(records)
+}
+
+/// The rows of one series as they are stored.
+fn read(lab: &mut Lab) -> Result<Vec<Record>> {
+    let (mut session, tenant, series) = session(lab)?;
+    let (ours, bare) = in_turns(
+        lab,
+        "a read under a policy",
+        &mut session,
+        (
+            "SELECT * FROM timedb.values WHERE series_id = $1",
+            &[&series],
+        ),
+        (
+            "SELECT * FROM bench.values WHERE series_id = $1 AND tenant_id = $2",
+            &[&series, &tenant],
+        ),
+        (WARM_UP / 10, REPETITIONS / 5),
+    )?;
+    Ok(Line::new(
+        "W9",
+        "the stored rows of one series, 1,000, under the policy",
+        "ms",
+    )
+    .figures([(TIMEDB, ours), (BARE, bare)])
+    .goal(BARE, Goal::Within(1.05))
+    .records())
+}
+
+fn session(lab: &mut Lab) -> Result<(Connection, Uuid, Uuid)> {
+    let tenant = lab.tenant(Dataset::Meter)?.id;
+    let timedb: Timedb = lab.timedb(Dataset::Meter)?;
+    let series = timedb.series_id(7)?;
+    Ok((timedb.connection, tenant, series))
+}
+
+type Question<'a> = (&'a str, &'a [&'a (dyn ToSql + Sync)]);
+
+/// Two statements of one session, in turns.
+fn in_turns(
+    lab: &Lab,
+    what: &str,
+    session: &mut Connection,
+    ours: Question<'_>,
+    theirs: Question<'_>,
+    (warm_up, repetitions): (usize, usize),
+) -> Result<(Spread, Spread)> {
+    let count = |session: &mut Connection, (sql, params): Question<'_>| -> Result<usize> {
+        Ok(session.query(sql, params)?.1.len())
+    };
+    ensure!(
+        count(session, ours)? == count(session, theirs)?,
+        "the policy and the bare copy answer different rows"
+    );
+    let session = std::cell::RefCell::new(session);
+    let turn = |(sql, params): Question<'_>| Ok(session.borrow_mut().query(sql, params)?.0);
+    let figures = Contest::new(what, warm_up, repetitions)
+        .with(TIMEDB, |_| turn(ours))
+        .with(BARE, |_| turn(theirs))
+        .run(&lab.progress)?;
+    Ok((figures[0].1, figures[1].1))
+}
+
+/// Milliseconds as microseconds.
+fn scaled(spread: Spread) -> Spread {
+    Spread {
+        median: spread.median * 1e3,
+        min: spread.min * 1e3,
+        max: spread.max * 1e3,
+        ..spread
+    }
+}

@@ -1,0 +1,92 @@
+//! W10: W4's read of one tenant, with other tenants of the same size beside it.
+
+use std::thread;
+
+use anyhow::{Result, anyhow};
+use timedb_testkit::Server;
+
+use crate::contest::Contest;
+use crate::data::Shape;
+use crate::flat_read::FlatRead;
+use crate::lab::{Lab, settle};
+use crate::peers::{Tenant, Timedb};
+use crate::record::{Goal, Line, Record, TIMEDB};
+use crate::workloads::flat::{REPETITIONS, WARM_UP};
+
+const SHAPE: Shape = Shape::one_series(1_000, 48);
+const TENANTS: [u32; 3] = [1, 10, 100];
+const NAMES: [&str; 3] = ["timedb, 1 tenant", "timedb, 10 tenants", TIMEDB];
+const LOADERS: usize = 2;
+pub const CURVE: &str = "W4's read, of one tenant among many";
+
+pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
+    let mut databases: Vec<String> = Vec::new();
+    let mut first = None;
+    let mut there = 0;
+    for tenants in TENANTS {
+        lab.progress.step(&format!("loads {tenants} tenants"));
+        let database = match databases.last() {
+            None => lab.fresh_database("tenants")?,
+            Some(smaller) => lab.copy_database(smaller, "tenants")?,
+        };
+        let loaded = load(&lab.server, &database, there, tenants as usize)?;
+        settle(&mut lab.operator(&database)?)?;
+        first = first.or(loaded);
+        there = tenants as usize;
+        databases.push(database);
+    }
+    let tenant = first.ok_or_else(|| anyhow!("no tenant was made"))?;
+    compare(lab, &databases, &tenant)
+}
+
+/// Makes and fills tenants `from` to `to`; answers the first of them.
+fn load(server: &Server, database: &str, from: usize, to: usize) -> Result<Option<Tenant>> {
+    let mut tenants = Vec::new();
+    for number in from..to {
+        tenants.push(Tenant::create(server, database, number)?);
+    }
+    let shares = tenants.chunks(tenants.len().div_ceil(LOADERS).max(1));
+    thread::scope(|scope| {
+        let loaders: Vec<_> = shares
+            .map(|share| {
+                scope.spawn(move || -> Result<()> {
+                    for tenant in share {
+                        Timedb::create(server, database, tenant, 1)?.load(SHAPE.all_runs())?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        for loader in loaders {
+            loader.join().map_err(|_| anyhow!("a loader panicked"))??;
+        }
+        Ok(())
+    })
+    .map(|()| tenants.first().cloned())
+}
+
+fn compare(lab: &Lab, databases: &[String], tenant: &Tenant) -> Result<Vec<Record>> {
+    let read = FlatRead::whole(0);
+    let mut clients = Vec::new();
+    for database in databases {
+        clients.push(Timedb::connect(&lab.server, database, tenant)?);
+    }
+    let (_, answer) = clients[0].flat(&read)?;
+    for client in &mut clients {
+        answer.must_be_that_of("another number of tenants", &client.flat(&read)?.1)?;
+    }
+    let mut contest = Contest::new("flat reads among tenants", WARM_UP, 2 * REPETITIONS);
+    for (name, client) in NAMES.into_iter().zip(&mut clients) {
+        contest = contest.with(name, move |_| Ok(client.flat(&read)?.0));
+    }
+    let figures = contest.run(&lab.progress)?;
+    let mut records = Line::new("W10", "W4's read with 100 tenants, against 1 and 10", "ms")
+        .figures(figures.iter().copied())
+        .goal(NAMES[0], Goal::Within(1.2))
+        .records();
+    for (tenants, (_, spread)) in TENANTS.into_iter().zip(figures) {
+        let line = Line::new("growth", CURVE, "ms").size(tenants);
+        records.extend(line.figures([(TIMEDB, spread)]).records());
+    }
+    Ok(records)
+}
