@@ -14,7 +14,7 @@ python=$target/bench/python
 # peers' reads took longer.
 settings=(
     "shared_buffers = 4GB" "effective_cache_size = 16GB" "work_mem = 256MB" "maintenance_work_mem = 1GB"
-    "max_wal_size = 16GB" "checkpoint_timeout = 30min" "random_page_cost = 1.1" "max_connections = 100"
+    "max_wal_size = 16GB" "checkpoint_timeout = 30min" "random_page_cost = 1.1"
     "jit = off"
 )
 

@@ -13,7 +13,13 @@ use plotters::prelude::*;
 use crate::results::Results;
 use look::{Align, WIDTH, text};
 
-const HEAD: u32 = 96;
+/// Who the peers are, for readers who have not read bench/*.sql.
+const PEERS: [&str; 3] = [
+    "classic: a row per value, eight indexes, as the original service had it.   lean: a row per value, one index, ids as numbers.",
+    "limit: binary COPY of the very rows timedb stores into a bare copy of its table.   bare copy: that, read without policies.",
+    "clickhouse: one MergeTree with codecs, in the client's own process.   All in Postgres: one server, the same settings.",
+];
+const HEAD: u32 = 160;
 const CURVES: u32 = 330;
 
 pub fn draw(results: &Results, path: &Path) -> Result<()> {
@@ -73,6 +79,17 @@ fn title(area: &Area<'_>, results: &Results) -> Result<()> {
         told("memory"),
     );
     text(area, &under, (24, 52), 13, &look::PALE_INK, Align::Left)?;
-    let legend = "Bars: the ratio of timedb's figure to the peer's, on a logarithmic scale.   ◆ what was aimed at: reached   ◇ not reached";
-    text(area, legend, (24, 72), 13, &look::PALE_INK, Align::Left)
+    let legend = "Logarithmic scale; 1 x is as fast, or as small, as the peer. The diamond is what was aimed at: green and full where reached.";
+    text(area, legend, (24, 71), 13, &look::PALE_INK, Align::Left)?;
+    for (row, words) in PEERS.into_iter().enumerate() {
+        text(
+            area,
+            words,
+            (24, 100 + 18 * row as i32),
+            13,
+            &look::INK,
+            Align::Left,
+        )?;
+    }
+    Ok(())
 }

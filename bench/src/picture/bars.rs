@@ -12,12 +12,14 @@ use crate::table::figure;
 const ROW: i32 = 18;
 const GAP: i32 = 9;
 const AXIS: i32 = 34;
-const LABELS_END: i32 = 430;
+const LABELS: i32 = 68;
 const PEERS_END: i32 = 556;
 const LEFT: i32 = 568;
-const RIGHT: i32 = WIDTH as i32 - 76;
+const RIGHT: i32 = 944;
+const RATIOS_END: i32 = 1014;
+const GOALS_END: i32 = WIDTH as i32 - 24;
 /// What the scale holds, as powers of ten.
-const DECADES: (f64, f64) = (-1.0, 2.5);
+const DECADES: (f64, f64) = (-1.0, 2.3);
 
 /// A line of a workload, with its records that compare.
 pub struct Group<'a> {
@@ -40,7 +42,8 @@ pub fn groups(records: &[Record]) -> Vec<Group<'_>> {
 /// Curves have their own place; what compares timedb with itself, and has no goal, needs none.
 fn is_shown(record: &Record) -> bool {
     let is_peer = !record.peer.starts_with("timedb");
-    record.size.is_none() && record.ratio.is_some() && (is_peer || record.goal_ratio.is_some())
+    let compares = record.ratio.is_some() && is_peer;
+    record.size.is_none() && record.spread.is_some() && (compares || record.goal.is_some())
 }
 
 fn is_same_line(one: &Record, other: &Record) -> bool {
@@ -56,6 +59,22 @@ pub fn height(groups: &[Group<'_>]) -> u32 {
 pub fn draw(area: &Area<'_>, groups: &[Group<'_>]) -> Result<()> {
     let bottom = i32::try_from(height(groups))? - AXIS;
     scale(area, bottom)?;
+    text(
+        area,
+        "measured",
+        (RATIOS_END, AXIS - 18),
+        12,
+        &PALE_INK,
+        Align::Right,
+    )?;
+    text(
+        area,
+        "aimed at",
+        (GOALS_END, AXIS - 18),
+        12,
+        &PALE_INK,
+        Align::Right,
+    )?;
     let mut top = AXIS;
     let mut workload = "";
     for group in groups {
@@ -63,16 +82,10 @@ pub fn draw(area: &Area<'_>, groups: &[Group<'_>]) -> Result<()> {
         let middle = top + ROW / 2;
         if first.workload != workload {
             workload = &first.workload;
+            separate(area, top)?;
             text(area, workload, (24, middle), 13, &INK, Align::Left)?;
         }
-        text(
-            area,
-            &first.what,
-            (LABELS_END, middle),
-            13,
-            &INK,
-            Align::Right,
-        )?;
+        text(area, &first.what, (LABELS, middle), 13, &INK, Align::Left)?;
         for record in &group.records {
             bar(area, record, top)?;
             top += ROW;
@@ -84,13 +97,13 @@ pub fn draw(area: &Area<'_>, groups: &[Group<'_>]) -> Result<()> {
 
 fn scale(area: &Area<'_>, bottom: i32) -> Result<()> {
     for (ratio, words) in [
-        (0.1, "10 x worse"),
-        (0.33, ""),
+        (0.1, "0.1 x"),
+        (0.3, "0.3 x"),
         (1.0, "the same"),
         (3.0, "3 x"),
         (10.0, "10 x"),
         (30.0, "30 x"),
-        (100.0, "100 x better"),
+        (100.0, "100 x"),
     ] {
         let style = if ratio == 1.0 {
             PALE_INK.stroke_width(2)
@@ -108,43 +121,67 @@ fn scale(area: &Area<'_>, bottom: i32) -> Result<()> {
 }
 
 fn bar(area: &Area<'_>, record: &Record, top: i32) -> Result<()> {
-    let ratio = record.ratio.unwrap_or(1.0);
-    let (start, end) = (place(1.0), place(ratio));
     let middle = top + ROW / 2;
-    text(
-        area,
-        &record.peer,
-        (PEERS_END, middle),
-        12,
-        &PALE_INK,
-        Align::Right,
-    )?;
-    let shape = [
-        (start.min(end), top + 2),
-        (start.max(end).max(start.min(end) + 1), top + ROW - 2),
-    ];
+    let write = |words: &str, end: i32, ink: &RGBColor| {
+        text(area, words, (end, middle), 12, ink, Align::Right)
+    };
+    write(&record.peer, PEERS_END, &PALE_INK)?;
+    write(&measured(record), RATIOS_END, &INK)?;
+    let reached = record.met == Some(true);
+    write(&aimed_at(record), GOALS_END, goal_colour(reached))?;
+    let Some(ratio) = record.ratio else {
+        return Ok(());
+    };
+    let (start, end) = (place(1.0), place(ratio));
+    let shape = [(start.min(end), top + 2), (start.max(end), top + ROW - 2)];
     let fill = Rectangle::new(shape, look::colour(&record.peer).filled());
     area.draw(&fill).map_err(|error| anyhow!("{error}"))?;
-    if let Some(goal) = record.goal_ratio {
-        diamond(area, (place(goal), middle), record.met == Some(true))?;
+    match record.goal_ratio {
+        Some(goal) => diamond(area, (place(goal), middle), reached),
+        None => Ok(()),
     }
-    let words = if ratio >= 1.0 {
-        format!("{} x", figure(ratio))
-    } else {
-        format!("1 / {}", figure(1.0 / ratio))
-    };
-    // Beyond the goal's mark too, which would else lie on the figure.
-    let beyond = record
-        .goal_ratio
-        .map_or(end, |goal| end.max(place(goal)))
-        .max(start);
-    text(area, &words, (beyond + 10, middle), 12, &INK, Align::Left)
+}
+
+/// A ratio; where there is none, timedb's own figure.
+fn measured(record: &Record) -> String {
+    match (record.ratio, record.spread) {
+        (Some(ratio), _) => format!("{} x", figure(ratio)),
+        (None, Some(spread)) => format!("{} {}", figure(spread.median), first_word(&record.unit)),
+        (None, None) => String::new(),
+    }
+}
+
+fn aimed_at(record: &Record) -> String {
+    match (record.goal_ratio, &record.goal) {
+        (Some(goal), _) => format!(
+            "≥ {} x",
+            figure(goal).trim_end_matches('0').trim_end_matches('.')
+        ),
+        (None, Some(goal)) => goal.replace(&record.unit, first_word(&record.unit)),
+        (None, None) => String::new(),
+    }
+}
+
+/// "B a value" as "B", where there is little room.
+fn first_word(unit: &str) -> &str {
+    unit.split(' ').next().unwrap_or(unit)
+}
+
+fn goal_colour(reached: bool) -> &'static RGBColor {
+    if reached { &REACHED } else { &NOT_REACHED }
+}
+
+/// A thin line above each workload.
+fn separate(area: &Area<'_>, top: i32) -> Result<()> {
+    let y = top - GAP / 2;
+    let line = PathElement::new([(24, y), (GOALS_END, y)], GRID.stroke_width(1));
+    area.draw(&line).map_err(|error| anyhow!("{error}"))
 }
 
 fn diamond(area: &Area<'_>, (x, y): (i32, i32), reached: bool) -> Result<()> {
     let corners = vec![(x, y - 6), (x + 6, y), (x, y + 6), (x - 6, y), (x, y - 6)];
-    let ink = if reached { REACHED } else { NOT_REACHED };
-    let fill = if reached { REACHED } else { WHITE };
+    let ink = *goal_colour(reached);
+    let fill = if reached { ink } else { WHITE };
     area.draw(&Polygon::new(corners.clone(), fill.filled()))
         .map_err(|error| anyhow!("{error}"))?;
     area.draw(&PathElement::new(corners, ink.stroke_width(2)))

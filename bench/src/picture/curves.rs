@@ -100,7 +100,7 @@ fn chart(area: &Area<'_>, what: &str, unit: &str, curves: &[Curve<'_>]) -> Resul
         .label_style(("sans-serif", 12).into_font().color(&PALE_INK))
         .x_labels(3)
         .y_labels(4)
-        .x_label_formatter(&|size| figure(*size).trim_end_matches(".0").to_owned())
+        .x_label_formatter(&|size| format!("{size:.0}"))
         .y_label_formatter(&|time| format!("{time} ms"))
         .draw()
         .map_err(|error| anyhow!("{error}"))?;

@@ -43,33 +43,36 @@ struct Scene<'a> {
 }
 
 pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
-    let database = lab.fresh_database("clients")?;
-    let tenant = Tenant::create(&lab.server, &database, 0)?;
-    Timedb::create(&lab.server, &database, &tenant, SHAPE.series)?.load(SHAPE.all_runs())?;
-    settle(&mut lab.operator(&database)?)?;
+    let filled = lab.fresh_database("clients")?;
+    let tenant = Tenant::create(&lab.server, &filled, 0)?;
+    Timedb::create(&lab.server, &filled, &tenant, SHAPE.series)?.load(SHAPE.all_runs())?;
+    settle(&mut lab.operator(&filled)?)?;
+    let single = scene(lab, &filled, &tenant, &[Client::Both])?;
+    let pair = scene(lab, &filled, &tenant, &[Client::Uploads, Client::Reads])?;
+    let mut crowd = vec![Client::Uploads; TOGETHER];
+    crowd.extend([Client::Reads; TOGETHER]);
+    let together = scene(lab, &filled, &tenant, &crowd)?;
+    Ok(lines(single, pair, together))
+}
+
+/// On a copy of its own, so that none finds what another has uploaded.
+fn scene(lab: &mut Lab, filled: &str, tenant: &Tenant, clients: &[Client]) -> Result<Pace> {
+    let database = lab.copy_database(filled, "clients")?;
+    lab.progress
+        .step(&format!("{} clients, 60 s", clients.len()));
     let scene = Scene {
         server: &lab.server,
         database: &database,
-        tenant: &tenant,
+        tenant,
         next_run: AtomicUsize::new(2 * SHAPE.runs),
     };
-    lab.progress.step("one client, 60 s");
-    let single = scene.run(&[Client::Both])?;
-    lab.progress
-        .step("one client that uploads and one that reads, 60 s");
-    let pair = scene.run(&[Client::Uploads, Client::Reads])?;
-    lab.progress
-        .step("16 clients that upload and 16 that read, 60 s");
-    let mut crowd = vec![Client::Uploads; TOGETHER];
-    crowd.extend([Client::Reads; TOGETHER]);
-    let together = scene.run(&crowd)?;
-
+    let pace = scene.run(clients)?;
     let deadlocks: i64 = lab.operator(&database)?.one(
         "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
         &[],
     )?;
     ensure!(deadlocks == 0, "{deadlocks} deadlocks");
-    Ok(lines(single, pair, together))
+    Ok(pace)
 }
 
 fn lines(single: Pace, pair: Pace, together: Pace) -> Vec<Record> {

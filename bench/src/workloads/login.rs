@@ -1,5 +1,7 @@
 //! W9: what isolation costs. Every figure is of prepared round trips in one session.
 
+use std::cell::RefCell;
+
 use anyhow::{Result, ensure};
 use postgres::types::ToSql;
 use uuid::Uuid;
@@ -17,7 +19,10 @@ const REPETITIONS: usize = 1_000;
 const LOOKUP: &str = "lookup";
 const BARE: &str = "bare copy";
 
-/// As many rows as a service has keys, found by a key that is a hash, as authenticate finds its own.
+/// One of those looked up.
+const KEY: &str = "c4ca4238a0b923820dcc509a6f75849b";
+
+/// As many rows as a service has keys, found by a hash, as authenticate finds its own.
 const LOOKUP_SQL: &str = "
     CREATE SCHEMA bench;
     CREATE TABLE bench.lookup (key text PRIMARY KEY, tenant_id uuid NOT NULL);
@@ -45,26 +50,20 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
 fn login(lab: &mut Lab) -> Result<Vec<Record>> {
     let api_key = lab.tenant(Dataset::Meter)?.api_key.clone();
     let mut session = lab.timedb(Dataset::Meter)?.connection;
-    let mut samples = (Vec::new(), Vec::new());
-    lab.progress.step("logins");
-    for _ in 0..WARM_UP + REPETITIONS {
-        let (took, _) = session.query("SELECT * FROM timedb.authenticate($1)", &[&api_key])?;
-        samples.0.push(took.as_secs_f64() * 1e6);
-        // Of another key each time, as authenticate's are.
-        let key = "c4ca4238a0b923820dcc509a6f75849b";
-        let (took, rows) = session.query("SELECT * FROM bench.lookup WHERE key = $1", &[&key])?;
-        ensure!(rows.len() == 1, "the key looked up is not there");
-        samples.1.push(took.as_secs_f64() * 1e6);
-    }
+    let figures = in_turns(
+        lab,
+        "logins",
+        &mut session,
+        (TIMEDB, "SELECT * FROM timedb.authenticate($1)", &[&api_key]),
+        (LOOKUP, "SELECT * FROM bench.lookup WHERE key = $1", &[&KEY]),
+        (WARM_UP, REPETITIONS),
+    )?;
     Ok(Line::new(
         "W9",
         "authenticate, against an index lookup of one row",
         "µs",
     )
-    .figures([
-        (TIMEDB, Spread::of(&samples.0[WARM_UP..])),
-        (LOOKUP, Spread::of(&samples.1[WARM_UP..])),
-    ])
+    .figures(figures.map(|(peer, spread)| (peer, in_microseconds(spread))))
     .goal(LOOKUP, Goal::Within(3.0))
     .records())
 }
@@ -72,24 +71,26 @@ fn login(lab: &mut Lab) -> Result<Vec<Record>> {
 /// One row by primary key, through the policy and past it: the difference is the re-check.
 fn recheck(lab: &mut Lab) -> Result<Vec<Record>> {
     let (mut session, tenant, series) = session(lab)?;
-    let (ours, bare) = in_turns(
+    let figures = in_turns(
         lab,
         "one row under a policy",
         &mut session,
         (
+            TIMEDB,
             "SELECT unit FROM timedb.series WHERE series_id = $1",
             &[&series],
         ),
         (
+            BARE,
             "SELECT unit FROM bench.series WHERE series_id = $1 AND tenant_id = $2",
             &[&series, &tenant],
         ),
         (WARM_UP, REPETITIONS),
     )?;
     let mut records = Line::new("W9", "one row by its key, under the policy", "µs")
-        .figures([(TIMEDB, scaled(ours)), (BARE, scaled(bare))])
+        .figures(figures.map(|(peer, spread)| (peer, in_microseconds(spread))))
         .records();
-    let difference = (ours.median - bare.median) * 1e3;
+    let difference = (figures[0].1.median - figures[1].1.median) * 1e3;
     let line = Line::new("W9", "the re-check, per statement: the difference", "µs");
     records.extend(line.figure(TIMEDB, difference).at_most(50.0).records());
     Ok(records)
@@ -98,15 +99,17 @@ fn recheck(lab: &mut Lab) -> Result<Vec<Record>> {
 /// The rows of one series as they are stored.
 fn read(lab: &mut Lab) -> Result<Vec<Record>> {
     let (mut session, tenant, series) = session(lab)?;
-    let (ours, bare) = in_turns(
+    let figures = in_turns(
         lab,
         "a read under a policy",
         &mut session,
         (
+            TIMEDB,
             "SELECT * FROM timedb.values WHERE series_id = $1",
             &[&series],
         ),
         (
+            BARE,
             "SELECT * FROM bench.values WHERE series_id = $1 AND tenant_id = $2",
             &[&series, &tenant],
         ),
@@ -117,7 +120,7 @@ fn read(lab: &mut Lab) -> Result<Vec<Record>> {
         "the stored rows of one series, 1,000, under the policy",
         "ms",
     )
-    .figures([(TIMEDB, ours), (BARE, bare)])
+    .figures(figures)
     .goal(BARE, Goal::Within(1.05))
     .records())
 }
@@ -129,9 +132,9 @@ fn session(lab: &mut Lab) -> Result<(Connection, Uuid, Uuid)> {
     Ok((timedb.connection, tenant, series))
 }
 
-type Question<'a> = (&'a str, &'a [&'a (dyn ToSql + Sync)]);
+type Question<'a> = (&'static str, &'a str, &'a [&'a (dyn ToSql + Sync)]);
 
-/// Two statements of one session, in turns.
+/// Two statements of one session, in turns; both must answer as many rows.
 fn in_turns(
     lab: &Lab,
     what: &str,
@@ -139,25 +142,27 @@ fn in_turns(
     ours: Question<'_>,
     theirs: Question<'_>,
     (warm_up, repetitions): (usize, usize),
-) -> Result<(Spread, Spread)> {
-    let count = |session: &mut Connection, (sql, params): Question<'_>| -> Result<usize> {
-        Ok(session.query(sql, params)?.1.len())
-    };
-    ensure!(
-        count(session, ours)? == count(session, theirs)?,
-        "the policy and the bare copy answer different rows"
+) -> Result<[(&'static str, Spread); 2]> {
+    let (our_rows, their_rows) = (
+        session.query(ours.1, ours.2)?.1,
+        session.query(theirs.1, theirs.2)?.1,
     );
-    let session = std::cell::RefCell::new(session);
-    let turn = |(sql, params): Question<'_>| Ok(session.borrow_mut().query(sql, params)?.0);
+    ensure!(
+        our_rows.len() == their_rows.len(),
+        "{what}: {} and {} answer different rows",
+        ours.0,
+        theirs.0
+    );
+    let session = RefCell::new(session);
+    let turn = |(_, sql, params): Question<'_>| Ok(session.borrow_mut().query(sql, params)?.0);
     let figures = Contest::new(what, warm_up, repetitions)
-        .with(TIMEDB, |_| turn(ours))
-        .with(BARE, |_| turn(theirs))
+        .with(ours.0, |_| turn(ours))
+        .with(theirs.0, |_| turn(theirs))
         .run(&lab.progress)?;
-    Ok((figures[0].1, figures[1].1))
+    Ok([figures[0], figures[1]])
 }
 
-/// Milliseconds as microseconds.
-fn scaled(spread: Spread) -> Spread {
+fn in_microseconds(spread: Spread) -> Spread {
     Spread {
         median: spread.median * 1e3,
         min: spread.min * 1e3,

@@ -8,6 +8,7 @@ use anyhow::Result;
 use crate::contest::Contest;
 use crate::data::{Form, Run, Shape};
 use crate::dataset::Dataset;
+use crate::flat_read::FlatRead;
 use crate::lab::Lab;
 use crate::peers::{
     CLASSIC, CLICKHOUSE, Classic, LEAN, LEAN_COPY, LIMIT, Lean, Limit, Tenant, Timedb,
@@ -42,6 +43,17 @@ impl Peers {
             database,
         })
     }
+
+    /// A peer that is fast because it left something out must not look good.
+    fn must_have_stored_the_same(&mut self) -> Result<()> {
+        for series in 0..SHAPE.series {
+            let read = FlatRead::whole(series);
+            let (_, answer) = self.timedb.flat(&read)?;
+            answer.must_be_that_of(LEAN, &self.lean.flat(&read)?.1)?;
+            answer.must_be_that_of(CLASSIC, &self.classic.flat(&read)?.1)?;
+        }
+        Ok(())
+    }
 }
 
 pub fn arrays(lab: &mut Lab) -> Result<Vec<Record>> {
@@ -60,6 +72,7 @@ pub fn arrays(lab: &mut Lab) -> Result<Vec<Record>> {
         .with(LEAN, |turn| each(runs, turn, |run| peers.lean.insert(run)))
         .with(LIMIT, |turn| each(runs, turn, |run| limit.copy(run.number)))
         .run(&lab.progress)?;
+    peers.must_have_stored_the_same()?;
     Ok(Line::new(
         "W1",
         "upload from arrays, 100 runs of 960 values, a commit each",
@@ -107,6 +120,7 @@ pub fn json(lab: &mut Lab) -> Result<Vec<Record>> {
                 .map(|clickhouse| |turn| insert(turn)(&mut clickhouse.borrow_mut())),
         )
         .run(&lab.progress)?;
+    peers.must_have_stored_the_same()?;
     let mut line = Line::new(
         "W2",
         "upload as JSON text, 100 runs of 960 values, a commit each",
@@ -125,10 +139,10 @@ pub fn json(lab: &mut Lab) -> Result<Vec<Record>> {
 fn each(
     runs: &[Run],
     turn: usize,
-    mut upload: impl FnMut(&Run) -> Result<Duration>,
+    upload: impl FnMut(&Run) -> Result<Duration>,
 ) -> Result<Duration> {
     runs[turn * RUNS_A_TURN..][..RUNS_A_TURN]
         .iter()
-        .map(|run| upload(run))
+        .map(upload)
         .sum()
 }
