@@ -10,6 +10,7 @@ use crate::row::Image;
 use pgrx::prelude::*;
 use std::io;
 use timedb_core::arrow::{Frame, Version, VersionCode};
+use timedb_core::merge::Pick;
 use timedb_core::points::Point;
 
 #[pg_extern(sql = false)]
@@ -66,7 +67,7 @@ fn add(frame: &mut Frame, mut shown: Shown) -> Result<()> {
         let value = shown.opened.value(pick)?;
         let code = match codes[pick.version as usize] {
             Some(code) => code,
-            None => *codes[pick.version as usize].insert(version(frame, &shown, pick.version)?),
+            None => *codes[pick.version as usize].insert(version(frame, &shown, pick)?),
         };
         let point = Point {
             start: pick.start,
@@ -78,11 +79,12 @@ fn add(frame: &mut Frame, mut shown: Shown) -> Result<()> {
     Ok(())
 }
 
-fn version(frame: &mut Frame, shown: &Shown, number: u32) -> Result<VersionCode> {
-    let version = shown.opened.version(number);
+fn version(frame: &mut Frame, shown: &Shown, pick: &Pick) -> Result<VersionCode> {
+    let version = shown.opened.version(pick);
+    let remark = shown.opened.remark(pick);
     let image = |number| shown.texts.image(number);
-    let annotation = version.annotation.map(|number| text(image(number)));
-    let tags = version.tags.map(|number| image(number).texts());
+    let annotation = remark.annotation.map(|number| text(image(number)));
+    let tags = remark.tags.map(|number| image(number).texts());
     let tags: Option<Vec<&str>> = tags
         .as_ref()
         .map(|tags| tags.iter().map(String::as_str).collect());
@@ -90,7 +92,7 @@ fn version(frame: &mut Frame, shown: &Shown, number: u32) -> Result<VersionCode>
         run: version.run,
         known: version.known,
         change: version.change,
-        changed_by: text(image(version.changed_by))?,
+        changed_by: text(image(remark.changed_by))?,
         annotation: annotation.transpose()?,
         tags: tags.as_deref(),
     }))

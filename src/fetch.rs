@@ -97,11 +97,17 @@ pub struct StoredRow {
     pub run: Uuid,
     pub known: Time,
     pub change: Time,
+    pub remark: Remark,
+    /// Where its points are.
+    pub points: Range<usize>,
+}
+
+/// What is stored beside points.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Remark {
     pub changed_by: TextNumber,
     pub annotation: Option<TextNumber>,
     pub tags: Option<TextNumber>,
-    /// Where its points are.
-    pub points: Range<usize>,
 }
 
 /// Where a text stands among the [`Texts`] of a series.
@@ -196,9 +202,11 @@ impl Fetched {
             run: row.uuid(1)?,
             known: Time::from_micros(row.micros(2)?)?,
             change: Time::from_micros(row.micros(3)?)?,
-            changed_by: self.texts.number(row, 4)?,
-            annotation: self.texts.number(row, 5),
-            tags: self.texts.number(row, 6),
+            remark: Remark {
+                changed_by: self.texts.number(row, 4)?,
+                annotation: self.texts.number(row, 5),
+                tags: self.texts.number(row, 6),
+            },
             points: from..self.points.len(),
         });
         Some(())

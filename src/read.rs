@@ -5,12 +5,12 @@ use crate::answer::{Answer, Sheet, Stencil};
 use crate::cancel::answer_cancel;
 use crate::cell::{self, Cell, Passed};
 use crate::error::{Error, Result};
-use crate::fetch::{self, Series, TextNumber, Texts, Which, Windows};
+use crate::fetch::{self, Remark, Series, Texts, Which, Windows};
 use crate::moment;
-use crate::opened::{self, Opened, Version};
+use crate::opened::{self, Opened};
 use crate::session::{Acting, Session};
 use pgrx::prelude::*;
-use timedb_core::merge::{Mode, Pick, Window};
+use timedb_core::merge::{Mode, Pick, Version, Window};
 use timedb_core::time::Time;
 
 /// What is to be read.
@@ -248,9 +248,7 @@ struct Output {
 struct Kind {
     has_end: bool,
     has_value: bool,
-    changed_by: TextNumber,
-    annotation: Option<TextNumber>,
-    tags: Option<TextNumber>,
+    remark: Remark,
 }
 
 impl Output {
@@ -261,32 +259,29 @@ impl Output {
                 answer_cancel();
             }
             let value = shown.opened.value(pick)?;
-            let version = shown.opened.version(pick.version);
+            let version = shown.opened.version(pick);
+            let remark = shown.opened.remark(pick);
             let kind = Kind {
                 has_end: pick.end.is_some(),
                 has_value: value.is_some(),
-                changed_by: version.changed_by,
-                annotation: version.annotation,
-                tags: version.tags,
+                remark,
             };
             let stencil = match &mut stencil {
                 Some((of, stencil)) if *of == kind => {
                     self.fill(stencil, version, pick, value);
                     stencil
                 }
-                other => {
-                    &mut other
-                        .insert((kind, self.cut(&shown, version, pick, value)))
-                        .1
-                }
+                other => &mut other.insert((kind, self.cut(&shown, pick, value))).1,
             };
             self.sheet.put_stencil(stencil);
         }
         Ok(())
     }
 
-    fn cut(&self, shown: &Shown, version: &Version, pick: &Pick, value: Option<f64>) -> Stencil {
+    fn cut(&self, shown: &Shown, pick: &Pick, value: Option<f64>) -> Stencil {
         let (series, texts) = (shown.series, shown.texts);
+        let version = shown.opened.version(pick);
+        let remark = shown.opened.remark(pick);
         let cells = self.layout.iter().map(|column| match column {
             Column::KnownTime => cell::time(version.known),
             Column::ValidTime => cell::time(pick.start),
@@ -297,9 +292,9 @@ impl Output {
             Column::Value => value.and_then(cell::float),
             Column::RunId => cell::borrowed_uuid(&version.run),
             Column::ChangeTime => cell::time(version.change),
-            Column::ChangedBy => texts.datum(Some(version.changed_by)),
-            Column::Annotation => texts.datum(version.annotation),
-            Column::Tags => texts.datum(version.tags),
+            Column::ChangedBy => texts.datum(Some(remark.changed_by)),
+            Column::Annotation => texts.datum(remark.annotation),
+            Column::Tags => texts.datum(remark.tags),
         });
         self.sheet.stencil(&cells.collect::<Vec<Cell>>())
     }
