@@ -34,35 +34,41 @@ pub fn push(bytes: &mut Vec<u8>, entry_of_each: impl Iterator<Item = Option<Vec<
     column::push(bytes, &column);
 }
 
-/// The entry of each version, where it has one; `read_entry` reads one.
-pub fn read<'a, T: Clone>(
-    cursor: &mut Cursor<'a>,
-    count: usize,
-    mut read_entry: impl FnMut(&mut Cursor<'a>) -> Result<T, Corrupt>,
-) -> Result<Vec<Option<T>>, Corrupt> {
-    let entries = cursor.varint()?;
-    let entries: Vec<T> = (0..entries)
-        .map(|_| read_entry(cursor))
-        .collect::<Result<_, _>>()?;
-    let entry = |number: i64| match usize::try_from(number) {
-        Ok(0) => Ok(None),
-        Ok(number) if number <= entries.len() => Ok(Some(entries[number - 1].clone())),
-        _ => Err(Corrupt("a version has no such entry")),
-    };
-    column::read(cursor, count)?
-        .into_iter()
-        .map(entry)
-        .collect()
+/// The entries, each once, and which of them each version has: there may be many more versions than entries.
+pub struct Dictionary<T> {
+    entries: Vec<T>,
+    /// From 1; 0 for none.
+    numbers: Vec<u32>,
 }
 
-/// A dictionary of what every version has.
-pub fn read_of_all<'a, T: Clone>(
-    cursor: &mut Cursor<'a>,
-    count: usize,
-    read_entry: impl FnMut(&mut Cursor<'a>) -> Result<T, Corrupt>,
-) -> Result<Vec<T>, Corrupt> {
-    let entries = read(cursor, count, read_entry)?.into_iter();
-    entries
-        .map(|entry| entry.ok_or(Corrupt("a version lacks an entry")))
-        .collect()
+impl<T: Copy> Dictionary<T> {
+    /// `read_entry` reads one entry.
+    pub fn read<'a>(
+        cursor: &mut Cursor<'a>,
+        count: usize,
+        mut read_entry: impl FnMut(&mut Cursor<'a>) -> Result<T, Corrupt>,
+    ) -> Result<Dictionary<T>, Corrupt> {
+        let entries: Vec<T> = (0..cursor.varint()?)
+            .map(|_| read_entry(cursor))
+            .collect::<Result<_, _>>()?;
+        let mut numbers = Vec::with_capacity(count);
+        for number in column::read(cursor, count)? {
+            match u32::try_from(number) {
+                Ok(number) if number as usize <= entries.len() => numbers.push(number),
+                _ => return Err(Corrupt("a version has no such entry")),
+            }
+        }
+        Ok(Dictionary { entries, numbers })
+    }
+
+    /// The entry of a version.
+    pub fn get(&self, version: usize) -> Option<T> {
+        let number = self.numbers[version] as usize;
+        self.entries.get(number.wrapping_sub(1)).copied()
+    }
+
+    /// The entry of a version, of what every version has.
+    pub fn of(&self, version: usize) -> Result<T, Corrupt> {
+        self.get(version).ok_or(Corrupt("a version lacks an entry"))
+    }
 }

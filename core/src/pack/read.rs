@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::{Pack, PackedVersion, VERSION, column, dictionary};
+use super::dictionary::Dictionary;
+use super::{Pack, PackedVersion, VERSION, column};
 use crate::points::bytes::Form;
 use crate::points::bytes::cursor::Cursor;
 use crate::points::values::Encoding;
@@ -54,35 +55,36 @@ fn read_versions<'a>(
     cursor: &mut Cursor<'a>,
     count: usize,
 ) -> Result<Vec<PackedVersion<'a>>, Corrupt> {
-    let runs = dictionary::read_of_all(cursor, count, read_run)?;
+    let runs = Dictionary::read(cursor, count, read_run)?;
     let known = column::read(cursor, count)?;
     let change = column::read_beside(cursor, &known)?;
-    let changed_by = dictionary::read_of_all(cursor, count, read_string)?;
-    let annotations = dictionary::read(cursor, count, read_string)?;
-    let tags = dictionary::read(cursor, count, read_tags)?;
-    let forms = dictionary::read_of_all(cursor, count, Form::read)?;
+    let changed_by = Dictionary::read(cursor, count, read_string)?;
+    let annotations = Dictionary::read(cursor, count, read_string)?;
+    let tags = Dictionary::read(cursor, count, read_tags)?;
+    let forms = Dictionary::read(cursor, count, Form::read)?;
     let first = column::read_beside(cursor, &known)?;
+    let mut versions = Vec::with_capacity(count);
     let (mut points, mut present) = (0, 0);
-    let version = |index: usize| {
-        let shape = read_shape(forms[index], first[index])?;
+    for index in 0..count {
+        let shape = read_shape(forms.of(index)?, first[index])?;
         points += shape.len();
         if points > MOST_POINTS {
             return Err(TOO_MANY);
         }
         let from = present;
         present += shape.present();
-        Ok(PackedVersion {
-            run: runs[index],
+        versions.push(PackedVersion {
+            run: runs.of(index)?,
             known: read_time(known[index])?,
             change: read_time(change[index])?,
-            changed_by: changed_by[index],
-            annotation: annotations[index],
-            tags: tags[index],
+            changed_by: changed_by.of(index)?,
+            annotation: annotations.get(index),
+            tags: tags.get(index),
             shape,
             values: from..present,
-        })
-    };
-    (0..count).map(version).collect()
+        });
+    }
+    Ok(versions)
 }
 
 fn read_values<'a>(
