@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, ensure};
 use timedb_testkit::{PROJECT, Server};
 
 use crate::connection::{Connection, SUPERUSER};
@@ -75,8 +75,7 @@ impl Lab {
             self.tenant(dataset)?,
         )?)?;
         let mut operator = self.operator(&database)?;
-        operator.batch("VACUUM (FULL) timedb.values")?;
-        operator.batch("VACUUM (FULL) timedb.packs")?;
+        vacuum(&mut operator, "FULL", &["values", "packs"])?;
         settle(&mut operator)?;
         self.compacted.insert(dataset, database.clone());
         Ok(database)
@@ -184,11 +183,16 @@ impl Lab {
 
 /// What autovacuum does after a while: statistics and visibility, nothing moved.
 pub fn settle(operator: &mut Connection) -> Result<()> {
-    for table in ["series", "runs", "values", "packs"] {
+    vacuum(operator, "ANALYZE", &["series", "runs", "values", "packs"])
+}
+
+/// Of the tables that this build of timedb has.
+fn vacuum(operator: &mut Connection, how: &str, tables: &[&str]) -> Result<()> {
+    for table in tables {
         let there: bool =
-            operator.one("SELECT to_regclass('timedb.' || $1) IS NOT NULL", &[&table])?;
+            operator.one("SELECT to_regclass('timedb.' || $1) IS NOT NULL", &[table])?;
         if there {
-            operator.batch(&format!("VACUUM (ANALYZE) timedb.{table}"))?;
+            operator.batch(&format!("VACUUM ({how}) timedb.{table}"))?;
         }
     }
     Ok(())
@@ -205,18 +209,20 @@ pub fn timedb_bytes(operator: &mut Connection) -> Result<i64> {
 }
 
 /// Compacts all that there is, as the tenant itself.
-pub fn compact(timedb: &mut Timedb) -> Result<()> {
+fn compact(timedb: &mut Timedb) -> Result<()> {
+    let mut before = i64::MAX;
     loop {
-        let remaining: String = timedb.connection.one(
-            "SELECT remaining::text FROM timedb.compact(older_than => '0')",
+        let remaining: i64 = timedb.connection.one(
+            "SELECT remaining::bigint FROM timedb.compact(older_than => '0')",
             &[],
         )?;
-        match remaining.as_str() {
-            "0" => return Ok(()),
-            _ if remaining.starts_with('-') => {
-                return Err(anyhow!("compact says {remaining} remain"));
-            }
-            _ => {}
+        if remaining == 0 {
+            return Ok(());
         }
+        ensure!(
+            remaining < before,
+            "compact gets no further: {remaining} remain"
+        );
+        before = remaining;
     }
 }

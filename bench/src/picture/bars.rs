@@ -39,11 +39,12 @@ pub fn groups(records: &[Record]) -> Vec<Group<'_>> {
     groups
 }
 
-/// Curves have their own place; what compares timedb with itself, and has no goal, needs none.
+/// Curves have their own place; what compares timedb with itself, and has no goal, needs none; where
+/// timedb has no figure yet, there is nothing to compare.
 fn is_shown(record: &Record) -> bool {
     let is_peer = !record.peer.starts_with("timedb");
     let compares = record.ratio.is_some() && is_peer;
-    record.size.is_none() && record.spread.is_some() && (compares || record.goal.is_some())
+    record.size.is_none() && (compares || record.met.is_some())
 }
 
 fn is_same_line(one: &Record, other: &Record) -> bool {

@@ -10,6 +10,8 @@ use crate::table::figure;
 use crate::workloads::{READ_AMONG_TENANTS, READ_OF_WHOLE, READ_OF_WINDOW};
 
 const HEAD: i32 = 40;
+/// The height of a label.
+const LINE: i32 = 15;
 
 struct Curve<'a> {
     peer: &'a str,
@@ -104,6 +106,7 @@ fn chart(area: &Area<'_>, what: &str, unit: &str, curves: &[Curve<'_>]) -> Resul
         .y_label_formatter(&|time| format!("{time} ms"))
         .draw()
         .map_err(|error| anyhow!("{error}"))?;
+    let mut ends = Vec::new();
     for curve in curves {
         let colour = look::colour(curve.peer);
         let line = LineSeries::new(curve.points.clone(), colour.stroke_width(3)).point_size(4);
@@ -113,16 +116,21 @@ fn chart(area: &Area<'_>, what: &str, unit: &str, curves: &[Curve<'_>]) -> Resul
         if let Some(point) = curve.points.last() {
             let (x, y) = chart.backend_coord(point);
             let (left, top) = area.get_base_pixel();
-            let label = format!("{} {}", curve.peer, figure(point.1));
-            text(
-                area,
-                &label,
-                (x - left + 8, y - top),
-                12,
-                &colour,
-                Align::Left,
-            )?;
+            ends.push((x - left + 8, y - top, curve.peer, point.1));
         }
+    }
+    label_ends(area, ends)
+}
+
+/// Curves may end at the same height; their labels must not.
+fn label_ends(area: &Area<'_>, mut ends: Vec<(i32, i32, &str, f64)>) -> Result<()> {
+    ends.sort_by_key(|(_, y, ..)| *y);
+    let mut free = i32::MIN;
+    for (x, y, peer, time) in ends {
+        let y = y.max(free);
+        let label = format!("{peer} {}", figure(time));
+        text(area, &label, (x, y), 12, &look::colour(peer), Align::Left)?;
+        free = y + LINE;
     }
     Ok(())
 }
