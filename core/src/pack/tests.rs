@@ -175,7 +175,7 @@ fn these_are_the_bytes_of_packs_of_version_1_forever() {
         "01 16 666f7265636173746572406578616d706c652e6f7267 000200",
     );
     let (annotations, tags) = ("01 02c3a4 000002", "01 0201780179 000002");
-    let (shapes, first) = ("01 000280c8ceb40d 000200", "000080909de91a80909de91a");
+    let (shapes, first) = ("01 0002a038 000200", "000080909de91a80909de91a");
     let values = "01 01000a";
     let content = [
         runs,
@@ -187,7 +187,7 @@ fn these_are_the_bytes_of_packs_of_version_1_forever() {
         first,
         values,
     ];
-    let expected = format!("010aa054e402{}", content.concat().replace(' ', ""));
+    let expected = format!("015c4afd9402{}", content.concat().replace(' ', ""));
     assert_eq!(hex(&two), expected);
 }
 

@@ -6,12 +6,14 @@
 //! byte 0   format version: 1
 //! byte 1   flags: bit 0 irregular times, bits 1-2 ends (none, one length, listed), bit 3 nulls, bits 4-7 value encoding
 //! varint   count; if it is 0, nothing follows
-//! 8 bytes  start of the first point, microseconds, little-endian
-//! times    regular: a varint step, if there are two points or more; irregular: a varint delta for each point but the first
-//! ends     one length: a varint; listed: a varint length for each point, 0 where it has no end
+//! moment   start of the first point
+//! times    regular: the duration of a step, if there are two points or more; irregular: one from each point to the next
+//! ends     one length: a duration; listed: a duration for each point, 0 where it has no end
 //! nulls    a bit for each point, lowest first, 1 where the value is null
 //! values   those that are not null, in their encoding: see `values`
 //! ```
+//!
+//! Moments and durations are varints, of whole seconds where they are whole: see `cursor`.
 
 mod client;
 pub(crate) mod cursor;

@@ -96,7 +96,7 @@ impl Listed<'_> {
         let length = match &mut self.ends {
             Ends::None => 0,
             Ends::Constant(length) => *length,
-            Ends::Listed(lengths) => next_varint(lengths),
+            Ends::Listed(lengths) => next_duration(lengths),
         };
         self.start = self.starts.advance();
         key(start, length)
@@ -115,7 +115,7 @@ impl<'a> Starts<'a> {
     pub fn advance(&mut self) -> i64 {
         self.start += match &mut self.spacing {
             Spacing::Regular(step) => *step,
-            Spacing::Irregular(deltas) => next_varint(deltas),
+            Spacing::Irregular(deltas) => next_duration(deltas),
         };
         self.start
     }
@@ -128,10 +128,10 @@ fn key(start: i64, length: i64) -> Key {
     (Time::from_checked_micros(start), end)
 }
 
-/// A varint that was read before without an error; after the last one 0.
-fn next_varint(bytes: &mut &[u8]) -> i64 {
+/// A duration that was read before without an error; after the last one 0.
+fn next_duration(bytes: &mut &[u8]) -> i64 {
     let mut cursor = Cursor(bytes);
-    let micros = cursor.micros().unwrap_or(0);
+    let micros = cursor.duration().unwrap_or(0);
     *bytes = cursor.0;
     micros
 }

@@ -32,7 +32,7 @@ impl<'a> Points<'a> {
                 values: Values::NOTHING,
             }
         } else {
-            let first = cursor.fixed()?;
+            let first = cursor.moment()?;
             let shape = Form::read_parts(&mut cursor, flags & SHAPE, count)?.at(first)?;
             let values = Values::read(&mut cursor, encoding, shape.present())?;
             Points { shape, values }
@@ -109,7 +109,7 @@ fn read_times<'a>(cursor: &mut Cursor<'a>, flags: u8, count: usize) -> Result<Ti
     if flags & IRREGULAR != 0 {
         return read_irregular(cursor, count);
     }
-    let step = if count > 1 { cursor.micros()? } else { 0 };
+    let step = if count > 1 { cursor.duration()? } else { 0 };
     if count > 1 && step == 0 {
         return Err(NOT_ASCENDING);
     }
@@ -129,7 +129,7 @@ fn read_irregular<'a>(cursor: &mut Cursor<'a>, count: usize) -> Result<Times<'a>
     let before = cursor.0;
     let (mut span, mut smallest, mut largest) = (0, i64::MAX, 0);
     for _ in 1..count {
-        let delta = cursor.micros()?;
+        let delta = cursor.duration()?;
         span = plus(span, delta)?;
         smallest = smallest.min(delta);
         largest = largest.max(delta);
@@ -158,7 +158,7 @@ fn read_ends<'a>(
         ENDS_CONSTANT => {}
         _ => return Ok((Ends::None, times.span)),
     }
-    let length = cursor.micros()?;
+    let length = cursor.duration()?;
     if length == 0 {
         return Err(Corrupt("an interval is empty"));
     }
@@ -172,12 +172,12 @@ fn read_listed_ends<'a>(
 ) -> Result<(Ends<'a>, i64), Corrupt> {
     let before = cursor.0;
     let mut starts = Starts::new(0, times.spacing);
-    let (mut start, mut length) = (0, cursor.micros()?);
+    let (mut start, mut length) = (0, cursor.duration()?);
     let mut reach = plus(start, length)?;
     let (mut smallest, mut largest) = (length, length);
     for _ in 1..count {
         let next_start = starts.advance();
-        let next_length = cursor.micros()?;
+        let next_length = cursor.duration()?;
         if next_start == start && next_length <= length {
             return Err(NOT_ASCENDING);
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::cursor::push_varint;
+use super::cursor::{push_duration, push_moment, push_varint};
 use super::shape::{Ends, Form, Shape, Spacing};
 use super::{ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, VERSION, set_encoding};
 use crate::points::values::Encoding;
@@ -48,7 +48,7 @@ pub fn pack(points: &[Point]) -> Result<Vec<u8>, PackError> {
     bytes.extend([VERSION, shape_flags(points)]);
     push_varint(&mut bytes, points.len() as u64);
     if let [first, ..] = points {
-        bytes.extend(first.start.micros().to_le_bytes());
+        push_moment(&mut bytes, first.start.micros());
         push_times(&mut bytes, points);
         push_ends(&mut bytes, points);
         push_nulls(&mut bytes, points);
@@ -75,7 +75,7 @@ pub fn push_head(bytes: &mut Vec<u8>, shape: &Shape) {
     bytes.extend([VERSION, shape.form.flags()]);
     push_varint(bytes, shape.form.count as u64);
     if !shape.is_empty() {
-        bytes.extend(shape.first.to_le_bytes());
+        push_moment(bytes, shape.first);
         shape.form.push_parts(bytes);
     }
 }
@@ -107,12 +107,12 @@ impl Form<'_> {
     fn push_parts(&self, bytes: &mut Vec<u8>) {
         match self.spacing {
             Spacing::Regular(0) => {}
-            Spacing::Regular(step) => push_varint(bytes, step.unsigned_abs()),
+            Spacing::Regular(step) => push_duration(bytes, step.unsigned_abs()),
             Spacing::Irregular(deltas) => bytes.extend(deltas),
         }
         match self.ends {
             Ends::None => {}
-            Ends::Constant(length) => push_varint(bytes, length.unsigned_abs()),
+            Ends::Constant(length) => push_duration(bytes, length.unsigned_abs()),
             Ends::Listed(lengths) => bytes.extend(lengths),
         }
         bytes.extend(self.nulls.unwrap_or_default());
@@ -157,16 +157,16 @@ fn shape_flags(points: &[Point]) -> u8 {
 fn push_times(bytes: &mut Vec<u8>, points: &[Point]) {
     match step(points) {
         Some(0) => {}
-        Some(step) => push_varint(bytes, step),
-        None => deltas(points).for_each(|delta| push_varint(bytes, delta)),
+        Some(step) => push_duration(bytes, step),
+        None => deltas(points).for_each(|delta| push_duration(bytes, delta)),
     }
 }
 
 fn push_ends(bytes: &mut Vec<u8>, points: &[Point]) {
     match length(points) {
         Some(0) => {}
-        Some(length) => push_varint(bytes, length),
-        None => lengths(points).for_each(|length| push_varint(bytes, length)),
+        Some(length) => push_duration(bytes, length),
+        None => lengths(points).for_each(|length| push_duration(bytes, length)),
     }
 }
 
