@@ -8,11 +8,12 @@ use uuid::Uuid;
 use crate::support::{hour, one, run, upload, value_row};
 
 const CREATE: &str = "CREATE EXTENSION timedb";
-const OWNERS: [&str; 4] = [
+const OWNERS: [&str; 5] = [
     "timedb_owner",
     "timedb_api",
     "timedb_auth",
     "timedb_operator",
+    "timedb_compactor",
 ];
 const GROUPS: [&str; 2] = ["timedb_admin", "timedb_user"];
 
