@@ -87,7 +87,7 @@ fn assert_same(restored: &[(String, Vec<String>)], dumped: &[(String, Vec<String
 }
 
 /// Alice of one tenant, Bob of another, an admin whose key was rotated, a deactivated user, a bound role; values of every
-/// kind, updated, annotated and tagged.
+/// kind, updated, annotated and tagged, some of them in packs.
 fn fill(database: &Database) -> Vec<Identity> {
     let (alice, bob) = database.two_tenants();
     let carol = database.create_user(alice.tenant_id, "carol@tenant-a.com", "admin");
@@ -149,6 +149,7 @@ fn fill_tenant(client: &mut Client) {
         client,
         &json!([value_update(run_id, heat, hour(0), remarks)]),
     );
+    run(client, "SELECT timedb.compact(older_than => '0')");
     update(
         client,
         &json!([value_update(run_id, heat, hour(1), json!({"value": 2}))]),
@@ -232,26 +233,69 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
+/// What is in a database, and what each of its people reads there.
+struct Dumped {
+    people: Vec<Identity>,
+    rows: Vec<(String, Vec<String>)>,
+    reads: Vec<Vec<String>>,
+}
+
+impl Dumped {
+    fn of(database: &Database) -> Dumped {
+        let people = fill(database);
+        let rows = snapshot(&mut database.admin());
+        let reads = people
+            .iter()
+            .map(|identity| every_version(&mut database.authenticated(identity)));
+        Dumped {
+            reads: reads.collect(),
+            rows,
+            people,
+        }
+    }
+}
+
+/// Every version of every value, as text, in the order of a read.
+fn every_version(client: &mut Client) -> Vec<String> {
+    let sql = "SELECT r::text FROM timedb.read(mode => 'overlapping', all_versions => true) r";
+    let rows = client.query(sql, &[]).expect("a read");
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[track_caller]
+fn logged_in(server: &Server, name: &str, identity: &Identity) -> Client {
+    let mut client = server.connect("app", name).expect("app");
+    let sql = "SELECT email FROM timedb.authenticate($1)";
+    let row = client
+        .query_one(sql, &[&identity.api_key])
+        .expect("the key still logs in");
+    assert_eq!(row.get::<_, &str>(0), identity.email);
+    client
+}
+
 /// The restored database is the dumped one, and lives on.
-fn assert_restored(
-    server: &Server,
-    name: &str,
-    people: &[Identity],
-    dumped: &[(String, Vec<String>)],
-) {
+fn assert_restored(server: &Server, name: &str, dumped: &Dumped) {
     let mut admin = server.connect("postgres", name).expect("a superuser");
-    assert_same(&snapshot(&mut admin), dumped);
+    assert_same(&snapshot(&mut admin), &dumped.rows);
     assert_eq!(
         one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"),
         0
     );
-    for identity in people {
-        let mut client = server.connect("app", name).expect("app");
-        let sql = "SELECT email FROM timedb.authenticate($1)";
-        let row = client
-            .query_one(sql, &[&identity.api_key])
-            .expect("the key still logs in");
-        assert_eq!(row.get::<_, &str>(0), identity.email);
+    let mut clients: Vec<Client> = dumped
+        .people
+        .iter()
+        .map(|identity| logged_in(server, name, identity))
+        .collect();
+    for (client, dumped) in clients.iter_mut().zip(&dumped.reads) {
+        let read = every_version(client);
+        assert_eq!(read.len(), dumped.len());
+        let other = read
+            .iter()
+            .zip(dumped)
+            .find(|(read, dumped)| read != dumped);
+        assert_eq!(other, None);
+    }
+    for mut client in clients {
         let before: i64 = one(
             &mut client,
             "SELECT count(*) FROM timedb.read(mode => 'overlapping')",
@@ -269,11 +313,10 @@ fn assert_restored(
 #[test]
 fn a_dump_restores_into_a_fresh_database_of_the_same_server() {
     let database = Database::fresh("dump and restore");
-    let people = fill(&database);
-    let dumped = snapshot(&mut database.admin());
+    let dumped = Dumped::of(&database);
     let dump = Dump::of(&database);
     for restored in dump.restore_on(database.server(), database.name()) {
-        assert_restored(database.server(), &restored, &people, &dumped);
+        assert_restored(database.server(), &restored, &dumped);
         database
             .server()
             .drop_database(&restored)
@@ -284,8 +327,7 @@ fn a_dump_restores_into_a_fresh_database_of_the_same_server() {
 #[test]
 fn a_dump_restores_into_a_new_server_that_has_none_of_the_roles() {
     let database = Database::fresh("dump and move");
-    let people = fill(&database);
-    let dumped = snapshot(&mut database.admin());
+    let dumped = Dumped::of(&database);
     let dump = Dump::of(&database);
     let cluster: Cluster = Options::default().bare().start().expect("another server");
     let restored = dump.restore_on(cluster.server(), "moved");
@@ -295,7 +337,7 @@ fn a_dump_restores_into_a_new_server_that_has_none_of_the_roles() {
     // Members are roles', not databases': pg_dumpall has them.
     run(&mut admin, "CREATE ROLE app LOGIN IN ROLE timedb_user");
     for restored in restored {
-        assert_restored(cluster.server(), &restored, &people, &dumped);
+        assert_restored(cluster.server(), &restored, &dumped);
     }
 }
 
