@@ -296,6 +296,18 @@ fn a_text_that_is_no_pack_is_refused_in_words() {
         (with("changed_by", "changed"), "unknown field `changed`"),
         (with("9e3779b9", "9e3779b"), "\"run_id\" is not a UUID"),
         (
+            with(r#""changed_by":"a""#, r#""changed_by":"a\u0000b""#),
+            "a text has a zero byte",
+        ),
+        (
+            with("}]", r#","annotation":"\u0000"}]"#),
+            "a text has a zero byte",
+        ),
+        (
+            with("}]", r#","tags":["a","\u0000"]}]"#),
+            "a text has a zero byte",
+        ),
+        (
             with(r#"me":"2000-01-01""#, r#"me":"infinity""#),
             "is infinite",
         ),

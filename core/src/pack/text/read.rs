@@ -41,6 +41,15 @@ fn packed_points(version: &Version) -> Result<Vec<u8>, TextError> {
 fn new_version<'a>(version: &'a Version, packed: &'a [u8]) -> Result<NewVersion<'a>, TextError> {
     let run = Uuid::try_parse(&version.run_id);
     let tags = version.tags.as_deref();
+    let texts = tags.unwrap_or_default().iter();
+    // JSON can say it, but no text of Postgres can hold it.
+    if texts
+        .chain([&version.changed_by])
+        .chain(&version.annotation)
+        .any(|text| text.contains('\0'))
+    {
+        return Err(TextError::new("a text has a zero byte"));
+    }
     Ok(NewVersion {
         run: run.map_err(|_| TextError::new("\"run_id\" is not a UUID"))?,
         known: version.known_time.0,
