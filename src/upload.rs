@@ -212,7 +212,7 @@ fn store(
     rows: Vec<SeriesRows>,
     argument: &str,
 ) -> Result<Answer> {
-    let mut resolved = resolve(writer.tenant, rows)?;
+    let mut resolved = resolve(writer.tenant, rows, argument)?;
     for series in &mut resolved {
         answer_cancel();
         series
@@ -251,10 +251,13 @@ fn store(
 }
 
 /// Finds or makes the series that the rows refer to, and joins the rows of those that are one.
-fn resolve(tenant: Uuid, rows: Vec<SeriesRows>) -> Result<Vec<Resolved>> {
+fn resolve(tenant: Uuid, rows: Vec<SeriesRows>, argument: &str) -> Result<Vec<Resolved>> {
     let ids: Vec<Uuid> = rows.iter().filter_map(|rows| rows.series.id).collect();
     let known = series::by_id(tenant, &ids)?;
-    if let Some(refused) = rows.iter().find_map(|rows| disagreement(rows, &known)) {
+    if let Some(refused) = rows
+        .iter()
+        .find_map(|rows| disagreement(rows, &known, argument))
+    {
         return Err(refused.into());
     }
     let by_key_alone = rows.iter().filter(|rows| rows.series.id.is_none());
@@ -279,9 +282,13 @@ fn resolve(tenant: Uuid, rows: Vec<SeriesRows>) -> Result<Vec<Resolved>> {
 }
 
 /// Why rows that give an id cannot be taken: there is no such series, or the key they also give is not its key.
-fn disagreement(rows: &SeriesRows, known: &HashMap<Uuid, series::Known>) -> Option<Error> {
+fn disagreement(
+    rows: &SeriesRows,
+    known: &HashMap<Uuid, series::Known>,
+    argument: &str,
+) -> Option<Error> {
     let id = rows.series.id?;
-    let path = || format!("value_rows[{}].series_id", rows.first_row);
+    let path = || format!("{argument}[{}].series_id", rows.first_row);
     let Some(series) = known.get(&id) else {
         return Some(Error::AbsentInRow {
             path: path(),
