@@ -163,3 +163,15 @@ pub fn peak_memory(pid: i32) -> u64 {
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kib.expect("VmHWM in kB") / 1024
 }
+
+/// The processor time that a process has used, in hundredths of a second.
+pub fn cpu_ticks(pid: i32) -> u64 {
+    let path = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    // The name of the program, in parentheses, may hold spaces: user and system time are 12th and 13th after it.
+    let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    ticks
+        .map(|field| field.parse::<u64>().expect("ticks"))
+        .sum()
+}

@@ -1,7 +1,6 @@
 //! Uploads: large ones, refused ones, cancelled ones, and that all or nothing of each is stored.
 
 use std::cell::RefCell;
-use std::fs;
 use std::thread;
 use std::time::{Instant, SystemTime};
 
@@ -16,8 +15,8 @@ use timedb_testkit::{Database, Identity, refused};
 use uuid::Uuid;
 
 use crate::support::{
-    backend_pid, hour, one, peak_memory, row_counts, run, try_update, try_upload, upload,
-    value_row, value_update, wait_until, wait_until_blocked,
+    backend_pid, cpu_ticks, hour, one, peak_memory, row_counts, run, try_update, try_upload,
+    upload, value_row, value_update, wait_until, wait_until_blocked,
 };
 
 const MILLION: usize = 1_000_000;
@@ -175,18 +174,6 @@ fn a_cancelled_upload_leaves_nothing_and_a_session_that_goes_on() {
     upload(&mut client, &json!([value_row("large", hour(0), 1)]));
     // The premise: what was cancelled could have been stored.
     run(&mut client, "SELECT timedb.upload(now(), rows) FROM large");
-}
-
-/// The processor time that a process has used, in hundredths of a second.
-fn cpu_ticks(pid: i32) -> u64 {
-    let path = format!("/proc/{pid}/stat");
-    let stat = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    // The name of the program, in parentheses, may hold spaces: user and system time are 12th and 13th after it.
-    let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    ticks
-        .map(|field| field.parse::<u64>().expect("ticks"))
-        .sum()
 }
 
 #[test]
