@@ -94,8 +94,11 @@ fn calls() -> Vec<String> {
     [
         "upload(now(), '[]')".to_owned(),
         "upload_points(now(), '{}', '{}', '{}')".to_owned(),
+        "upload_arrow(now(), '')".to_owned(),
         "update('[]')".to_owned(),
+        "compact()".to_owned(),
         "read()".to_owned(),
+        "read_arrow()".to_owned(),
         "create_series('a')".to_owned(),
         "list_series()".to_owned(),
         format!("create_user('{id}', 'carol@tenant-a.com')"),
@@ -139,8 +142,11 @@ fn without_a_login_the_key_is_what_is_missing_whatever_the_arguments() {
     let calls = [
         "upload(NULL, NULL)",
         "upload_points(NULL, NULL, NULL, NULL)",
+        "upload_arrow(NULL, NULL)",
         "update(NULL)",
+        "compact('{NULL}', '-1 day')",
         "read(mode => 'no such mode')",
+        "read_arrow(mode => 'no such mode')",
         "create_series(NULL)",
         "create_series('')",
         "create_series('a', labels => '[]')",
@@ -160,12 +166,26 @@ fn without_a_login_the_key_is_what_is_missing_whatever_the_arguments() {
 #[test]
 fn without_a_login_tables_and_views_are_empty_and_nobody_is_nobody() {
     let database = Database::fresh("nobody sees nothing");
-    two_with_values(&database);
+    let (alice, _) = two_with_values(&database);
     let stored: i64 = one(&mut database.admin(), "SELECT count(*) FROM timedb.values");
     assert_eq!(stored, 2, "the premise: there is something to see");
+    let mut client = database.authenticated(&alice);
+    upload(&mut client, &json!([value_row("temperature", hour(1), 21)]));
+    run(&mut client, "SELECT timedb.compact(older_than => '0')");
+    let packed: i64 = one(&mut database.admin(), "SELECT count(*) FROM timedb.packs");
+    assert_eq!(packed, 1, "the premise: there is a pack to see");
     let mut app = database.login("app");
     assert_ordinary(&mut app);
-    for relation in ["series", "runs", "values", "current_values", "whoami()"] {
+    let relations = [
+        "series",
+        "runs",
+        "values",
+        "packs",
+        "current_values",
+        "versions",
+        "whoami()",
+    ];
+    for relation in relations {
         let seen: i64 = one(&mut app, &format!("SELECT count(*) FROM timedb.{relation}"));
         assert_eq!(seen, 0, "{relation}");
     }
@@ -270,12 +290,14 @@ fn a_key_of_too_low_a_scope_is_refused_with_the_scope_it_needs() {
     };
     let (reads, rest): (Vec<String>, Vec<String>) = calls()
         .into_iter()
-        .partition(|call| call.contains(".read(") || call.contains("list_series"));
-    assert_eq!(reads.len(), 2);
+        .partition(|call| call.contains(".read") || call.contains("list_series"));
+    assert_eq!(reads.len(), 3);
     let (writes, manages): (Vec<String>, Vec<String>) = rest.into_iter().partition(|call| {
-        call.contains("upload") || call.contains("update") || call.contains("series")
+        ["upload", "update", "series", "compact"]
+            .iter()
+            .any(|verb| call.contains(verb))
     });
-    assert_eq!((writes.len(), manages.len()), (4, 8));
+    assert_eq!((writes.len(), manages.len()), (6, 8));
 
     let mut client = database.authenticated(&reader);
     assert_refused(&mut client, writes.into_iter().map(needs("write")));

@@ -1,5 +1,5 @@
 //! Reads against a naive model: random uploads and updates go to the server and into `model`, which says in the plainest
-//! way what design.md §4.1 says; then every kind of read must answer the same rows in the same order.
+//! way what design.md §4.1 says and knows nothing of packs, though now and then some of the server's series are compacted; then every kind of read must answer the same rows in the same order.
 
 mod model;
 mod random;
@@ -71,6 +71,7 @@ impl Play {
         match step {
             Step::Upload { by, known, rows } => self.upload(*by, *known, rows),
             Step::Update { by, changes } => self.update(*by, changes),
+            Step::Compact { by, series } => self.compact(*by, series),
         }
     }
 
@@ -175,6 +176,14 @@ impl Play {
         Ok(())
     }
 
+    fn compact(&mut self, by: usize, series: &Option<Vec<usize>>) -> Result<(), TestCaseError> {
+        let series = self.ids(series);
+        let sql = "SELECT remaining FROM timedb.compact($1, '0')";
+        let row = self.people[by].query_one(sql, &[&series]);
+        prop_assert_eq!(row.expect("it is compacted").get::<_, i64>(0), 0);
+        Ok(())
+    }
+
     fn change_json(&self, change: &Change) -> Value {
         let run = &self.world.runs[change.run.index(self.world.runs.len())];
         let series = &self.world.series[change.series];
@@ -198,11 +207,15 @@ impl Play {
         json
     }
 
-    fn query(&self, question: &Question, mode: Mode, all_versions: bool) -> Query {
+    fn ids(&self, places: &Option<Vec<usize>>) -> Option<Vec<Uuid>> {
         let id = |place: &usize| match self.world.series.get(*place) {
             Some(series) => series.id,
             None => self.foreign,
         };
+        Some(places.as_ref()?.iter().map(id).collect())
+    }
+
+    fn query(&self, question: &Question, mode: Mode, all_versions: bool) -> Query {
         Query {
             start_valid: question.start_valid.map(random::quarter),
             end_valid: question.end_valid.map(random::quarter),
@@ -211,10 +224,7 @@ impl Play {
             mode,
             all_versions,
             series_keys: question.series_keys.clone(),
-            series_ids: question
-                .series_ids
-                .as_ref()
-                .map(|places| places.iter().map(id).collect()),
+            series_ids: self.ids(&question.series_ids),
             as_of: self.world.moment(question.as_of.as_ref()),
         }
     }
@@ -242,7 +252,7 @@ impl Play {
 
         let merged = "SELECT m.series_id, u.valid_time, u.valid_time_end, u.value \
                       FROM (SELECT v.series_id, timedb.merge_points(v.points, v.known_time, v.change_time, v.run_id) \
-                            FROM timedb.values v GROUP BY v.series_id) AS m (series_id, points), \
+                            FROM timedb.versions v GROUP BY v.series_id) AS m (series_id, points), \
                            timedb.unnest_points(m.points) WITH ORDINALITY AS u \
                       ORDER BY m.series_id, u.ordinality";
         let rows = self.people[1].query(merged, &[]).expect("the aggregate");
@@ -349,6 +359,13 @@ fn every_read_of_random_uploads_and_updates_answers_what_the_model_says() {
     assert!(
         shown.take() > CASES as usize * 5,
         "the premise: there was much to read"
+    );
+    let sql = "SELECT count(*) > $1 AND count(*) > count(DISTINCT p.pack_id) FROM timedb.packs p, \
+                 timedb.unnest_pack(p.versions)";
+    let packed = database.admin().query_one(sql, &[&i64::from(CASES)]);
+    assert!(
+        packed.expect("packs").get::<_, bool>(0),
+        "the premise: there were packs of several versions"
     );
 }
 

@@ -68,6 +68,11 @@ pub enum Step {
         by: usize,
         changes: Vec<Change>,
     },
+    /// None is every series.
+    Compact {
+        by: usize,
+        series: Option<Vec<usize>>,
+    },
 }
 
 /// A moment relative to something that happened.
@@ -146,14 +151,16 @@ fn step() -> impl Strategy<Value = Step> {
         .prop_map(|(by, known, rows)| Step::Upload { by, known, rows });
     let update = (0..2usize, prop::collection::vec(change(), 1..5))
         .prop_map(|(by, changes)| Step::Update { by, changes });
-    prop_oneof![1 => upload, 2 => update]
+    let series = prop::option::of(prop::collection::vec(0..SERIES.len() + 1, 1..4));
+    let compact = (0..2usize, series).prop_map(|(by, series)| Step::Compact { by, series });
+    prop_oneof![2 => upload, 4 => update, 1 => compact]
 }
 
 /// An upload first: before it there is nothing to update.
 pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     let first = (known(), prop::collection::vec(row(), 1..12))
         .prop_map(|(known, rows)| Step::Upload { by: 0, known, rows });
-    (first, prop::collection::vec(step(), 0..12)).prop_map(|(first, mut steps)| {
+    (first, prop::collection::vec(step(), 0..14)).prop_map(|(first, mut steps)| {
         steps.insert(0, first);
         steps
     })
