@@ -9,6 +9,7 @@ mod read_model;
 mod readme;
 mod script;
 mod session;
+mod span;
 mod support;
 mod types;
 mod update;
