@@ -1,5 +1,5 @@
-//! `timedb.points` over the wire: its binary form comes back as it went, and bytes or text that are damaged are refused
-//! with the server unharmed.
+//! `timedb.points` and `timedb.pack` over the wire: their binary forms come back as they went, and bytes or text that are
+//! damaged are refused with the server unharmed.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -7,7 +7,9 @@ use std::io::{Read, Write};
 use postgres::Client;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use timedb_testkit::{Database, LOG};
+use timedb_core::points::{Point, Points, pack};
+use timedb_core::time::Time;
+use timedb_testkit::{Database, LOG, refused};
 
 use crate::support::{one, run};
 
@@ -50,6 +52,13 @@ fn copy_out(client: &mut Client, table: &str) -> Vec<u8> {
         .read_to_end(&mut bytes)
         .expect("it reads");
     bytes
+}
+
+/// The text of each value of a column.
+fn texts(client: &mut Client, sql: &str) -> Vec<String> {
+    let rows = client.query(sql, &[]);
+    let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 fn copy_in(client: &mut Client, table: &str, bytes: &[u8]) -> Result<u64, postgres::Error> {
@@ -233,11 +242,15 @@ fn damaged_bytes_are_refused_or_are_other_points_and_never_end_the_server() {
                 prop_assert_eq!(error.code().map(|code| code.code()), Some("22P03"));
                 **refusals += 1;
             }
-            // Packing is canonical: what is accepted is what packing would have written.
+            // Values can be said in several ways. Packing is canonical: what was accepted is stored, and sent, in the one
+            // way that packing would have written.
             Ok(_) => {
-                prop_assert_eq!(copy_out(client, "back"), copy_file(&[&damaged]));
+                let sent = copy_out(client, "back");
                 run(client, "TRUNCATE again; INSERT INTO again SELECT points::text::timedb.points FROM back");
-                prop_assert_eq!(copy_out(client, "again"), copy_file(&[&damaged]));
+                prop_assert_eq!(&copy_out(client, "again"), &sent);
+                run(client, "TRUNCATE again");
+                copy_in(client, "again", &sent).expect("what was sent is taken");
+                prop_assert_eq!(copy_out(client, "again"), sent);
             }
         }
         Ok(())
@@ -310,4 +323,157 @@ fn an_ordinary_role_casts_any_text_to_points_and_points_to_text() {
             assert_eq!(row.get::<_, &str>(0), shape);
         }
     }
+}
+
+/// Long and smooth: what pays to be stored in the encoding that no client may send.
+fn smooth(number: i64) -> f64 {
+    (1000.0 * (number as f64 / 500.0).sin()).round() / 1000.0
+}
+
+/// Its decoder is no place for hostile bytes.
+#[test]
+fn points_in_the_encoding_of_the_store_are_refused_and_never_sent() {
+    const COUNT: i64 = 4000;
+    let point = |number: i64| Point {
+        start: Time::from_micros(number * 3_600_000_000).expect("a time"),
+        end: None,
+        value: Some(smooth(number)),
+    };
+    let points: Vec<Point> = (0..COUNT).map(point).collect();
+    let packed = pack(&points).expect("they are in order");
+    assert!(Points::read(&packed).is_ok());
+    assert!(
+        Points::read_from_client(&packed).is_err(),
+        "the premise: another encoding"
+    );
+
+    let database = Database::fresh("the encoding of the store");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    run(&mut client, "CREATE TEMP TABLE back (points timedb.points)");
+    let server = Server::now(&mut client);
+    refused(copy_in(&mut client, "back", &copy_file(&[&packed])))
+        .code("22P03")
+        .message_contains("no client sends this encoding of values");
+
+    let values: Vec<f64> = (0..COUNT).map(smooth).collect();
+    let sql = "SELECT timedb.upload_points(now(), array_fill('smooth'::text, ARRAY[cardinality($1::float8[])]), \
+                 ARRAY(SELECT '2000-01-01Z'::timestamptz + n * interval '1 hour' FROM generate_series(0, cardinality($1) - 1) n), $1)";
+    client.execute(sql, &[&values]).expect("an upload");
+    let stored: i32 = one(
+        &mut client,
+        "SELECT octet_length(timedb.points_send(points)) - pg_column_size(points) FROM timedb.values",
+    );
+    assert!(
+        stored > 100,
+        "the premise: stored in fewer bytes than it is sent in, by {stored}"
+    );
+    let sent = copy_out(&mut client, "(SELECT points FROM timedb.values)");
+    assert_eq!(copy_in(&mut client, "back", &sent).expect("COPY FROM"), 1);
+    let told = texts(&mut client, "SELECT points::text FROM timedb.values");
+    assert_eq!(texts(&mut client, "SELECT points::text FROM back"), told);
+    let values_back: Vec<f64> = one(
+        &mut client,
+        "SELECT array_agg(value ORDER BY valid_time) FROM back, timedb.unnest_points(points)",
+    );
+    assert_eq!(values_back, values);
+    server.assert_unharmed(&mut client);
+}
+
+const PACKS: [&str; 3] = [
+    "[]",
+    r#"[{"run_id":"018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4b","known_time":"2025-01-01T00:00:00Z","change_time":"2025-01-01T00:00:00.000001Z","changed_by":"alice@tenant-a.com","points":{"start":"2025-01-01T00:00:00Z","values":[20.0]}}]"#,
+    concat!(
+        r#"[{"run_id":"018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4b","known_time":"2025-01-01T00:00:00Z","change_time":"2025-01-01T00:00:00Z","changed_by":"a","points":{"start":"2025-01-01T00:00:00Z","step":"PT1H","values":[null,"NaN:7ff8000000000001",-0.0]}},"#,
+        "\n ",
+        r#"{"run_id":"00000000-0000-0000-0000-000000000000","known_time":"2024-01-01T00:00:00Z","change_time":"2025-01-02T00:00:00Z","changed_by":"ä","annotation":"\"two\"\nlines","tags":["b","{a}"],"points":{"times":["2025-01-01T00:00:00Z","2025-01-01T00:00:00Z"],"ends":[null,"2025-01-02T00:00:00Z"],"values":[1.0,2.0]}}]"#
+    ),
+];
+
+fn with_packs(database: &Database) -> Client {
+    let mut client = database.login("app");
+    run(
+        &mut client,
+        "CREATE TEMP TABLE sent (pack timedb.pack); CREATE TEMP TABLE back (LIKE sent)",
+    );
+    client
+}
+
+#[test]
+fn packs_come_back_as_they_went_as_text_and_as_bytes() {
+    let database = Database::fresh("packs round trip");
+    let mut client = with_packs(&database);
+    for pack in PACKS {
+        run(
+            &mut client,
+            &format!("INSERT INTO sent VALUES ({})", quoted(pack)),
+        );
+    }
+    assert_eq!(texts(&mut client, "SELECT pack::text FROM sent"), PACKS);
+    let sent = copy_out(&mut client, "sent");
+    assert_eq!(copy_in(&mut client, "back", &sent).expect("COPY FROM"), 3);
+    assert_eq!(copy_out(&mut client, "back"), sent);
+    assert_eq!(texts(&mut client, "SELECT pack::text FROM back"), PACKS);
+    let versions = texts(
+        &mut client,
+        "SELECT concat_ws('|', known_time AT TIME ZONE 'UTC', changed_by, annotation, tags, points) \
+         FROM back, timedb.unnest_pack(pack) OFFSET 2",
+    );
+    assert_eq!(
+        versions,
+        ["2024-01-01 00:00:00|ä|\"two\"\nlines|{b,\"{a}\"}|\
+          {\"times\":[\"2025-01-01T00:00:00Z\",\"2025-01-01T00:00:00Z\"],\"ends\":[null,\"2025-01-02T00:00:00Z\"],\"values\":[1.0,2.0]}"]
+    );
+}
+
+#[test]
+fn a_damaged_pack_is_refused_or_is_another_pack_and_never_ends_the_server() {
+    let database = Database::fresh("damaged packs");
+    let mut client = with_packs(&database);
+    let server = Server::now(&mut client);
+    let input = (
+        prop::sample::select(&PACKS[..]),
+        prop::collection::vec(damage(), 1..3),
+        any::<bool>(),
+    );
+    let mut refusals = 0;
+    let client_cell = std::cell::RefCell::new((&mut client, &mut refusals));
+    let outcome = TestRunner::new(cases(800)).run(&input, |(text, damages, as_bytes)| {
+        let (client, refusals) = &mut *client_cell.borrow_mut();
+        let undamaged = text.as_bytes().to_vec();
+        let damaged = damages
+            .iter()
+            .fold(undamaged, |bytes, damage| match bytes.is_empty() {
+                true => bytes,
+                false => damage.done_to(&bytes),
+            });
+        run(client, "TRUNCATE back");
+        let taken = if as_bytes {
+            copy_in(client, "back", &copy_file(&[&damaged])).map(drop)
+        } else {
+            let text = String::from_utf8_lossy(&damaged).replace('\0', " ");
+            client.batch_execute(&format!("INSERT INTO back VALUES ({})", quoted(&text)))
+        };
+        match taken {
+            Err(error) => {
+                let code = error.code().map(|code| code.code().to_owned());
+                prop_assert_eq!(code.as_deref(), Some("22P02"), "{}: {:?}", text, error);
+                **refusals += 1;
+            }
+            Ok(()) => {
+                let told: String = one(client, "SELECT pack::text FROM back");
+                run(
+                    client,
+                    "SELECT count(*) FROM back, timedb.unnest_pack(pack)",
+                );
+                let again = format!("TRUNCATE back; INSERT INTO back VALUES ({})", quoted(&told));
+                run(client, &again);
+                prop_assert_eq!(one::<String>(client, "SELECT pack::text FROM back"), told);
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    assert!(refusals > 250, "the premise: most damage shows, {refusals}");
+    server.assert_unharmed(&mut client);
 }
