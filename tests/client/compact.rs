@@ -425,6 +425,44 @@ fn more_rows_than_are_packed_at_once_are_packed_in_one_call() {
     assert_eq!(answer(&mut client, window).0, 72);
 }
 
+/// The rows are copied by hand: so many uploads would take minutes.
+#[test]
+fn a_call_does_a_bounded_share_and_says_how_many_rows_remain() {
+    const SHARE: i64 = 200_000;
+    const OF_EACH: i64 = 90_000;
+    const ROWS: i64 = 3 * OF_EACH;
+    let database = Database::fresh("compact hundreds of thousands");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    for key in ["a", "b", "c"] {
+        upload_singles(&mut client, key, 1);
+    }
+    let copy = format!(
+        "INSERT INTO timedb.values \
+         SELECT tenant_id, series_id, gen_random_uuid(), change_time, part, span, known_time, valid_from, valid_to, points, \
+                changed_by, annotation, tags \
+         FROM timedb.values, generate_series(2, {OF_EACH})"
+    );
+    run(&mut database.admin(), &copy);
+    let count = "SELECT count(*) FROM timedb.versions";
+    assert_eq!(one::<i64>(&mut client, count), ROWS);
+    let first = compact(&mut client);
+    assert!(
+        (SHARE..ROWS).contains(&first.versions),
+        "the premise: more than a call does, {first:?}"
+    );
+    assert_eq!((first.series, first.remaining), (3, ROWS - first.versions));
+    assert_eq!(stored(&mut client).0, first.remaining);
+    let second = compact(&mut client);
+    assert_eq!(
+        (second.series, second.versions, second.remaining),
+        (1, first.remaining, 0)
+    );
+    assert_eq!(stored(&mut client).0, 0);
+    assert_eq!(one::<i64>(&mut client, count), ROWS);
+    assert_eq!(compact(&mut client), Compacted::default());
+}
+
 /// A value moves a few times at most, and there are never many packs.
 #[test]
 fn packs_stay_few_and_are_not_packed_again_and_again_however_often_it_is_called() {
