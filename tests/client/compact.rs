@@ -463,6 +463,30 @@ fn a_call_does_a_bounded_share_and_says_how_many_rows_remain() {
     assert_eq!(compact(&mut client), Compacted::default());
 }
 
+/// What is said beside the points counts too: a window would have to read all of it.
+#[test]
+fn long_annotations_do_not_make_a_pack_that_is_slow_to_open() {
+    const VALUES: i64 = 2000;
+    const MEBIBYTE: i32 = 1 << 20;
+    let database = Database::fresh("compact long annotations");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    upload_singles(&mut client, "noted", VALUES);
+    run(
+        &mut client,
+        "SELECT count(*) FROM timedb.update((SELECT json_agg(json_build_object('run_id', run_id, 'series_id', series_id, \
+           'valid_time', valid_from::timestamp, 'annotation', repeat(md5(run_id::text), 300))) FROM timedb.versions))",
+    );
+    let compacted = compact(&mut client);
+    assert!(
+        compacted.bytes_after <= 2 * compacted.bytes_before,
+        "{compacted:?}"
+    );
+    let largest = "SELECT coalesce(max(pg_column_size(versions)), 0) FROM timedb.packs";
+    let largest: i32 = one(&mut client, largest);
+    assert!(largest <= 4 * MEBIBYTE, "a pack of {largest} bytes");
+}
+
 /// A value moves a few times at most, and there are never many packs.
 #[test]
 fn packs_stay_few_and_are_not_packed_again_and_again_however_often_it_is_called() {
