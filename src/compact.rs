@@ -24,6 +24,11 @@ use uuid::Uuid;
 
 /// A row larger than this gains nothing: what it says beside its points is little to them.
 const LARGE_ROW_BYTES: i32 = 16 << 10;
+/// Nor does a row that says much beside its points: whoever reads a pack would have to read all that is said in it.
+const LONG_ANNOTATION: i32 = 1000;
+const MANY_TAGS: i32 = 10;
+/// The most bytes of annotations and tags in a pack.
+const TEXT_IN_A_PACK: usize = 1 << 20;
 /// What a pack is filled up to. A window that needs one value of it decodes all of them, in a fraction of a millisecond.
 const POINTS_IN_A_PACK: usize = 32_768;
 /// A pack that is emptier may be packed once more, with versions of about as many points: so a value moves a few times at
@@ -38,21 +43,23 @@ const NOTICE_EVERY: Duration = Duration::from_secs(5);
 statements! {
     CUTOFF(INTERVALOID) = c"SELECT clock_timestamp() - coalesce($1, interval '1 day')";
     /// Rows that have company: one alone would be no smaller as a pack.
-    WORK(UUIDOID, UUIDARRAYOID, TIMESTAMPTZOID, INT4OID) =
+    WORK(UUIDOID, UUIDARRAYOID, TIMESTAMPTZOID, INT4OID, INT4OID, INT4OID) =
         c"SELECT v.series_id, count(*)
           FROM timedb.values v
           WHERE v.tenant_id = $1 AND ($2 IS NULL OR v.series_id = ANY ($2)) AND v.change_time < $3
-            AND pg_column_size(v.points) <= $4
+            AND pg_column_size(v.points) <= $4 AND coalesce(octet_length(v.annotation), 0) <= $5
+            AND coalesce(cardinality(v.tags), 0) <= $6
           GROUP BY v.series_id
           HAVING count(*) > 1
           ORDER BY v.series_id";
-    TAKE_ROWS(UUIDOID, UUIDOID, TIMESTAMPTZOID, INT4OID, INT8OID) =
+    TAKE_ROWS(UUIDOID, UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, INT4OID, INT8OID) =
         c"WITH chosen AS MATERIALIZED (
             SELECT v.ctid AS place
             FROM timedb.values v
             WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.change_time < $3 AND pg_column_size(v.points) <= $4
+              AND coalesce(octet_length(v.annotation), 0) <= $5 AND coalesce(cardinality(v.tags), 0) <= $6
             ORDER BY v.span, v.valid_from
-            LIMIT $5)
+            LIMIT $7)
           DELETE FROM timedb.values v
           USING chosen c
           WHERE v.tenant_id = $1 AND v.ctid = c.place
@@ -145,6 +152,8 @@ fn work(tenant: Uuid, series_ids: Cell, cutoff: i64) -> Result<Vec<Work>> {
         series_ids,
         cell::micros(cutoff),
         LARGE_ROW_BYTES.into_datum(),
+        LONG_ANNOTATION.into_datum(),
+        MANY_TAGS.into_datum(),
     ];
     statement::write(&WORK, &arguments, |row| {
         let work = || {
@@ -206,6 +215,8 @@ fn take_rows(tenant: Uuid, series: Uuid, cutoff: i64, tally: &mut Tally) -> Resu
         cell::uuid(series),
         cell::micros(cutoff),
         LARGE_ROW_BYTES.into_datum(),
+        LONG_ANNOTATION.into_datum(),
+        MANY_TAGS.into_datum(),
         ROWS_AT_ONCE.into_datum(),
     ];
     statement::write(&TAKE_ROWS, &arguments, |row| {
@@ -322,14 +333,17 @@ struct NewPacks {
 impl NewPacks {
     /// Adds versions that are in the order of time, in as many packs as they fill.
     fn add(&mut self, versions: &[NewVersion]) -> Result<()> {
-        let mut points = 0;
+        let (mut points, mut text) = (0, 0);
         let mut from = 0;
         for (place, version) in versions.iter().enumerate() {
-            if points > 0 && points + version.points.len() > POINTS_IN_A_PACK {
+            let more = (version.points.len(), text_bytes(version));
+            let is_full = points + more.0 > POINTS_IN_A_PACK || text + more.1 > TEXT_IN_A_PACK;
+            if place > from && is_full {
                 self.add_pack(&versions[from..place], points)?;
-                (from, points) = (place, 0);
+                (from, points, text) = (place, 0, 0);
             }
-            points += version.points.len();
+            points += more.0;
+            text += more.1;
         }
         self.add_pack(&versions[from..], points)
     }
@@ -387,6 +401,11 @@ impl NewPacks {
         })
         .map(drop)
     }
+}
+
+fn text_bytes(version: &NewVersion) -> usize {
+    let tags = version.tags.iter().flatten();
+    version.annotation.map_or(0, str::len) + tags.map(|tag| tag.len()).sum::<usize>()
 }
 
 /// Says now and then how far a long call has come.

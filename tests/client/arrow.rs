@@ -529,7 +529,7 @@ fn what_upload_arrow_refuses_is_named_and_nothing_of_it_stays() {
     let cases: Vec<(Vec<u8>, &str, String)> = vec![
         (Vec::new(), "22023", no_stream("it is empty")),
         (b"not a stream".to_vec(), "22023", no_stream("a message does not begin as one")),
-        (file(), "22023", no_stream("it is an Arrow file, which is another format")),
+        (file(), "22023", no_stream("it is an Arrow file, where a stream is expected")),
         (good[..good.len() / 2].to_vec(), "22023", no_stream("it is cut off")),
         ([&good[..], &[0]].concat(), "22023", no_stream("it goes on after its end")),
         (

@@ -439,7 +439,7 @@ fn a_call_does_a_bounded_share_and_says_how_many_rows_remain() {
     }
     let copy = format!(
         "INSERT INTO timedb.values \
-         SELECT tenant_id, series_id, gen_random_uuid(), change_time, part, span, known_time, valid_from, valid_to, points, \
+         SELECT tenant_id, series_id, gen_random_uuid(), change_time, known_time, valid_from, valid_to, part, span, points, \
                 changed_by, annotation, tags \
          FROM timedb.values, generate_series(2, {OF_EACH})"
     );

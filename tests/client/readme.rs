@@ -12,7 +12,7 @@ use timedb_testkit::{Database, Project};
 /// Fewer would mean that the blocks are no longer found.
 const FEWEST_BLOCKS: usize = 10;
 /// Other names would be blocks that look like SQL and are not run.
-const LANGUAGES: [&str; 4] = ["sql", "text", "sh", "ini"];
+const LANGUAGES: [&str; 5] = ["sql", "text", "sh", "ini", "python"];
 const FENCE: &str = "```";
 
 #[test]

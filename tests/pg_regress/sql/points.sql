@@ -62,12 +62,12 @@ SELECT points FROM received;
 
 -- Its bytes: version, flags, count, start, value. Whatever packing never writes is refused.
 CREATE TEMP TABLE bytes (bytes bytea);
-INSERT INTO bytes VALUES ('\x0100010000000000000000000000000000f03f');
+INSERT INTO bytes VALUES ('\x01000100000000000000f03f');
 \copy bytes TO PROGRAM 'cat > "$FILE"' WITH (FORMAT binary)
 \copy received FROM PROGRAM 'cat "$FILE"' WITH (FORMAT binary)
 SELECT points FROM received OFFSET 4;
 -- Truncated.
-UPDATE bytes SET bytes = substr(bytes, 1, 18);
+UPDATE bytes SET bytes = substr(bytes, 1, 10);
 \copy bytes TO PROGRAM 'cat > "$FILE"' WITH (FORMAT binary)
 \copy received FROM PROGRAM 'cat "$FILE"' WITH (FORMAT binary)
 -- From here on the SQLSTATE instead of the message.
@@ -83,31 +83,31 @@ UPDATE bytes SET bytes = '\x0200010000000000000000000000000000f03f';
 \copy bytes TO PROGRAM 'cat > "$FILE"' WITH (FORMAT binary)
 \copy received FROM PROGRAM 'cat "$FILE"' WITH (FORMAT binary)
 -- An encoding of values that is not known.
-UPDATE bytes SET bytes = '\x0110010000000000000000000000000000f03f';
+UPDATE bytes SET bytes = '\x01300100000000000000f03f';
 \copy bytes TO PROGRAM 'cat > "$FILE"' WITH (FORMAT binary)
 \copy received FROM PROGRAM 'cat "$FILE"' WITH (FORMAT binary)
 -- A kind of ends that is not known.
-UPDATE bytes SET bytes = '\x0106010000000000000000000000000000f03f';
+UPDATE bytes SET bytes = '\x01060100000000000000f03f';
 \copy bytes TO PROGRAM 'cat > "$FILE"' WITH (FORMAT binary)
 \copy received FROM PROGRAM 'cat "$FILE"' WITH (FORMAT binary)
 -- A byte too many.
-UPDATE bytes SET bytes = '\x0100010000000000000000000000000000f03f00';
+UPDATE bytes SET bytes = '\x01000100000000000000f03f00';
 \copy bytes TO PROGRAM 'cat > "$FILE"' WITH (FORMAT binary)
 \copy received FROM PROGRAM 'cat "$FILE"' WITH (FORMAT binary)
 -- A null that is announced and not marked.
-UPDATE bytes SET bytes = '\x010801000000000000000000000000000000f03f';
+UPDATE bytes SET bytes = '\x0108010000000000000000f03f';
 \copy bytes TO PROGRAM 'cat > "$FILE"' WITH (FORMAT binary)
 \copy received FROM PROGRAM 'cat "$FILE"' WITH (FORMAT binary)
 -- Times that do not ascend.
-UPDATE bytes SET bytes = '\x010002000000000000000000000000000000f03f000000000000f03f';
+UPDATE bytes SET bytes = '\x0100020000000000000000f03f000000000000f03f';
 \copy bytes TO PROGRAM 'cat > "$FILE"' WITH (FORMAT binary)
 \copy received FROM PROGRAM 'cat "$FILE"' WITH (FORMAT binary)
 -- A count of 2^40, which the bytes do not hold.
-UPDATE bytes SET bytes = '\x0100808080808020000000000000000001000000000000f03f';
+UPDATE bytes SET bytes = '\x01008080808080200001000000000000f03f';
 \copy bytes TO PROGRAM 'cat > "$FILE"' WITH (FORMAT binary)
 \copy received FROM PROGRAM 'cat "$FILE"' WITH (FORMAT binary)
--- Infinity, which is no time of a point.
-UPDATE bytes SET bytes = '\x010001ffffffffffffff7f000000000000f03f';
+-- A start beyond the year 9999.
+UPDATE bytes SET bytes = '\x0100018080d194b574000000000000f03f';
 \copy bytes TO PROGRAM 'cat > "$FILE"' WITH (FORMAT binary)
 \copy received FROM PROGRAM 'cat "$FILE"' WITH (FORMAT binary)
 \set VERBOSITY default
