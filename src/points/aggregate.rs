@@ -52,8 +52,12 @@ fn _merge_points_step(
         let so_far = state.get_or_insert_with(State::default);
         pg_sys::MemoryContextSwitchTo(before);
         if let Some(entry) = entry {
-            so_far.points += entry.points.read()?.len();
-            so_far.entries.push(entry);
+            let points = entry.points.read()?.len();
+            so_far.points += points;
+            // Of those without a value one says all: that there were some. Any number of them may come.
+            if points > 0 || so_far.entries.is_empty() {
+                so_far.entries.push(entry);
+            }
         }
         if so_far.points > MOST_MERGED {
             let reason = format!("are more than {MOST_MERGED} in all");
