@@ -122,9 +122,10 @@ fn array(
         .unzip();
     let mut dimension = [values.len() as i32];
     let mut lower_bound = [1];
-    // SAFETY: values and nulls have as many elements as the dimension says, of the type described; Postgres copies them.
+    // SAFETY: values and nulls have as many elements as the dimension says, of the type described; Postgres copies them. Those
+    // that are pointers were palloc'd for this, and a read may make such arrays by the million before anybody else frees them.
     let array = unsafe {
-        pg_sys::construct_md_array(
+        let array = pg_sys::construct_md_array(
             values.as_mut_ptr(),
             nulls.as_mut_ptr(),
             if values.is_empty() { 0 } else { 1 },
@@ -134,7 +135,12 @@ fn array(
             length,
             by_value,
             alignment as std::ffi::c_char,
-        )
+        );
+        if !by_value {
+            let made = values.iter().zip(&nulls).filter(|(_, is_null)| !**is_null);
+            made.for_each(|(value, _)| pg_sys::pfree(value.cast_mut_ptr()));
+        }
+        array
     };
     Some(pg_sys::Datum::from(array))
 }
