@@ -1,6 +1,7 @@
 //! The versions of one series, wherever they are stored, ready to be merged; and their values, which are decoded only
 //! once something of a version is shown.
 
+use crate::cancel::answer_cancel;
 use crate::cell;
 use crate::error::{Error, Result};
 use crate::fetch::{Remark, StoredRow, Texts, Windows};
@@ -69,6 +70,7 @@ impl<'a> Opened<'a> {
             opened.add_row(row, points)?;
         }
         for (number, pack) in packs.iter().enumerate() {
+            answer_cancel();
             let from = opened.versions.len();
             for version in pack.versions() {
                 if is_within(version, windows) {
