@@ -209,6 +209,10 @@ FROM routines r
 WHERE r.proowner NOT IN (
   'timedb_api'::regrole, 'timedb_auth'::regrole, 'timedb_operator'::regrole, 'timedb_compactor'::regrole)
 UNION ALL
+SELECT 'compact alone runs as the role that may delete', r.name, format('owned by %s', r.proowner::regrole)
+FROM routines r
+WHERE (r.proowner = 'timedb_compactor'::regrole) <> (r.proname = 'compact')
+UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
 FROM routines r
 WHERE r.prosecdef AND NOT coalesce(r.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp']
