@@ -60,6 +60,34 @@ fn t17_what_is_added_later_without_its_guards_is_reported() {
             "nothing more is granted on tables",
         ),
         (
+            "ALTER TABLE timedb.packs NO FORCE ROW LEVEL SECURITY",
+            "row-level security is enabled and forced",
+        ),
+        (
+            "ALTER POLICY packs_compact ON timedb.packs USING (true)",
+            "policies are the standard ones",
+        ),
+        (
+            "ALTER POLICY values_compact ON timedb.values TO timedb_compactor, timedb_api",
+            "policies are the standard ones",
+        ),
+        (
+            "GRANT DELETE ON timedb.packs TO timedb_api",
+            "nothing more is granted on tables",
+        ),
+        (
+            "GRANT EXECUTE ON FUNCTION timedb._pack_of_bytes(bytea) TO timedb_user",
+            "nothing more is granted on functions",
+        ),
+        (
+            "ALTER FUNCTION timedb.update OWNER TO timedb_compactor",
+            "compact alone runs as the role that may delete",
+        ),
+        (
+            "GRANT timedb_compactor TO app",
+            "owning roles have no members",
+        ),
+        (
             "GRANT SELECT (key_hash) ON timedb.api_keys TO timedb_user",
             "nothing more is granted on tables",
         ),
@@ -194,11 +222,11 @@ fn t22_no_function_runs_as_a_superuser_or_as_an_owner_of_tables() {
         "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_roles r ON r.oid = proowner \
          WHERE pronamespace = 'timedb'::regnamespace AND (rolsuper OR rolbypassrls \
            OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = p.pronamespace) \
-           OR rolname NOT IN ('timedb_api', 'timedb_auth', 'timedb_operator'))",
+           OR rolname NOT IN ('timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor'))",
     );
     assert_none(
         &mut app,
-        "SELECT r.rolname::text FROM pg_roles r WHERE rolname ~ '^timedb_(owner|api|auth|operator|admin|user)$' \
+        "SELECT r.rolname::text FROM pg_roles r WHERE rolname ~ '^timedb_(owner|api|auth|operator|compactor|admin|user)$' \
            AND (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication \
              OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid) \
              OR rolname !~ 'admin|user' AND EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid))",
@@ -264,6 +292,7 @@ fn t28_what_is_the_operators_or_internal_is_refused_to_a_tenants_role() {
             "timedb._may('read')",
             "timedb._require_login()",
             "timedb._points_of_bytes('')",
+            "timedb._pack_of_bytes('')",
         ]
         .map(|call| format!("SELECT * FROM {call}")),
     );
@@ -286,7 +315,9 @@ fn t28_an_operator_manages_and_reads_no_data_and_no_hash() {
         "series",
         "runs",
         "values",
+        "packs",
         "current_values",
+        "versions",
         "users",
         "api_keys",
         "audit",
@@ -305,6 +336,9 @@ fn t28_an_operator_manages_and_reads_no_data_and_no_hash() {
             "timedb.list_series()",
             "timedb.upload(now(), '[]')",
             "timedb.update('[]')",
+            "timedb.read_arrow()",
+            "timedb.upload_arrow(now(), '')",
+            "timedb.compact()",
         ]
         .map(|call| format!("SELECT * FROM {call}")),
     );
@@ -327,6 +361,7 @@ fn t29_nobody_may_truncate_reference_or_put_triggers_on_a_table() {
         "timedb_api",
         "timedb_auth",
         "timedb_operator",
+        "timedb_compactor",
     ] {
         assert_none(
             &mut app,
@@ -347,6 +382,7 @@ fn t29_nobody_may_truncate_reference_or_put_triggers_on_a_table() {
         "42501",
         [
             "TRUNCATE timedb.values",
+            "TRUNCATE timedb.packs",
             "CREATE TABLE public.probe (t uuid, s uuid, FOREIGN KEY (t, s) REFERENCES timedb.series)",
             "CREATE TRIGGER t BEFORE INSERT ON timedb.values EXECUTE FUNCTION pg_temp.t()",
             "CREATE RULE r AS ON SELECT TO timedb.values DO INSTEAD SELECT 1",

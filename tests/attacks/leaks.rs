@@ -83,7 +83,9 @@ fn t43_a_plan_of_a_function_tells_nothing_of_what_it_reads() {
     let mut alice = stage.alice();
     for call in [
         "timedb.read()",
+        "timedb.read_arrow()",
         "timedb.list_series()",
+        "timedb.compact()",
         "timedb._series_values(gen_random_uuid())",
     ] {
         let plan = explain(
@@ -194,6 +196,7 @@ fn a_role_that_may_read_all_data_sees_no_tenants_row_and_no_hash() {
         "series",
         "runs",
         "values",
+        "packs",
         "users",
         "api_keys",
         "audit",

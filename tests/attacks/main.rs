@@ -4,6 +4,7 @@
 
 mod audit;
 mod bindings;
+mod bombs;
 mod catalog;
 mod credential;
 mod http;
@@ -13,6 +14,7 @@ mod leaks;
 mod life;
 mod names;
 mod others;
+mod packs;
 mod page;
 mod plans;
 mod random;
@@ -20,5 +22,6 @@ mod revocation;
 mod sessions;
 mod settings;
 mod sight;
+mod streams;
 mod support;
 mod writes;

@@ -21,13 +21,17 @@ const TRAPS: &str = "
       'unnest(uuid[]) RETURNS uuid', 'jsonb_typeof(jsonb) RETURNS text', 'octet_length(text) RETURNS int',
       'current_tenant() RETURNS uuid', '_may(text) RETURNS boolean', 'to_json(text[]) RETURNS json', 'upper(text) RETURNS text',
       'uuid_same(uuid, uuid) RETURNS boolean', 'bytea_same(bytea, bytea) RETURNS boolean',
-      'text_same(text, text) RETURNS boolean', 'time_after(timestamptz, timestamptz) RETURNS boolean'] LOOP
+      'text_same(text, text) RETURNS boolean', 'time_after(timestamptz, timestamptz) RETURNS boolean',
+      'time_minus(timestamptz, interval) RETURNS timestamptz', 'unnest_pack(timedb.pack) RETURNS uuid',
+      '_pack_of_bytes(bytea) RETURNS timedb.pack', 'pg_column_size(timedb.points) RETURNS int'] LOOP
       EXECUTE format('CREATE FUNCTION %s.%s %s', 'public', call, body);
     END LOOP;
     CREATE OPERATOR public.= (FUNCTION = public.uuid_same, LEFTARG = uuid, RIGHTARG = uuid);
     CREATE OPERATOR public.= (FUNCTION = public.bytea_same, LEFTARG = bytea, RIGHTARG = bytea);
     CREATE OPERATOR public.= (FUNCTION = public.text_same, LEFTARG = text, RIGHTARG = text);
     CREATE OPERATOR public.>= (FUNCTION = public.time_after, LEFTARG = timestamptz, RIGHTARG = timestamptz);
+    CREATE OPERATOR public.< (FUNCTION = public.time_after, LEFTARG = timestamptz, RIGHTARG = timestamptz);
+    CREATE OPERATOR public.- (FUNCTION = public.time_minus, LEFTARG = timestamptz, RIGHTARG = interval);
   END $setup$;
   SELECT pg_temp.setup();
   CREATE TYPE public.user_account AS (x int);
@@ -35,6 +39,7 @@ const TRAPS: &str = "
     description text, inserted_at timestamptz);
   CREATE TEMP TABLE runs (tenant_id uuid);
   CREATE TEMP TABLE \"values\" (tenant_id uuid);
+  CREATE TEMP TABLE packs (tenant_id uuid, series_id uuid, versions text);
   CREATE TEMP TABLE users (tenant_id uuid, user_id uuid, email text, is_active boolean);
   CREATE TEMP TABLE pg_roles (rolname name, rolsuper boolean, rolbypassrls boolean, oid oid)";
 
@@ -59,6 +64,11 @@ fn t24_objects_in_public_and_pg_temp_capture_no_name_of_any_function() {
         .execute("SELECT timedb.update($1)", &[&update])
         .expect("it updates");
     for call in [
+        // A second run of each, so that there is something to pack.
+        "upload('2025-01-03', '[{\"valid_time\": \"2025-01-03\", \"value_key\": \"captured\", \"value\": 3}]')",
+        "compact(older_than => '0')",
+        "read_arrow()",
+        "versions",
         "create_series('x', 'MW')",
         "create_user(timedb.current_tenant(), 'x@y.z')",
         "create_key(email => 'x@y.z')",
@@ -69,6 +79,8 @@ fn t24_objects_in_public_and_pg_temp_capture_no_name_of_any_function() {
         run(&mut client, &format!("SELECT * FROM timedb.{call}"));
         assert_not_captured(&notices, call);
     }
+    let packs: i64 = one(&mut stage.admin(), "SELECT count(*) FROM timedb.packs");
+    assert!(packs > 0, "the premise: compact had something to pack");
     let own = client.query("SELECT 1 WHERE 'a'::text = 'a'::text", &[]);
     assert!(
         own.expect("a query").is_empty(),
@@ -101,6 +113,8 @@ fn answers(stage: &Stage, client: &mut Client) -> Vec<String> {
         "timedb.list_audit()".into(),
         "timedb.whoami()".into(),
         "timedb.values".into(),
+        "timedb.versions".into(),
+        "timedb.read_arrow()".into(),
     ];
     sources
         .map(|source| {
@@ -157,6 +171,7 @@ fn a_tenants_role_becomes_nobody_elses_by_any_command() {
         "timedb_api",
         "timedb_auth",
         "timedb_operator",
+        "timedb_compactor",
         "timedb_admin",
         "postgres",
         "ops",

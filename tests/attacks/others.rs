@@ -113,6 +113,8 @@ fn t40_a_key_of_scope_read_or_write_does_no_more_than_that() {
         "update('[]')",
         "create_series('x')",
         "upload_points(now(), '{a}', '{2025-01-01}', '{1}')",
+        "upload_arrow(now(), '')",
+        "compact()",
     ];
     let tenant = stage.alice.tenant_id;
     let manages = [

@@ -5,6 +5,7 @@ use postgres::Client;
 use timedb_testkit::refused;
 use uuid::Uuid;
 
+use crate::streams;
 use crate::support::{
     KEY_REFUSED, Stage, assert_nobody, assert_sees_nothing, each_refused, fail_to_login, login,
     new_key, one, rows_of, run, seen, tenant, update_of, upload,
@@ -259,6 +260,13 @@ fn every_call(stage: &Stage) -> Vec<String> {
         format!("timedb.upload(now(), '{upload}')"),
         "timedb.upload_points(now(), '{p}', '{2025-01-01}', '{1}')".into(),
         format!("timedb.update('{update}')"),
+        format!(
+            "timedb.upload_arrow(now(), {})",
+            streams::literal(&streams::of_key("arrow"))
+        ),
+        "timedb.read_arrow()".into(),
+        "timedb.compact(older_than => '0')".into(),
+        "timedb.versions".into(),
         "timedb.create_series('new', 'MW')".into(),
         "timedb.list_series()".into(),
         format!("timedb.create_user('{tenant}', 'c@tenant-a.com')"),
@@ -311,8 +319,17 @@ fn t47_row_security_off_is_an_error_and_never_more_rows() {
     each_refused(
         &mut alice,
         "42501",
-        ["series", "runs", "values", "current_values"]
-            .map(|table| format!("SELECT * FROM timedb.{table}")),
+        [
+            "series",
+            "runs",
+            "values",
+            "packs",
+            "current_values",
+            "versions",
+            "read_arrow()",
+            "compact(older_than => '0')",
+        ]
+        .map(|from| format!("SELECT * FROM timedb.{from}")),
     );
     for call in ["timedb.read()", "timedb.list_series()"] {
         match alice.query(&format!("SELECT series_id FROM {call}"), &[]) {

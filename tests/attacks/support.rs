@@ -180,6 +180,9 @@ fn assert_locked_out(client: &mut Client, message: &str) {
         "list_series()",
         "upload(now(), '[]')",
         "update('[]')",
+        "read_arrow()",
+        "upload_arrow(now(), '')",
+        "compact()",
         "list_keys()",
     ] {
         let mut attempt = client.transaction().expect("a transaction");
@@ -215,7 +218,8 @@ pub fn seen(client: &mut Client) -> Vec<Uuid> {
     series_of(
         client,
         "timedb.series UNION SELECT series_id FROM timedb.values \
-         UNION SELECT series_id FROM timedb.current_values",
+         UNION SELECT series_id FROM timedb.packs UNION SELECT series_id FROM timedb.current_values \
+         UNION SELECT series_id FROM timedb.versions",
     )
 }
 
@@ -321,7 +325,7 @@ pub fn bind(operator: &mut Client, role: &str, tenant: Uuid, scope: &str) {
 #[track_caller]
 pub fn assert_ordinary(admin: &mut Client, role: &str) {
     let sql = "SELECT NOT (r.rolsuper OR r.rolbypassrls OR EXISTS ( \
-                 SELECT FROM pg_roles o WHERE o.rolname ~ '^timedb_(owner|api|auth|operator)$' \
+                 SELECT FROM pg_roles o WHERE o.rolname ~ '^timedb_(owner|api|auth|operator|compactor)$' \
                    AND pg_has_role(r.oid, o.oid, 'MEMBER'))) \
                FROM pg_roles r WHERE r.rolname = $1";
     assert!(

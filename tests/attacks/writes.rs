@@ -253,13 +253,15 @@ fn t51_a_long_read_answers_a_cancel() {
 fn a_tenant_may_not_lock_a_table_against_the_others() {
     let stage = Stage::set("locks");
     let mut alice = stage.alice();
-    for mode in ["ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE", "ROW EXCLUSIVE"] {
-        run(&mut alice, "BEGIN");
-        each_refused(
-            &mut alice,
-            "42501",
-            [format!("LOCK TABLE timedb.series IN {mode} MODE")],
-        );
-        run(&mut alice, "ROLLBACK");
+    for table in ["series", "values", "packs"] {
+        for mode in ["ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE", "ROW EXCLUSIVE"] {
+            run(&mut alice, "BEGIN");
+            each_refused(
+                &mut alice,
+                "42501",
+                [format!("LOCK TABLE timedb.{table} IN {mode} MODE")],
+            );
+            run(&mut alice, "ROLLBACK");
+        }
     }
 }

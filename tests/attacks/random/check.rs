@@ -19,7 +19,28 @@ pub fn sql_of(source: Source, world: &World) -> String {
     match source {
         Source::Series => counted("timedb.series", &by_tenant),
         Source::Runs => counted("timedb.runs", &by_tenant),
-        Source::Values => counted("timedb.values", &by_tenant),
+        // Each version has one point.
+        Source::Values => format!(
+            "SELECT concat_ws(' ', coalesce(sum(versions), 0), string_agg(DISTINCT {by_tenant}, ',')) \
+             FROM (SELECT tenant_id, 1 AS versions FROM timedb.values \
+                   UNION ALL SELECT tenant_id, point_count FROM timedb.packs) stored"
+        ),
+        Source::Versions => counted(
+            "timedb.versions JOIN timedb.series USING (series_id), LATERAL timedb.unnest_points(points)",
+            by_value,
+        ),
+        Source::ReadArrow => {
+            let holds = |letter: &str| {
+                format!(
+                    "CASE WHEN position('{letter}_first'::bytea IN stream) > 0 THEN '{letter}' END"
+                )
+            };
+            format!(
+                "SELECT concat({}, {}) FROM timedb.read_arrow(mode => 'overlapping', all_versions => true) stream",
+                holds("a"),
+                holds("b")
+            )
+        }
         Source::CurrentValues => counted("timedb.current_values", by_value),
         Source::ListSeries => counted("timedb.list_series()", "left(series_key, 1)"),
         Source::ReadFlat => counted("timedb.read()", by_value),

@@ -87,7 +87,7 @@ impl<T: Copy> Layered<T> {
     }
 }
 
-/// How many rows a tenant has; points are values in their current version.
+/// How many rows a tenant has; values are versions wherever they lie, points are values in their current version.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Rows {
     pub series: usize,
@@ -303,6 +303,11 @@ impl Model {
             Source::ListSeries => self.function(|rows| rows.series, ""),
             Source::ReadFlat | Source::ReadOverlapping => self.function(|rows| rows.points, "of"),
             Source::ReadVersions => self.function(|rows| rows.values, "of"),
+            Source::Versions => self.relation(|rows| rows.values, "of"),
+            Source::ReadArrow => match self.required(Scope::Read) {
+                Ok(tenant) => Sight::Rows(letter(tenant).into()),
+                Err(error) => Sight::Error(error),
+            },
             Source::ListUsers | Source::ListKeys | Source::ListAudit => {
                 match self.required(Scope::Admin) {
                     Ok(tenant) => Sight::Rows(letter(tenant).into()),

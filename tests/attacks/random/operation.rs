@@ -67,29 +67,34 @@ pub enum Isolation {
 pub enum Source {
     Series,
     Runs,
+    /// The rows of values and of packs together: compact moves them from one to the other.
     Values,
     CurrentValues,
+    Versions,
     ListSeries,
     ReadFlat,
     ReadOverlapping,
     ReadVersions,
+    ReadArrow,
     ListUsers,
     ListKeys,
     ListAudit,
 }
 
-pub const RELATIONS: [Source; 4] = [
+pub const RELATIONS: [Source; 5] = [
     Source::Series,
     Source::Runs,
     Source::Values,
     Source::CurrentValues,
+    Source::Versions,
 ];
 
-pub const FUNCTIONS: [Source; 7] = [
+pub const FUNCTIONS: [Source; 8] = [
     Source::ListSeries,
     Source::ReadFlat,
     Source::ReadOverlapping,
     Source::ReadVersions,
+    Source::ReadArrow,
     Source::ListUsers,
     Source::ListKeys,
     Source::ListAudit,
@@ -112,6 +117,12 @@ pub enum Write {
     UploadTo(Tenant),
     /// A new version of the tenant's value.
     Update(Tenant),
+    /// One value of a new series, as an Arrow stream.
+    UploadArrow,
+    /// One value more of the tenant's series, by its id, as an Arrow stream.
+    UploadArrowTo(Tenant),
+    /// Packs what there is: all of it, or the tenant's series.
+    Compact(Option<Tenant>),
 }
 
 /// What an admin key may do to its own tenant, and to no other.
@@ -315,7 +326,7 @@ fn boundary(ends: u32) -> impl Strategy<Value = Boundary> {
 
 /// How many statements of a kind there are: `sql` has them.
 pub const FORGERIES: usize = 6;
-pub const ROLES: usize = 5;
+pub const ROLES: usize = 6;
 /// Of those, the first so many are allowed.
 pub const ROLES_ALLOWED: usize = 3;
 pub const PLANS: usize = 5;
@@ -359,6 +370,9 @@ fn writing() -> impl Strategy<Value = Operation> {
         1 => Just(Write::CreateSeries),
         2 => tenant().prop_map(Write::UploadTo),
         2 => tenant().prop_map(Write::Update),
+        1 => Just(Write::UploadArrow),
+        1 => tenant().prop_map(Write::UploadArrowTo),
+        2 => prop::option::of(tenant()).prop_map(Write::Compact),
     ];
     let manage = prop_oneof![
         any::<Index>().prop_map(Manage::Revoke),

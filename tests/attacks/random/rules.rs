@@ -237,7 +237,8 @@ impl Model {
             Ok(tenant) => tenant,
             Err(error) => return self.refused_by_library(error, answer),
         };
-        if self.is_read_only() {
+        // Where there is nothing to move, nothing is written.
+        if self.is_read_only() && !(matches!(write, Write::Compact(_)) && answer.error.is_none()) {
             return self.refused(answer, &["25006", "42704"]);
         }
         let new_value = Rows {
@@ -247,10 +248,12 @@ impl Model {
             points: 1,
         };
         let more = match write {
-            Write::UploadTo(other) | Write::Update(other) if other != tenant => {
+            Write::UploadTo(other) | Write::Update(other) | Write::UploadArrowTo(other)
+                if other != tenant =>
+            {
                 return self.refused_by_library(ABSENT, answer);
             }
-            Write::Upload => Rows {
+            Write::Upload | Write::UploadArrow => Rows {
                 series: 1,
                 ..new_value
             },
@@ -258,7 +261,9 @@ impl Model {
                 series: 1,
                 ..Rows::default()
             },
-            Write::UploadTo(_) => new_value,
+            Write::UploadTo(_) | Write::UploadArrowTo(_) => new_value,
+            // By the ids of another's series there is nothing to do.
+            Write::Compact(_) => Rows::default(),
             Write::Update(_) => Rows {
                 values: 1,
                 ..Rows::default()

@@ -12,6 +12,9 @@ use super::operation::{Key, Look, Operation, Setting, Source, Way};
 use super::sql::{self, quoted, text_of};
 use super::world::World;
 
+/// Which column of packs that is, from 0.
+const POINT_COUNT: usize = 9;
+
 /// What came back of a statement: the first error, or every value of every row.
 #[derive(Default, Debug)]
 pub struct Answer {
@@ -214,11 +217,25 @@ impl Session {
         let table = format!("{source:?}").to_lowercase();
         let sql = format!("COPY timedb.{table} TO STDOUT");
         let tenants = world.tenants.map(|tenant| tenant.to_string());
-        let mut answer = self.copy(&sql, |line| {
+        let owner = |line: &str| {
             let tenant = line.split('\t').next().unwrap_or_default();
             let place = tenants.iter().position(|other| other == tenant);
             place.map_or("?", |place| ["a", "b"][place]).to_owned()
-        });
+        };
+        let mut answer = self.copy(&sql, owner);
+        if source == Source::Values && answer.error.is_none() {
+            // What compact has moved is still the table's, one version a point.
+            let packs = self.copy("COPY timedb.packs TO STDOUT", |line| {
+                let points = line
+                    .split('\t')
+                    .nth(POINT_COUNT)
+                    .and_then(|count| count.parse().ok());
+                format!("{} ", owner(line)).repeat(points.unwrap_or_default())
+            });
+            let moved = packs.rows.iter().flat_map(|row| row.split_whitespace());
+            answer.rows.extend(moved.map(str::to_owned));
+            answer.error = packs.error;
+        }
         if answer.error.is_none() {
             let owners: BTreeSet<&String> = answer.rows.iter().collect();
             let owners: Vec<&str> = owners.into_iter().map(String::as_str).collect();

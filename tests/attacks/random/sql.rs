@@ -8,6 +8,7 @@ use super::operation::{
     Way, Write,
 };
 use super::world::{World, value_of};
+use crate::streams;
 
 /// That of an operation which is one message.
 pub fn of(operation: &Operation, world: &World, model: &Model) -> String {
@@ -148,6 +149,7 @@ const ROLE_STATEMENTS: [&str; ROLES] = [
     "SET SESSION AUTHORIZATION app",
     "SET SESSION AUTHORIZATION ops",
     "SET ROLE timedb_api",
+    "SET ROLE timedb_compactor",
 ];
 
 /// Parallel plans are forced by a setting that was renamed in 16.
@@ -189,6 +191,7 @@ fn tampering(kind: Index, table: Index, world: &World) -> String {
         "series",
         "runs",
         "values",
+        "packs",
         "users",
         "api_keys",
         "role_bindings",
@@ -214,6 +217,7 @@ fn tampering(kind: Index, table: Index, world: &World) -> String {
         format!("COPY timedb.{table} FROM STDIN"),
         "SELECT key_hash FROM timedb.api_keys".into(),
         "TABLE timedb.users".into(),
+        "SELECT timedb._pack_of_bytes('')".into(),
     ];
     kind.get(&kinds).clone()
 }
@@ -244,7 +248,30 @@ fn writing(write: Write, world: &World, model: &Model) -> String {
                 target.run, target.series
             )
         }
+        Write::UploadArrow => upload_arrow(
+            &streams::of_key(&format!("{letter}_{number}")),
+            value,
+            number,
+        ),
+        Write::UploadArrowTo(tenant) => {
+            upload_arrow(&streams::of_id(target(tenant).series), value, number)
+        }
+        Write::Compact(of) => {
+            let ids = of.map_or("NULL".to_owned(), |tenant| {
+                format!("'{{{}}}'", target(tenant).series)
+            });
+            // What has just been written, too.
+            format!("SELECT FROM timedb.compact({ids}, '-1 hour')")
+        }
     }
+}
+
+fn upload_arrow(stream: &[u8], value: usize, number: usize) -> String {
+    let stream = streams::moved(stream, value as f64, number as i64);
+    format!(
+        "SELECT FROM timedb.upload_arrow(now(), {})",
+        streams::literal(&stream)
+    )
 }
 
 pub fn text_of(key: Key, world: &World) -> Option<String> {

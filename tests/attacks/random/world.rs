@@ -183,8 +183,7 @@ impl World {
         );
         run(
             &mut self.superuser,
-            "CREATE TABLE attack.values_before AS \
-             SELECT series_id, run_id, change_time FROM timedb.values",
+            "CREATE TABLE attack.values_before AS TABLE timedb.values",
         );
     }
 
@@ -218,6 +217,8 @@ impl World {
                 "DELETE FROM timedb.{table} WHERE ({columns}) NOT IN (SELECT {columns} FROM attack.{before}_before);"
             );
         }
+        sql += "DELETE FROM timedb.packs; \
+                INSERT INTO timedb.values TABLE attack.values_before ON CONFLICT DO NOTHING;";
         run(&mut self.superuser, &sql);
         self.keys.truncate(self.keys_before);
     }
@@ -239,13 +240,21 @@ impl World {
                     "(SELECT left(s.series_key, 1) FROM timedb.series s WHERE s.series_id = r.series_id)"
                 }
                 _ => {
-                    "(SELECT min(left(s.series_key, 1)) FROM timedb.series s JOIN timedb.values v USING (series_id) \
+                    "(SELECT min(left(s.series_key, 1)) FROM timedb.series s JOIN stored v USING (series_id) \
                       WHERE v.run_id = r.run_id)"
                 }
             };
             let lies = self.owner("r.tenant_id");
+            let from = match table {
+                "values" => "stored",
+                _ => &format!("timedb.{table}"),
+            };
             format!(
-                "SELECT '{table}', {lies}, {meant}, count(*) FROM timedb.{table} r GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+                "WITH stored AS ( \
+                   SELECT tenant_id, series_id, run_id FROM timedb.values \
+                   UNION ALL SELECT p.tenant_id, p.series_id, u.run_id \
+                   FROM timedb.packs p, timedb.unnest_pack(p.versions) u) \
+                 SELECT '{table}', {lies}, {meant}, count(*) FROM {from} r GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
             )
         });
         let mut lines = Vec::new();
