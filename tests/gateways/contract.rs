@@ -860,7 +860,7 @@ fn the_anonymous_role_reads_tables_and_writes_by_functions_alone() {
                       AND has_any_column_privilege('web_anon', c.oid, 'SELECT')";
     assert_eq!(
         one::<String>(&mut admin, readable),
-        "current_values runs series values"
+        "current_values packs runs series values versions"
     );
 }
 

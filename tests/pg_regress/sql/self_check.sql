@@ -19,6 +19,7 @@ SELECT * FROM timedb.self_check();
 BEGIN;
 ALTER TABLE timedb.series DISABLE ROW LEVEL SECURITY;
 ALTER TABLE timedb.runs NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.packs NO FORCE ROW LEVEL SECURITY;
 SELECT * FROM timedb.self_check();
 ROLLBACK;
 
@@ -29,6 +30,9 @@ ALTER POLICY values_tenant ON timedb.values USING (true);
 ALTER POLICY runs_change ON timedb.runs WITH CHECK (true);
 ALTER POLICY series_tenant ON timedb.series TO PUBLIC;
 CREATE POLICY everybody ON timedb.users FOR SELECT USING (true);
+ALTER POLICY packs_compact ON timedb.packs USING (true);
+ALTER POLICY values_compact ON timedb.values TO timedb_compactor, timedb_api;
+DROP POLICY packs_write ON timedb.packs;
 SELECT * FROM timedb.self_check();
 ROLLBACK;
 
@@ -56,6 +60,7 @@ ROLLBACK;
 -- A view with its owner's rights.
 BEGIN;
 ALTER VIEW timedb.current_values RESET (security_invoker);
+ALTER VIEW timedb.versions RESET (security_invoker);
 SELECT * FROM timedb.self_check();
 ROLLBACK;
 
@@ -93,8 +98,16 @@ ALTER FUNCTION timedb.update(json) OWNER TO CURRENT_USER;
 SELECT * FROM timedb.self_check();
 ROLLBACK;
 
+-- compact as a role with other rights, and another function as the one that may delete.
+BEGIN;
+ALTER FUNCTION timedb.compact(uuid[], interval) OWNER TO timedb_api;
+ALTER FUNCTION timedb.list_series() OWNER TO timedb_compactor;
+SELECT * FROM timedb.self_check();
+ROLLBACK;
+
 -- A security definer function whose names can be captured.
 BEGIN;
+ALTER FUNCTION timedb.compact(uuid[], interval) RESET search_path;
 ALTER FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb) RESET search_path;
 ALTER FUNCTION timedb.authenticate(text, boolean) SET search_path = public;
 SELECT * FROM timedb.self_check();
@@ -119,6 +132,9 @@ GRANT SELECT ON timedb.values TO PUBLIC;
 GRANT INSERT ON timedb.series TO timedb_user;
 GRANT SELECT ON timedb.runs TO timedb_user WITH GRANT OPTION;
 GRANT DELETE ON timedb.values TO timedb_api;
+GRANT DELETE ON timedb.packs TO timedb_api;
+GRANT UPDATE ON timedb.packs TO timedb_compactor;
+GRANT SELECT ON timedb.runs TO timedb_compactor;
 GRANT SELECT (key_hash) ON timedb.api_keys TO timedb_operator;
 GRANT UPDATE (email) ON timedb.users TO timedb_api;
 GRANT UPDATE ON timedb.runs TO timedb_api;
@@ -130,6 +146,8 @@ BEGIN;
 GRANT EXECUTE ON FUNCTION timedb._require_login() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION timedb.list_series() TO timedb_user WITH GRANT OPTION;
 GRANT EXECUTE ON FUNCTION timedb._create_user_operator(uuid, text, text) TO timedb_user;
+GRANT EXECUTE ON FUNCTION timedb._pack_of_bytes(bytea) TO timedb_user;
+GRANT EXECUTE ON FUNCTION timedb.compact(uuid[], interval) TO timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb.read(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) TO evil;
 SELECT * FROM timedb.self_check();
 ROLLBACK;
@@ -153,6 +171,7 @@ ALTER ROLE timedb_api BYPASSRLS;
 ALTER ROLE timedb_user LOGIN;
 GRANT pg_read_all_data TO timedb_user;
 GRANT timedb_owner TO app;
+GRANT timedb_compactor TO app;
 SELECT * FROM timedb.self_check();
 ROLLBACK;
 
