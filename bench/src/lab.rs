@@ -209,7 +209,7 @@ pub fn timedb_bytes(operator: &mut Connection) -> Result<i64> {
 }
 
 /// Compacts all that there is, as the tenant itself.
-fn compact(timedb: &mut Timedb) -> Result<()> {
+pub fn compact(timedb: &mut Timedb) -> Result<()> {
     let mut before = i64::MAX;
     loop {
         let remaining: i64 = timedb.connection.one(

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::contest::Contest;
 use crate::data::{Run, Shape};
 use crate::flat_read::FlatRead;
-use crate::lab::{Lab, settle};
+use crate::lab::{Lab, compact, settle};
 use crate::peers::{LEAN, Lean, Tenant, Timedb};
 use crate::record::{Goal, Line, Record, TIMEDB};
 
@@ -37,17 +37,41 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
         .flat(&read)?
         .1
         .must_be_that_of(LEAN, &lean.flat(&read)?.1)?;
-    let figures = Contest::new("reads of what trickled in", READS.0, READS.1)
-        .with(TIMEDB, |_| Ok(timedb.flat(&read)?.0))
-        .with(LEAN, |_| Ok(lean.flat(&read)?.0))
-        .run(&lab.progress)?;
-    records.extend(
-        Line::new("W11", "flat read of those 100,000 values", "ms")
-            .figures(figures)
-            .goal(LEAN, Goal::Times(1.0))
-            .records(),
-    );
+    records.extend(reads(
+        lab,
+        "flat read of those 100,000 values",
+        (&mut timedb, &mut lean),
+        &read,
+    )?);
+    compact(&mut timedb)?;
+    settle(&mut lab.operator(&database)?)?;
+    timedb
+        .flat(&read)?
+        .1
+        .must_be_that_of(LEAN, &lean.flat(&read)?.1)?;
+    records.extend(reads(
+        lab,
+        "the same after compact",
+        (&mut timedb, &mut lean),
+        &read,
+    )?);
     Ok(records)
+}
+
+fn reads(
+    lab: &Lab,
+    what: &'static str,
+    (timedb, lean): (&mut Timedb, &mut Lean),
+    read: &FlatRead,
+) -> Result<Vec<Record>> {
+    let figures = Contest::new("reads of what trickled in", READS.0, READS.1)
+        .with(TIMEDB, |_| Ok(timedb.flat(read)?.0))
+        .with(LEAN, |_| Ok(lean.flat(read)?.0))
+        .run(&lab.progress)?;
+    Ok(Line::new("W11", what, "ms")
+        .figures(figures)
+        .goal(LEAN, Goal::Times(1.0))
+        .records())
 }
 
 fn each(turn: usize, mut upload: impl FnMut(&Run) -> Result<Duration>) -> Result<Duration> {
