@@ -1,4 +1,5 @@
--- A tenant's data: series, upload, update. They run as timedb_api, always under the tenant's policies.
+-- A tenant's data: series, upload, update. They run as timedb_api, always under the tenant's policies. Their statements are
+-- planned once a session, perhaps while a table is empty: without a scan of whole tables, which would stay in the plan.
 
 CREATE FUNCTION timedb.create_series(
   name text, unit text DEFAULT 'dimensionless', description text DEFAULT NULL, labels jsonb DEFAULT '{}'
@@ -34,7 +35,7 @@ CREATE FUNCTION timedb.upload(
   series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
 ) RETURNS record
   AS 'MODULE_PATHNAME', 'upload_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb) IS
   'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" and/or "series_id", "value", "valid_time_end"?}; a value_key unknown so far becomes a series. Answers the run''s id and the series'' ids by key. An error names the row, counted from 0, and the field.';
 
@@ -45,7 +46,7 @@ CREATE FUNCTION timedb.upload_points(
   series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
 ) RETURNS record
   AS 'MODULE_PATHNAME', 'upload_points_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.upload_points(
   timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb) IS
   'As upload, from parallel arrays with one element a value, for drivers that have arrays. Unequal lengths are 22023, a null key or time 22004.';
@@ -55,7 +56,7 @@ CREATE FUNCTION timedb.update(
   OUT valid_time_end timestamptz, OUT change_time timestamptz
 ) RETURNS SETOF record
   AS 'MODULE_PATHNAME', 'update_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.update(json) IS
   'Writes new versions of values. updates is an array of {"run_id", "series_id", "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Answers, in input order, updated, created or skipped (nothing would change). 42704 for a run, a series or a value without "value" that is not there.';
 
@@ -65,7 +66,7 @@ CREATE FUNCTION timedb.upload_arrow(
   series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
 ) RETURNS record
   AS 'MODULE_PATHNAME', 'upload_arrow_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb) IS
   'As upload, from an Arrow IPC stream with the columns valid_time, value_key (or series_key) and/or series_id, value, and valid_time_end if there are intervals: what pandas, polars and DuckDB write. 22023 where it is malformed; an error names the row, counted from 0, and the column.';
 

@@ -38,6 +38,7 @@ const AS_MANY: usize = 4;
 /// How much one call does: so that its transaction stays short, and its memory small.
 const ROWS_IN_A_CALL: i64 = 200_000;
 const ROWS_AT_ONCE: i64 = 20_000;
+const PACKS_AT_ONCE: i64 = 16;
 const NOTICE_EVERY: Duration = Duration::from_secs(5);
 
 statements! {
@@ -46,7 +47,7 @@ statements! {
     WORK(UUIDOID, UUIDARRAYOID, TIMESTAMPTZOID, INT4OID, INT4OID, INT4OID) =
         c"SELECT v.series_id, count(*)
           FROM timedb.values v
-          WHERE v.tenant_id = $1 AND ($2 IS NULL OR v.series_id = ANY ($2)) AND v.change_time < $3
+          WHERE v.tenant_id = $1 AND ($2 IS NULL OR v.series_id IN (SELECT unnest($2))) AND v.change_time < $3
             AND pg_column_size(v.points) <= $4 AND coalesce(octet_length(v.annotation), 0) <= $5
             AND coalesce(cardinality(v.tags), 0) <= $6
           GROUP BY v.series_id
@@ -65,9 +66,17 @@ statements! {
           WHERE v.tenant_id = $1 AND v.ctid = c.place
           RETURNING v.run_id, v.known_time, v.change_time, v.changed_by, v.annotation, to_json(v.tags)::text, v.points,
                     pg_column_size(v.*)::int8";
-    TAKE_PACKS(UUIDOID, UUIDOID, INT4OID) =
-        c"DELETE FROM timedb.packs p
-          WHERE p.tenant_id = $1 AND p.series_id = $2 AND p.point_count <= $3
+    /// The smallest ones, and few: packs that are full of text stay small by their points.
+    TAKE_PACKS(UUIDOID, UUIDOID, INT4OID, INT8OID) =
+        c"WITH chosen AS MATERIALIZED (
+            SELECT p.ctid AS place
+            FROM timedb.packs p
+            WHERE p.tenant_id = $1 AND p.series_id = $2 AND p.point_count <= $3
+            ORDER BY p.point_count
+            LIMIT $4)
+          DELETE FROM timedb.packs p
+          USING chosen c
+          WHERE p.tenant_id = $1 AND p.ctid = c.place
           RETURNING p.versions, pg_column_size(p.*)::int8";
     INSERT_PACKS(
         UUIDOID, UUIDOID, UUIDARRAYOID, INT2ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
@@ -236,6 +245,7 @@ fn take_packs(
         cell::uuid(tenant),
         cell::uuid(series),
         (most_points as i32).into_datum(),
+        PACKS_AT_ONCE.into_datum(),
     ];
     let packs = statement::write(&TAKE_PACKS, &arguments, |row| {
         tally.rows_before += 1;

@@ -48,16 +48,20 @@ statements! {
     PACKS(
         UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT2ARRAYOID,
         TIMESTAMPTZARRAYOID, TIMESTAMPTZOID
-    ) = c"SELECT p.versions
+    ) = c"SELECT p.versions, p.point_count
           FROM (SELECT unnest($7) AS span, unnest($8) AS earliest) AS c
           CROSS JOIN LATERAL (
-            SELECT p.versions
+            SELECT p.versions, p.point_count::int8 AS point_count
             FROM timedb.packs p
             WHERE p.tenant_id = $1 AND p.series_id = $2 AND p.span = c.span AND p.valid_from >= c.earliest
               AND p.valid_from < $3 AND p.valid_to >= $9
               AND p.last_known >= $4 AND p.first_known < $5 AND p.first_known <= $6 AND p.first_change <= $6
             OFFSET 0) p";
 }
+
+/// What is held of one series at most, looked at while it comes: a row takes half a kilobyte, however few its values.
+const MOST_ROWS: usize = 5_000_000;
+const MOST_PACKED_POINTS: i64 = 20_000_000;
 
 /// Which series: all of them, or those of some keys and those of some ids.
 #[derive(Clone, Copy)]
@@ -182,12 +186,22 @@ impl Fetched {
 
     fn fill(&mut self, tenant: Uuid, windows: &Windows) -> Result<()> {
         let arguments = arguments(tenant, self.series.id, windows);
+        let mut packed = 0;
         statement::stream(&PACKS, &arguments, |row| {
             let pack = row.payload(1, <[u8]>::to_vec);
+            packed += row.micros(2).ok_or_else(broken_row)?;
+            if packed > MOST_PACKED_POINTS {
+                return Err(Error::WindowTooWide(MOST_PACKED_POINTS as usize).into());
+            }
             self.packs.push(pack.ok_or_else(broken_row)?);
             Ok(())
         })?;
-        let add = |row: &Row| self.add(row).ok_or_else(|| broken_row().into());
+        let add = |row: &Row| {
+            if self.rows.len() == MOST_ROWS {
+                return Err(Error::WindowTooWide(MOST_ROWS).into());
+            }
+            self.add(row).ok_or_else(|| broken_row().into())
+        };
         if windows.valid.start.is_none() {
             statement::stream(&HISTORY, &arguments[..6], add)
         } else {

@@ -39,12 +39,12 @@ statements! {
                  OR s.unit IN ('dimensionless', $4) AND s.description IS NULL AND $5 IS NOT NULL)";
     FIND_BY_KEY(UUIDOID, TEXTARRAYOID) =
         c"SELECT s.series_key, s.series_id
-          FROM timedb.series s
-          WHERE s.tenant_id = $1 AND s.labels = '{}' AND s.series_key = ANY ($2)";
+          FROM unnest($2) AS k(series_key)
+          JOIN timedb.series s ON s.tenant_id = $1 AND s.labels = '{}' AND s.series_key = k.series_key";
     FIND_BY_ID(UUIDOID, UUIDARRAYOID) =
         c"SELECT s.series_id, s.series_key, s.labels = '{}'
-          FROM timedb.series s
-          WHERE s.tenant_id = $1 AND s.series_id = ANY ($2)";
+          FROM unnest($2) AS k(series_id)
+          JOIN timedb.series s ON s.tenant_id = $1 AND s.series_id = k.series_id";
     /// In the order of the keys, so that two uploads that make the same series cannot deadlock.
     INSERT_BY_KEY(UUIDOID, UUIDARRAYOID, TEXTARRAYOID) =
         c"INSERT INTO timedb.series (tenant_id, series_id, series_key)
