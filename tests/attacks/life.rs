@@ -157,11 +157,11 @@ fn next_release(folder: &Path) -> Project {
     };
     copy(root.join("timedb.control"), folder.join("timedb.control"));
     for entry in fs::read_dir(root.join("sql")).expect("the SQL") {
-        let path = entry.expect("a file").path();
-        copy(
-            path.clone(),
-            folder.join("sql").join(path.file_name().expect("a name")),
-        );
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            let name = path.file_name().expect("a name");
+            copy(path.clone(), folder.join("sql").join(name));
+        }
     }
     let session = fs::read_to_string(root.join("sql/03_session.sql")).expect("the functions");
     let step = session.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION");
