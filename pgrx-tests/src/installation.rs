@@ -73,17 +73,17 @@ impl Installation {
             &extensions.join("timedb.control"),
             &read(&project.control_file())?,
         )?;
+        let mut scripts = project.released_scripts()?;
+        scripts.extend(project.upgrade_scripts()?);
+        for script in scripts {
+            let name = script.file_name().context("a script without a name")?;
+            put(&extensions.join(name), &read(&script)?)?;
+        }
+        // Last: between a release and the change of the version after it, both scripts have one name.
         put(
             &extensions.join(project.script_name()?),
             project.script()?.as_bytes(),
-        )?;
-        for step in project.upgrade_scripts()? {
-            let name = step
-                .file_name()
-                .context("an upgrade script without a name")?;
-            put(&extensions.join(name), &read(&step)?)?;
-        }
-        Ok(())
+        )
     }
 
     fn extensions(&self) -> PathBuf {

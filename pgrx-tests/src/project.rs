@@ -53,7 +53,7 @@ impl Project {
 
     /// The install script: every `sql/NN_*.sql` in the order of their names.
     pub fn script(&self) -> Result<String> {
-        let parts = self.sql_files(is_part_of_script)?;
+        let parts = self.sql_files("sql", is_part_of_script)?;
         ensure!(
             !parts.is_empty(),
             "no sql/NN_*.sql in {}",
@@ -71,11 +71,22 @@ impl Project {
 
     /// The scripts from one release to the next, `sql/timedb--A--B.sql`.
     pub fn upgrade_scripts(&self) -> Result<Vec<PathBuf>> {
-        self.sql_files(is_upgrade_script)
+        self.sql_files("sql", is_upgrade_script)
     }
 
-    fn sql_files(&self, wanted: fn(&str) -> bool) -> Result<Vec<PathBuf>> {
-        let folder = self.root.join("sql");
+    /// The install scripts of the releases so far, `sql/released/timedb--V.sql`, each as it was shipped. Private servers
+    /// alone get them, to have something to update: whoever installs anew installs this version, and so `make install`
+    /// and `cargo pgrx install`, which looks no deeper than `sql/`, leave them out. A project may have none.
+    pub fn released_scripts(&self) -> Result<Vec<PathBuf>> {
+        const FOLDER: &str = "sql/released";
+        if !self.root.join(FOLDER).exists() {
+            return Ok(Vec::new());
+        }
+        self.sql_files(FOLDER, is_install_script)
+    }
+
+    fn sql_files(&self, folder: &str, wanted: fn(&str) -> bool) -> Result<Vec<PathBuf>> {
+        let folder = self.root.join(folder);
         let entries =
             fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
         let mut files = Vec::new();
@@ -136,9 +147,15 @@ fn is_part_of_script(name: &str) -> bool {
 }
 
 fn is_upgrade_script(name: &str) -> bool {
-    name.strip_prefix("timedb--")
-        .and_then(|rest| rest.strip_suffix(".sql"))
-        .is_some_and(|versions| versions.contains("--"))
+    versions(name).is_some_and(|versions| versions.contains("--"))
+}
+
+fn is_install_script(name: &str) -> bool {
+    versions(name).is_some_and(|versions| !versions.contains("--"))
+}
+
+fn versions(name: &str) -> Option<&str> {
+    name.strip_prefix("timedb--")?.strip_suffix(".sql")
 }
 
 #[cfg(test)]
@@ -159,6 +176,9 @@ mod tests {
         assert!(!is_part_of_script("01_schema.md"));
         assert!(is_upgrade_script("timedb--0.1.0--0.2.0.sql"));
         assert!(!is_upgrade_script("timedb--0.1.0.sql"));
+        assert!(is_install_script("timedb--0.1.0.sql"));
+        assert!(!is_install_script("timedb--0.1.0--0.2.0.sql"));
+        assert!(!is_install_script("01_schema.sql"));
     }
 
     #[test]
@@ -171,6 +191,10 @@ mod tests {
         let project = Project::at(folder.path());
         assert_eq!(project.script()?, "first;\nsecond;\n");
         assert_eq!(project.upgrade_scripts()?.len(), 1);
+        assert!(project.released_scripts()?.is_empty());
+        fs::create_dir(folder.path().join("sql/released"))?;
+        fs::write(folder.path().join("sql/released/timedb--0.1.0.sql"), "old;")?;
+        assert_eq!(project.released_scripts()?.len(), 1);
         Ok(())
     }
 }

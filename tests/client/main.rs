@@ -7,6 +7,7 @@ mod errors;
 mod install;
 mod read_model;
 mod readme;
+mod release;
 mod script;
 mod session;
 mod span;
