@@ -10,81 +10,8 @@ use serde_json::json;
 use timedb_testkit::{Cluster, Database, Identity, Options, Server};
 use uuid::Uuid;
 
-use crate::support::{hour, one, run, tables, update, upload, value_row, value_update};
-
-/// What a restored database is compared by, beside its rows: each query gives lines.
-const CATALOGS: [(&str, &str); 8] = [
-    (
-        "policies",
-        "SELECT p::text FROM pg_policies p WHERE schemaname = 'timedb'",
-    ),
-    (
-        "owners and grants of relations",
-        "SELECT concat_ws(' ', c.relname, c.relkind, c.relowner::regrole, c.relacl, c.relrowsecurity, \
-                               c.relforcerowsecurity, c.reloptions) \
-         FROM pg_class c WHERE c.relnamespace = 'timedb'::regnamespace",
-    ),
-    (
-        "grants of columns",
-        "SELECT concat_ws(' ', a.attrelid::regclass, a.attname, a.attacl) \
-         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
-         WHERE c.relnamespace = 'timedb'::regnamespace AND a.attnum > 0",
-    ),
-    (
-        "owners, grants and definitions of functions",
-        "SELECT concat_ws(' ', p.oid::regprocedure, p.proowner::regrole, p.proacl, \
-                               CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END) \
-         FROM pg_proc p WHERE p.pronamespace = 'timedb'::regnamespace",
-    ),
-    (
-        "constraints",
-        "SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) \
-         FROM pg_constraint WHERE connamespace = 'timedb'::regnamespace",
-    ),
-    (
-        "indexes",
-        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'timedb'",
-    ),
-    (
-        "the schema",
-        "SELECT concat_ws(' ', nspowner::regrole, nspacl) FROM pg_namespace WHERE nspname = 'timedb'",
-    ),
-    (
-        "what is dumped",
-        "SELECT unnest(extconfig)::regclass::text FROM pg_extension WHERE extname = 'timedb'",
-    ),
-];
-
-/// Every row of every table as text, and what the catalogs say.
-fn snapshot(admin: &mut Client) -> Vec<(String, Vec<String>)> {
-    // What is left out of a name follows the search path.
-    run(admin, "SET search_path = pg_catalog");
-    let rows = |table: String| (table.clone(), format!("SELECT t::text FROM {table} t"));
-    let tables = tables(admin).into_iter().map(rows);
-    let catalogs = CATALOGS.map(|(name, sql)| (name.to_owned(), sql.to_owned()));
-    let queries: Vec<(String, String)> = tables.chain(catalogs).collect();
-    let lines = |(name, sql): (String, String)| {
-        let rows = admin.query(
-            &format!("SELECT l FROM ({sql}) q (l) ORDER BY l COLLATE \"C\""),
-            &[],
-        );
-        let rows = rows.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        (name, rows.iter().map(|row| row.get(0)).collect())
-    };
-    queries.into_iter().map(lines).collect()
-}
-
-#[track_caller]
-fn assert_same(restored: &[(String, Vec<String>)], dumped: &[(String, Vec<String>)]) {
-    assert_eq!(restored.len(), dumped.len());
-    for ((name, restored), (_, dumped)) in restored.iter().zip(dumped) {
-        assert!(
-            !dumped.is_empty(),
-            "the premise: there is something of {name}"
-        );
-        assert_eq!(restored, dumped, "{name}");
-    }
-}
+use crate::catalog::{Snapshot, assert_same, everything};
+use crate::support::{hour, one, run, update, upload, value_row, value_update};
 
 /// Alice of one tenant, Bob of another, an admin whose key was rotated, a deactivated user, a bound role; values of every
 /// kind, updated, annotated and tagged, some of them in packs.
@@ -116,7 +43,7 @@ fn fill(database: &Database) -> Vec<Identity> {
     vec![alice, bob, carol]
 }
 
-fn fill_tenant(client: &mut Client) {
+pub fn fill_tenant(client: &mut Client) {
     run(
         client,
         r#"SELECT timedb.create_series('wind', 'm/s', E'tab\there, "quotes" and \\backslash',
@@ -156,14 +83,30 @@ fn fill_tenant(client: &mut Client) {
     );
 }
 
-/// Runs one of Postgres' own programs, as a superuser of a database.
+/// Runs one of Postgres' own programs, as a superuser of a database: what it prints, if it has nothing to complain of.
 #[track_caller]
-fn run_program(server: &Server, program: &str, database: &str, arguments: &[&str]) {
+pub fn run_program(server: &Server, program: &str, database: &str, arguments: &[&str]) -> String {
     let mut command: Command = server.command(program, "postgres", database);
     let output = command.args(arguments).output().expect("the program runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}:\n{said}");
     assert_eq!(said, "", "{command:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Restores a plain dump, all of it or nothing.
+#[track_caller]
+pub fn restore_plain(server: &Server, database: &str, dump: &Path) {
+    let psql = [
+        "--no-psqlrc",
+        "--quiet",
+        "--output=/dev/null",
+        "--set=ON_ERROR_STOP=1",
+        "-1",
+        "--file",
+        text(dump),
+    ];
+    run_program(server, "psql", database, &psql);
 }
 
 /// A dump of a database in both formats, in a folder that goes with it.
@@ -206,17 +149,8 @@ impl Dump {
                 &format!("CREATE DATABASE \"{database}\" TEMPLATE template0"),
             );
         }
-        let (script, archive) = (self.plain(), self.custom());
-        let psql = [
-            "--no-psqlrc",
-            "--quiet",
-            "--output=/dev/null",
-            "--set=ON_ERROR_STOP=1",
-            "-1",
-            "--file",
-            text(&script),
-        ];
-        run_program(server, "psql", &plain, &psql);
+        restore_plain(server, &plain, &self.plain());
+        let archive = self.custom();
         let pg_restore = ["--exit-on-error", "-1", "--dbname", &custom, text(&archive)];
         run_program(server, "pg_restore", &custom, &pg_restore);
         [plain, custom]
@@ -236,14 +170,14 @@ fn text(path: &Path) -> &str {
 /// What is in a database, and what each of its people reads there.
 struct Dumped {
     people: Vec<Identity>,
-    rows: Vec<(String, Vec<String>)>,
+    rows: Snapshot,
     reads: Vec<Vec<String>>,
 }
 
 impl Dumped {
     fn of(database: &Database) -> Dumped {
         let people = fill(database);
-        let rows = snapshot(&mut database.admin());
+        let rows = everything(&mut database.admin());
         let reads = people
             .iter()
             .map(|identity| every_version(&mut database.authenticated(identity)));
@@ -276,7 +210,7 @@ fn logged_in(server: &Server, name: &str, identity: &Identity) -> Client {
 /// The restored database is the dumped one, and lives on.
 fn assert_restored(server: &Server, name: &str, dumped: &Dumped) {
     let mut admin = server.connect("postgres", name).expect("a superuser");
-    assert_same(&snapshot(&mut admin), &dumped.rows);
+    assert_same(&everything(&mut admin), &dumped.rows);
     assert_eq!(
         one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"),
         0
