@@ -15,4 +15,5 @@ mod span;
 mod support;
 mod types;
 mod update;
+mod upgrade;
 mod upload;

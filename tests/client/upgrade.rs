@@ -1,0 +1,196 @@
+//! A database of an earlier release becomes one of this version: its catalog that of a fresh one, its answers, and the keys
+//! of its people, the same. `fixtures/0.1.0` is such a database, and says what 0.1.0 answered.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use postgres::Client;
+use timedb_testkit::{Cluster, Database, Options, Project, Server, refused};
+
+use crate::catalog::{assert_same, catalogs, everything};
+use crate::dump::{fill_tenant, restore_plain, run_program};
+use crate::support::{one, row_counts, run};
+
+const RELEASE: &str = "0.1.0";
+const DATABASE: &str = "old";
+const UPDATE: &str = "ALTER EXTENSION timedb UPDATE";
+
+fn fixture(file: &str) -> PathBuf {
+    let root = Project::default().root().to_owned();
+    root.join("tests/client/fixtures").join(RELEASE).join(file)
+}
+
+/// The keys that were made with the fixture, by name.
+fn keys() -> BTreeMap<String, String> {
+    let keys = fs::read_to_string(fixture("keys.sql")).expect("the keys");
+    let key = |line: &str| {
+        let (name, key) = line.strip_prefix("\\set ")?.split_once(' ')?;
+        Some((name.to_owned(), key.to_owned()))
+    };
+    keys.lines().filter_map(key).collect()
+}
+
+/// What the people of the fixture are answered.
+#[track_caller]
+fn answers(server: &Server, database: &str) -> String {
+    let reads = fixture("reads.sql");
+    let reads = reads.to_str().expect("a path in UTF-8");
+    run_program(
+        server,
+        "psql",
+        database,
+        &["--no-psqlrc", "--quiet", "--file", reads],
+    )
+}
+
+/// The same answers as the release gave itself.
+#[track_caller]
+fn assert_answers(server: &Server, database: &str) {
+    let expected = fs::read_to_string(fixture("reads.out")).expect("the answers");
+    let answers = answers(server, database);
+    let mut lines = answers.lines().zip(expected.lines()).enumerate();
+    let other = lines.find(|(_, (answer, expected))| answer != expected);
+    assert_eq!(other, None, "the first line that differs, counted from 0");
+    assert_eq!(answers.len(), expected.len());
+}
+
+/// Live keys log in; those that had ended, in whatever way, are refused.
+#[track_caller]
+fn assert_keys(server: &Server, database: &str) {
+    let keys = keys();
+    for (name, key) in &keys {
+        let mut client = server.connect("app", database).expect("app");
+        let login = client.execute("SELECT timedb.authenticate($1)", &[key]);
+        match name.rsplit_once('_') {
+            Some((_, "revoked" | "expired" | "rotated" | "graced" | "deactivated")) => {
+                refused(login)
+                    .code("28000")
+                    .message("Invalid or inactive API key.");
+            }
+            _ => assert_eq!(login.expect(name), 1),
+        }
+    }
+}
+
+#[track_caller]
+fn assert_whole(server: &Server, database: &str) {
+    assert_answers(server, database);
+    assert_keys(server, database);
+    let mut admin = server.connect("postgres", database).expect("a superuser");
+    assert_eq!(
+        one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"),
+        0
+    );
+}
+
+/// A server that has never had another version of timedb, nor its roles, with the fixture in a database of its release.
+fn server_of_release() -> (Cluster, Client) {
+    let cluster = Options::default()
+        .bare()
+        .start()
+        .expect("a server of our own");
+    let mut admin = cluster
+        .connect("postgres", "postgres")
+        .expect("its superuser");
+    run(
+        &mut admin,
+        &format!("CREATE DATABASE {DATABASE} TEMPLATE template0"),
+    );
+    let mut admin = cluster
+        .connect("postgres", DATABASE)
+        .expect("its superuser");
+    run(
+        &mut admin,
+        &format!(
+            "CREATE EXTENSION timedb VERSION '{RELEASE}'; \
+             CREATE ROLE app LOGIN IN ROLE timedb_user; CREATE ROLE ops LOGIN IN ROLE timedb_admin"
+        ),
+    );
+    restore_plain(cluster.server(), DATABASE, &fixture("dump.sql"));
+    assert_eq!(version(&mut admin), RELEASE);
+    for (table, rows) in row_counts(&mut admin) {
+        assert!(rows > 0, "the premise: the fixture has rows of {table}");
+    }
+    (cluster, admin)
+}
+
+fn version(admin: &mut Client) -> String {
+    one(
+        admin,
+        "SELECT extversion FROM pg_extension WHERE extname = 'timedb'",
+    )
+}
+
+#[test]
+fn an_updated_database_has_the_catalog_of_a_fresh_one_and_gives_the_same_answers() {
+    let (cluster, mut admin) = server_of_release();
+    let server = cluster.server();
+    // Not only afterwards: new files under an old database are what everybody has between the two steps of an update.
+    assert_whole(server, DATABASE);
+    run(&mut admin, UPDATE);
+    assert_eq!(
+        version(&mut admin),
+        Project::default().version().expect("a version")
+    );
+    let fresh = Database::fresh("as new");
+    assert_same(&catalogs(&mut admin), &catalogs(&mut fresh.admin()));
+    assert_whole(server, DATABASE);
+
+    // And it lives on.
+    let mut alice = server.connect("app", DATABASE).expect("app");
+    let login = alice.execute("SELECT timedb.authenticate($1)", &[&keys()["alice"]]);
+    assert_eq!(login.expect("her key"), 1);
+    let count = "SELECT count(*) FROM timedb.read(mode => 'overlapping')";
+    let before: i64 = one(&mut alice, count);
+    fill_tenant(&mut alice);
+    assert_eq!(one::<i64>(&mut alice, count), before + 10_006);
+}
+
+/// Not by hand: what only an extension's script may do (pg_extension_config_dump) is in its script.
+#[test]
+fn an_update_that_is_run_again_changes_nothing() {
+    let (cluster, mut admin) = server_of_release();
+    run(&mut admin, UPDATE);
+    let version = version(&mut admin);
+    let updated = everything(&mut admin);
+    let share: String = one(
+        &mut admin,
+        "SELECT setting FROM pg_config WHERE name = 'SHAREDIR'",
+    );
+    let scripts = Project::default().upgrade_scripts().expect("the scripts");
+    let here = scripts.iter().filter(|path| {
+        path.to_string_lossy()
+            .ends_with(&format!("--{version}.sql"))
+    });
+    let mut at = version.clone();
+    for (times, script) in here.enumerate() {
+        let again = format!("again{times}");
+        let name = format!("{share}/extension/timedb--{at}--{again}.sql");
+        fs::copy(script, &name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        run(&mut admin, &format!("{UPDATE} TO '{again}'"));
+        at = again;
+    }
+    assert_ne!(at, version, "the premise: a script leads to {version}");
+    assert_eq!(self::version(&mut admin), at);
+    assert_same(&everything(&mut admin), &updated);
+    assert_answers(cluster.server(), DATABASE);
+}
+
+/// The other way to a new version: a dump names none, so it makes the extension that the server has.
+#[test]
+fn a_dump_of_a_release_restores_into_this_version() {
+    let fresh = Database::fresh("dump of a release");
+    let server = fresh.server();
+    let name = format!("{}_restored", fresh.name());
+    run(
+        &mut server.connect("postgres", "postgres").expect("a superuser"),
+        &format!("CREATE DATABASE \"{name}\" TEMPLATE template0"),
+    );
+    restore_plain(server, &name, &fixture("dump.sql"));
+    let mut admin = server.connect("postgres", &name).expect("a superuser");
+    assert_same(&catalogs(&mut admin), &catalogs(&mut fresh.admin()));
+    assert_whole(server, &name);
+    drop(admin);
+    server.drop_database(&name).expect("it is dropped");
+}
