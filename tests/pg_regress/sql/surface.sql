@@ -36,8 +36,9 @@ FROM pg_class c
 WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind NOT IN ('i', 'c', 't')
 ORDER BY c.relkind, c.relname;
 
--- What the view shows.
-SELECT pg_get_viewdef('timedb.current_values'::regclass);
+-- What the views show, each of them, by their names.
+SELECT pg_get_viewdef(c.oid) FROM pg_class c
+WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('v', 'm') ORDER BY c.relname;
 
 -- Constraints (not null is said above).
 SELECT format('%s: %s %s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid))
@@ -108,7 +109,7 @@ ORDER BY t.typname;
 SELECT timedb.current_tenant() IS NULL;
 SELECT format('%s = %s: %s', s.name, quote_literal(current_setting(s.name)),
          (SELECT string_agg(flag, ', ' ORDER BY flag) FROM unnest(pg_settings_get_flags(s.name)) flag))
-FROM (VALUES ('timedb.login'), ('timedb.tenant')) s(name);
+FROM (VALUES ('timedb.api_key'), ('timedb.login'), ('timedb.tenant')) s(name);
 SELECT name FROM pg_settings WHERE name LIKE 'timedb.%';
 
 -- The extension: where it is, and the tables whose rows a dump holds.
