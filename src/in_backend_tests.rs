@@ -20,9 +20,9 @@ statements! {
           FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
           WHERE c.relnamespace = 'timedb'::regnamespace AND a.attnum > 0
             AND (c.relname, a.attname) IN (
-              ('api_keys', 'tenant_id'), ('api_keys', 'key_id'), ('api_keys', 'user_id'), ('api_keys', 'scope'),
-              ('api_keys', 'expires_at'), ('api_keys', 'revoked_at'), ('users', 'tenant_id'), ('users', 'user_id'),
-              ('users', 'email'), ('users', 'is_active'), ('role_bindings', 'role_name'),
+              ('api_keys', 'tenant_id'), ('api_keys', 'key_id'), ('api_keys', 'user_id'), ('api_keys', 'key_hash'),
+              ('api_keys', 'scope'), ('api_keys', 'expires_at'), ('api_keys', 'revoked_at'), ('users', 'tenant_id'),
+              ('users', 'user_id'), ('users', 'email'), ('users', 'is_active'), ('role_bindings', 'role_name'),
               ('role_bindings', 'tenant_id'), ('role_bindings', 'scope'))";
     ARRAYS(UUIDARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT2ARRAYOID, BYTEAARRAYOID) =
         c"SELECT concat_ws('|', $1::text, $2::text, $3::text, $4::text, $5::text)";
@@ -58,9 +58,9 @@ fn run(statement: &'static std::thread::LocalKey<statement::Statement>, argument
 fn test_the_columns_that_standing_reads_have_their_numbers() {
     assert_eq!(
         one_text(&COLUMN_NUMBERS, &[]),
-        "api_keys.tenant_id=1 api_keys.key_id=2 api_keys.user_id=3 api_keys.scope=7 api_keys.expires_at=9 \
-         api_keys.revoked_at=10 role_bindings.role_name=1 role_bindings.tenant_id=2 role_bindings.scope=3 \
-         users.tenant_id=1 users.user_id=2 users.email=3 users.is_active=4"
+        "api_keys.tenant_id=1 api_keys.key_id=2 api_keys.user_id=3 api_keys.key_hash=6 api_keys.scope=7 \
+         api_keys.expires_at=9 api_keys.revoked_at=10 role_bindings.role_name=1 role_bindings.tenant_id=2 \
+         role_bindings.scope=3 users.tenant_id=1 users.user_id=2 users.email=3 users.is_active=4"
     );
 }
 
