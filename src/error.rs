@@ -1,7 +1,8 @@
-//! Every error a user can meet: its SQLSTATE, message, DETAIL and HINT. Errors are worded nowhere else but in
-//! `timedb-core`, which words those of a row; here they get their SQLSTATE.
+//! Every error a user can meet: its SQLSTATE, its message, its HINT, and the HTTP status it means. The reason why an
+//! argument is refused is worded where the check is, that of a row in `timedb-core`; here they get their SQLSTATE.
+//!
+//! Bodies return an [`Error`]; where a function meets Postgres, `?` makes the report of it that `identity::http` knows.
 
-use crate::http;
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -9,8 +10,10 @@ use timedb_core::points::Corrupt;
 use timedb_core::rows::{Kind, RowError};
 use uuid::Uuid;
 
-/// What a body returns: an `ErrorReport` is what keeps SQLSTATE, DETAIL and HINT on its way out of pgrx.
-pub type Result<T, E = ErrorReport> = std::result::Result<T, E>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a SQL function returns: an `ErrorReport` is what keeps SQLSTATE, DETAIL and HINT on its way out of pgrx.
+pub type Reported<T> = std::result::Result<T, ErrorReport>;
 
 #[derive(Debug)]
 pub enum Error {
@@ -77,8 +80,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub fn bad(argument: &'static str, reason: impl Into<String>) -> Error {
-        Error::BadArgument {
+    pub fn bad(argument: &'static str, reason: impl Into<String>) -> Self {
+        Self::BadArgument {
             argument,
             reason: reason.into(),
             hint: None,
@@ -108,7 +111,7 @@ impl Error {
         }
     }
 
-    fn code(&self) -> Code {
+    pub fn code(&self) -> Code {
         match self {
             Error::LoginNeeded | Error::KeyRefused => {
                 Code::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
@@ -227,20 +230,5 @@ fn row_code(kind: &Kind) -> Code {
         Kind::NullNotAllowed => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
         Kind::BadCharacter => Code::ERRCODE_UNTRANSLATABLE_CHARACTER,
         Kind::TooMany | Kind::TooLong => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-    }
-}
-
-impl From<Error> for ErrorReport {
-    fn from(error: Error) -> ErrorReport {
-        if let Some(status) = error.http_status()
-            && http::in_request()
-        {
-            return http::report(status, &error);
-        }
-        let report = ErrorReport::new(error.code(), error.message(), "timedb");
-        match error.hint() {
-            Some(hint) => report.set_hint(hint),
-            None => report,
-        }
     }
 }

@@ -2,65 +2,63 @@
 //! client can see. Only in a library built with the feature `in_backend_tests`; `pgrx-tests/` calls every `test_…` here.
 //! A panic is the failure, and its message what the runner shows.
 
-use crate::cell;
-use crate::http;
-use crate::settings::{self, Bound, Login, Span};
-use crate::standing;
-use crate::statement::{self, statements};
-use crate::stored::{Change, NewRows, Remark};
+use crate::identity::http;
+use crate::identity::settings::{self, Bound, Login};
+use crate::identity::standing;
+use crate::pg::datum::{Bind, NullableDatum};
+use crate::pg::guc::Lasting;
+use crate::pg::result::Tuplestore;
+use crate::pg::statement::statements;
+use crate::pg::varlena::{PointsBytes, Text};
+use crate::store::keys::Wanted;
+use crate::store::write::NewRows;
 use pgrx::prelude::*;
+use std::rc::Rc;
 use timedb_core::points::Point;
 use timedb_core::scope::Scope;
 use timedb_core::time::Time;
+use timedb_core::version::{Remark, Version};
 use uuid::Uuid;
 
 statements! {
-    COLUMN_NUMBERS() =
+    COLUMN_NUMBERS() -> (String,) =
         c"SELECT string_agg(c.relname || '.' || a.attname || '=' || a.attnum, ' ' ORDER BY c.relname, a.attnum)
           FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
           WHERE c.relnamespace = 'timedb'::regnamespace AND a.attnum > 0
             AND (c.relname, a.attname) IN (
               ('api_keys', 'tenant_id'), ('api_keys', 'key_id'), ('api_keys', 'user_id'), ('api_keys', 'key_hash'),
-              ('api_keys', 'scope'), ('api_keys', 'expires_at'), ('api_keys', 'revoked_at'), ('users', 'tenant_id'),
-              ('users', 'user_id'), ('users', 'email'), ('users', 'is_active'), ('role_bindings', 'role_name'),
+              ('api_keys', 'scope'),
+              ('api_keys', 'expires_at'), ('api_keys', 'revoked_at'), ('users', 'tenant_id'), ('users', 'user_id'),
+              ('users', 'email'), ('users', 'is_active'), ('role_bindings', 'role_name'),
               ('role_bindings', 'tenant_id'), ('role_bindings', 'scope'))";
-    ARRAYS(UUIDARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT2ARRAYOID, BYTEAARRAYOID) =
+    ARRAYS(&[Uuid], &[Option<&str>], &[Time], Option<&[i16]>, Option<&[&[u8]]>) -> (String,) =
         c"SELECT concat_ws('|', $1::text, $2::text, $3::text, $4::text, $5::text)";
-    TEXT_OF_SIZE(INT4OID) = c"SELECT repeat('ab', $1)";
-    STORED_TEXT() = c"SELECT t FROM in_backend_texts ORDER BY length(t)";
-    MAKE_USER(UUIDOID, UUIDOID) =
+    STORED_TEXT() -> (Text<'static>, String) = c"SELECT t, t FROM in_backend_texts ORDER BY length(t)";
+    NULL_TEXT() -> (i32, String) = c"SELECT 1, NULL::text";
+    OTHER_TYPE() -> (i64,) = c"SELECT 1::int4";
+    FEWER_COLUMNS() -> (i32, i32) = c"SELECT 1";
+    NOT_POINTS() -> (PointsBytes,) = c"SELECT '\\x00'::bytea";
+    MAKE_USER(Uuid, Uuid) -> () =
         c"INSERT INTO timedb.users (tenant_id, user_id, email) VALUES ($1, $2, 'in@backend.test')";
-    MAKE_KEY(UUIDOID, UUIDOID, UUIDOID) =
+    MAKE_KEY(Uuid, Uuid, Uuid) -> () =
         c"INSERT INTO timedb.api_keys (tenant_id, key_id, user_id, hint, key_hash, scope)
           VALUES ($1, $2, $3, 'test', sha256('x'), 'write')";
-    REVOKE(UUIDOID) = c"UPDATE timedb.api_keys SET revoked_at = clock_timestamp() WHERE tenant_id = $1";
-    DEACTIVATE(UUIDOID) = c"UPDATE timedb.users SET is_active = false WHERE tenant_id = $1";
-    COUNT_VALUES(UUIDOID) =
-        c"SELECT count(*), sum(timedb.count_points(points)), max(part)::int8 FROM timedb.values WHERE tenant_id = $1";
+    REVOKE(Uuid) -> () = c"UPDATE timedb.api_keys SET revoked_at = clock_timestamp() WHERE tenant_id = $1";
+    DEACTIVATE(Uuid) -> () = c"UPDATE timedb.users SET is_active = false WHERE tenant_id = $1";
 }
 
-fn one_text(
-    statement: &'static std::thread::LocalKey<statement::Statement>,
-    arguments: &[cell::Cell],
-) -> String {
-    let rows = statement::write(statement, arguments, |row| Ok(row.text(1)));
-    rows.ok()
-        .and_then(|rows| rows.into_iter().flatten().next())
-        .expect("one text")
-}
-
-fn run(statement: &'static std::thread::LocalKey<statement::Statement>, arguments: &[cell::Cell]) {
-    assert!(statement::run(statement, arguments).is_ok());
+fn ran<T>(result: crate::error::Result<T>) -> T {
+    result.unwrap_or_else(|error| panic!("{}", error.message()))
 }
 
 /// `standing` reads these columns by number.
 #[pg_extern(sql = false)]
 fn test_the_columns_that_standing_reads_have_their_numbers() {
     assert_eq!(
-        one_text(&COLUMN_NUMBERS, &[]),
-        "api_keys.tenant_id=1 api_keys.key_id=2 api_keys.user_id=3 api_keys.key_hash=6 api_keys.scope=7 \
-         api_keys.expires_at=9 api_keys.revoked_at=10 role_bindings.role_name=1 role_bindings.tenant_id=2 \
-         role_bindings.scope=3 users.tenant_id=1 users.user_id=2 users.email=3 users.is_active=4"
+        ran(COLUMN_NUMBERS.read(()))[0].0,
+        "api_keys.tenant_id=1 api_keys.key_id=2 api_keys.user_id=3 api_keys.key_hash=6 api_keys.scope=7 api_keys.expires_at=9 \
+         api_keys.revoked_at=10 role_bindings.role_name=1 role_bindings.tenant_id=2 role_bindings.scope=3 \
+         users.tenant_id=1 users.user_id=2 users.email=3 users.is_active=4"
     );
 }
 
@@ -69,33 +67,29 @@ fn test_arrays_arrive_as_they_were_given() {
     Spi::run("SET LOCAL TimeZone = 'UTC'").expect("a setting");
     let id = Uuid::from_u128(7);
     let time = Time::parse("2025-01-01T00:00:00.000001Z").expect("a time");
-    let arguments = [
-        cell::uuids(&[id, id]),
-        cell::optional_texts(&[Some("a,\"b\"".into()), None, Some(String::new())]),
-        cell::times(&[time]),
-        cell::smallints(&[-1, 32767]),
-        cell::byte_strings(&[vec![0, 255], Vec::new()]),
-    ];
+    let arrays = (
+        &[id, id][..],
+        &[Some("a,\"b\""), None, Some("")][..],
+        &[time][..],
+        Some(&[-1, 32767][..]),
+        Some(&[&[0, 255][..], &[]][..]),
+    );
     assert_eq!(
-        one_text(&ARRAYS, &arguments),
+        ran(ARRAYS.read(arrays))[0].0,
         format!(
             "{{{id},{id}}}|{{\"a,\\\"b\\\"\",NULL,\"\"}}|{{\"2025-01-01 00:00:00.000001+00\"}}|{{-1,32767}}|\
              {{\"\\\\x00ff\",\"\\\\x\"}}"
         )
     );
-    let empty = [
-        cell::uuids(&[]),
-        cell::texts::<&str>(&[]),
-        cell::times(&[]),
-        None,
-        None,
-    ];
-    assert_eq!(one_text(&ARRAYS, &empty), "{}|{}|{}");
+    assert_eq!(
+        ran(ARRAYS.read((&[], &[], &[], None, None)))[0].0,
+        "{}|{}|{}"
+    );
 }
 
-/// Short, plain, compressed and toasted: an image holds the same bytes.
+/// Short, plain, compressed and toasted: where it stands, a text has the same bytes as its copy.
 #[pg_extern(sql = false)]
-fn test_an_image_is_the_whole_value_however_it_was_stored() {
+fn test_a_text_is_whole_however_it_was_stored() {
     Spi::run("CREATE TEMP TABLE in_backend_texts (t text)").expect("a table");
     Spi::run(
         "INSERT INTO in_backend_texts
@@ -103,25 +97,82 @@ fn test_an_image_is_the_whole_value_however_it_was_stored() {
          UNION ALL SELECT string_agg(md5(n::text), '') FROM generate_series(1, 2000) n",
     )
     .expect("rows");
-    let lengths = statement::write(&STORED_TEXT, &[], |row| {
-        let (text, image) = (
-            row.text(1).expect("a text"),
-            row.image(1).expect("an image"),
-        );
-        assert_eq!(image.payload(), text.as_bytes());
-        Ok(text.len())
-    });
-    assert_eq!(lengths.ok(), Some(vec![5, 500, 10_000, 64_000]));
-    let rows = statement::read(&TEXT_OF_SIZE, &[3i32.into_datum()], |row| Ok(row.image(1)));
-    let image = rows
-        .ok()
-        .and_then(|rows| rows.into_iter().flatten().next())
-        .expect("an image");
+    let mut lengths = Vec::new();
+    ran(STORED_TEXT.stream_fresh((), |(text, copy)| {
+        assert_eq!(*text, *copy);
+        lengths.push(text.len());
+        Ok(())
+    }));
+    assert_eq!(lengths, [5, 500, 10_000, 64_000]);
+}
+
+/// Whatever a statement answers that its types do not say is an error, not undefined.
+#[pg_extern(sql = false)]
+fn test_a_statement_answers_what_its_types_say_or_is_broken() {
+    let message = |result: crate::error::Result<usize>| match result {
+        Ok(rows) => panic!("{rows} rows"),
+        Err(error) => error.message(),
+    };
     assert_eq!(
-        image.payload(),
-        b"ababab",
-        "an image outlives the statement it came from"
+        message(NULL_TEXT.read(()).map(|rows| rows.len())),
+        "timedb is broken: statement NULL_TEXT: column 2 is not what it should be"
     );
+    for (name, result) in [
+        ("OTHER_TYPE", OTHER_TYPE.read(()).map(|rows| rows.len())),
+        (
+            "FEWER_COLUMNS",
+            FEWER_COLUMNS.read(()).map(|rows| rows.len()),
+        ),
+        ("NOT_POINTS", NOT_POINTS.stream((), |_| Ok(())).map(|()| 0)),
+    ] {
+        let expected =
+            format!("timedb is broken: statement {name}: it answers other columns than it says");
+        assert_eq!(message(result), expected);
+    }
+}
+
+/// A tuple that others are made of, column by column, is the one that Postgres would form of the same values: whatever is
+/// null, and however long the texts before a column are.
+#[pg_extern(sql = false)]
+fn test_a_filled_template_is_the_tuple_that_postgres_forms() {
+    const TYPES: [pg_sys::Oid; 6] = [
+        <&str>::OID,
+        Time::OID,
+        <&str>::OID,
+        Uuid::OID,
+        f64::OID,
+        <&str>::OID,
+    ];
+    let store = Tuplestore::of_types(&TYPES);
+    let row = |nulls: u32, length: usize, of: i64| -> Vec<NullableDatum> {
+        let text = "x".repeat(length);
+        let datums = [
+            <&str>::bind(&text),
+            Time::bind(Time::from_micros(of).expect("a time")),
+            <&str>::bind("between"),
+            Uuid::bind(Uuid::from_u128(of as u128)),
+            f64::bind(of as f64),
+            <&str>::bind(&text),
+        ];
+        let is_null = |place: usize| nulls >> place & 1 != 0;
+        let nullable = |(place, datum)| if is_null(place) { None } else { datum };
+        datums.into_iter().enumerate().map(nullable).collect()
+    };
+    for nulls in 0..1 << TYPES.len() {
+        for length in [0, 1, 2, 3, 125, 126, 127, 128, 1000] {
+            // SAFETY: the datums are of these types.
+            let (mut filled, formed) = unsafe {
+                (
+                    store.template(row(nulls, length, 1)),
+                    store.template(row(nulls, length, 77)),
+                )
+            };
+            filled.set(1, 77i64);
+            filled.set(3, Uuid::from_u128(77).into_bytes());
+            filled.set(4, 77f64);
+            assert_eq!(filled.bytes(), formed.bytes(), "{nulls:b} {length}");
+        }
+    }
 }
 
 /// Even within the transaction that revokes it: the check reads what the statement before has written.
@@ -137,11 +188,8 @@ fn test_a_key_stands_until_it_is_revoked_or_its_user_deactivated() {
         standing::of_login(&login).is_none(),
         "there is no such key yet"
     );
-    run(&MAKE_USER, &[cell::uuid(tenant), cell::uuid(user)]);
-    run(
-        &MAKE_KEY,
-        &[cell::uuid(tenant), cell::uuid(key_id), cell::uuid(user)],
-    );
+    ran(MAKE_USER.run((tenant, user)));
+    ran(MAKE_KEY.run((tenant, key_id, user)));
     let command = || {
         // SAFETY: makes what this transaction has written visible to the next scan.
         unsafe { pg_sys::CommandCounterIncrement() }
@@ -168,13 +216,13 @@ fn test_a_key_stands_until_it_is_revoked_or_its_user_deactivated() {
         standing::of_login(&other_tenant).is_none(),
         "a login says another tenant than its key"
     );
-    run(&DEACTIVATE, &[cell::uuid(tenant)]);
+    ran(DEACTIVATE.run((tenant,)));
     command();
     assert!(
         standing::of_login(&login).is_none(),
         "its user is deactivated"
     );
-    run(&REVOKE, &[cell::uuid(tenant)]);
+    ran(REVOKE.run((tenant,)));
 }
 
 #[pg_extern(sql = false)]
@@ -185,17 +233,17 @@ fn test_a_refusal_voids_the_logins_before_it_and_not_those_after() {
         scope: Scope::Read,
     };
     let is_bound = || matches!(settings::bound(), Bound::Key(bound) if bound == login);
-    settings::bind(login, Span::Session);
+    settings::bind(login, Lasting::Session);
     assert!(is_bound());
-    let refused = settings::refuse(Span::Session);
+    let refused = settings::refuse(Lasting::Session);
     assert!(!is_bound());
     refused.lift();
     assert!(is_bound(), "a refusal that is lifted leaves no trace");
-    let _stays = settings::refuse(Span::Session);
+    let _stays = settings::refuse(Lasting::Session);
     assert!(!is_bound());
-    settings::bind(login, Span::Session);
+    settings::bind(login, Lasting::Session);
     assert!(is_bound());
-    settings::clear(Span::Session);
+    settings::clear(Lasting::Session);
     assert!(matches!(
         settings::bound(),
         Bound::Nobody { others_count: true }
@@ -205,13 +253,6 @@ fn test_a_refusal_voids_the_logins_before_it_and_not_those_after() {
 #[pg_extern(sql = false)]
 fn test_a_long_vector_is_cut_into_parts_that_hold_all_of_it() {
     let tenant = Uuid::from_u128(4);
-    let writer = standing::Identity {
-        tenant,
-        scope: Scope::Write,
-        via: standing::Via::Role {
-            name: "in_backend".into(),
-        },
-    };
     let point = |hour: i64| Point {
         start: Time::from_micros(hour * 3_600_000_000).expect("a time"),
         end: None,
@@ -219,19 +260,25 @@ fn test_a_long_vector_is_cut_into_parts_that_hold_all_of_it() {
     };
     let points: Vec<Point> = (0..20_000).map(point).collect();
     let time = Time::from_micros(0).expect("a time");
-    let change = Change {
+    let version = Version {
         run: Uuid::from_u128(5),
         known: time,
-        time,
+        change: time,
+        remark: Rc::new(Remark::by("in_backend")),
     };
+    let series = Uuid::from_u128(6);
     let mut rows = NewRows::default();
-    let next = rows.add(change, Uuid::from_u128(6), 0, &points, &Remark::default());
-    assert_eq!(next.ok(), Some(3));
-    assert!(rows.insert(&writer).is_ok());
-    let counts = statement::write(&COUNT_VALUES, &[cell::uuid(tenant)], |row| {
-        Ok((row.micros(1), row.micros(2), row.micros(3)))
-    });
-    assert_eq!(counts.ok(), Some(vec![(Some(3), Some(20_000), Some(2))]));
+    let next = rows.add(&version, series, 0, &points);
+    assert_eq!(ran(next), 3);
+    ran(rows.insert(tenant));
+    let keys = points
+        .iter()
+        .map(|point| ((version.run, series), point.key()));
+    let current = ran(Wanted::of(keys).current(tenant));
+    assert_eq!(current.len(), points.len());
+    for (point, current) in points.iter().zip(current) {
+        assert_eq!(current.and_then(|current| current.value), point.value);
+    }
 }
 
 #[pg_extern(sql = false)]

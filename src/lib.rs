@@ -1,40 +1,18 @@
 //! timedb: revised time series in PostgreSQL, packed, versioned and isolated by tenant.
 //!
-//! A table of contents. The SQL surface is written by hand in `sql/`; the modules below are its bodies, one a noun or
-//! verb of it. What needs no Postgres lives in the crate `timedb-core`.
+//! A table of contents. The SQL surface is written by hand in `sql/`; the folders below are its bodies, and each uses those
+//! before it alone: `pg ← identity ← {manage, store, types} ← verbs`. What needs no Postgres lives in the crate
+//! `timedb-core`.
 
-mod answer;
-mod arrays;
-mod arrow;
-mod audit;
-mod bindings;
-mod cancel;
-mod cell;
-mod compact;
-mod completion;
-mod credential;
 mod error;
-mod fetch;
-mod http;
+mod identity;
 #[cfg(feature = "in_backend_tests")]
 mod in_backend_tests;
-mod keys;
 mod manage;
-mod moment;
-mod opened;
-mod points;
-mod read;
-mod reset;
-mod row;
-mod series;
-mod session;
-mod settings;
-mod standing;
-mod statement;
-mod stored;
-mod update;
-mod upload;
-mod users;
+mod pg;
+mod store;
+mod types;
+mod verbs;
 
 ::pgrx::pg_module_magic!(name, version);
 
@@ -86,8 +64,5 @@ mod users;
 
 #[::pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {
-    settings::define();
-    credential::define();
-    settings::reserve_prefix();
-    reset::watch();
+    identity::define();
 }

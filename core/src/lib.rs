@@ -1,10 +1,15 @@
-//! What timedb is about, without Postgres: times, packed points, packs of them, their merge, JSON rows, API keys.
+//! What timedb is about, without Postgres: times, versions, packed points, packs of them, their merge, uploads and updates
+//! as clients send them, answers as they take them, API keys.
 //!
 //! Nothing here knows pgrx, SQL or a server, so all of it is tested as plain Rust. The Postgres shell in `src/` of the
 //! parent crate converts, calls and reports.
 
-pub mod arrow;
+#![forbid(unsafe_code)]
+
+pub mod answer;
+mod excerpt;
 pub mod key;
+pub mod limits;
 pub mod merge;
 pub mod pack;
 pub mod points;
@@ -12,3 +17,6 @@ pub mod rows;
 pub mod scope;
 pub mod span;
 pub mod time;
+pub mod update;
+pub mod upload;
+pub mod version;

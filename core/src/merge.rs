@@ -9,10 +9,9 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
-use uuid::Uuid;
-
 use crate::points::{Key, Shape};
 use crate::time::Time;
+use crate::version::{Shaped, Version};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
@@ -29,16 +28,6 @@ pub struct Window {
     pub end: Option<Time>,
 }
 
-/// Where the points are that a run wrote at one change. All versions of a run have its known time; of two with the same
-/// change time, which are parts of one write, the later in the slice counts as the newer.
-#[derive(Clone, Copy, Debug)]
-pub struct Version<'a> {
-    pub known: Time,
-    pub change: Time,
-    pub run: Uuid,
-    pub shape: Shape<'a>,
-}
-
 /// A point to show: the version it is from, its place there, and its key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pick {
@@ -48,8 +37,9 @@ pub struct Pick {
     pub end: Option<Time>,
 }
 
-/// Merges the versions of one series. The picks are ordered by start, end (none first), known time, change time and run.
-pub fn merge(versions: &[Version], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
+/// Merges the versions of one series. The picks are ordered by start, end (none first), known time, change time and run. Of
+/// two versions of a run with the same change time, which are parts of one write, the later in the slice is the newer.
+pub fn merge(versions: &[Shaped], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
     let oldest_first = rank(versions, window);
     match grid::Grid::of(versions, &oldest_first, window) {
         Some(grid) => grid.merge(mode, all_versions),
@@ -58,7 +48,7 @@ pub fn merge(versions: &[Version], mode: Mode, all_versions: bool, window: Windo
 }
 
 /// The versions with points in the window, oldest first.
-fn rank(versions: &[Version], window: Window) -> Vec<u32> {
+fn rank(versions: &[Shaped], window: Window) -> Vec<u32> {
     let overlaps = |shape: &Shape| {
         shape
             .first()
@@ -70,8 +60,8 @@ fn rank(versions: &[Version], window: Window) -> Vec<u32> {
     let age = |version: &u32| {
         let Version {
             known, change, run, ..
-        } = versions[*version as usize];
-        (known, change, run)
+        } = &versions[*version as usize].version;
+        (*known, *change, *run)
     };
     let mut ranked: Vec<u32> = (0..)
         .zip(versions)
@@ -83,11 +73,12 @@ fn rank(versions: &[Version], window: Window) -> Vec<u32> {
 }
 
 /// Each version's run as a small number.
-fn number_runs(versions: &[Version], chosen: &[u32]) -> Vec<u32> {
+fn number_runs(versions: &[Shaped], chosen: &[u32]) -> Vec<u32> {
+    let run_of = |version: u32| versions[version as usize].version.run;
     let mut by_run = chosen.to_vec();
-    by_run.sort_unstable_by_key(|&version| versions[version as usize].run);
+    by_run.sort_unstable_by_key(|&version| run_of(version));
     let mut numbers = vec![0; versions.len()];
-    let runs = by_run.chunk_by(|&a, &b| versions[a as usize].run == versions[b as usize].run);
+    let runs = by_run.chunk_by(|&a, &b| run_of(a) == run_of(b));
     for (number, run) in (0..).zip(runs) {
         for &version in run {
             numbers[version as usize] = number;

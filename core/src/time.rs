@@ -6,9 +6,12 @@ use jiff::SignedDuration;
 use jiff::civil::{self, DateTime};
 use jiff::fmt::temporal::Pieces;
 
+use crate::excerpt::beginning;
+
 const EPOCH: DateTime = civil::date(2000, 1, 1).at(0, 0, 0, 0);
 const MICROS_PER_SECOND: i64 = 1_000_000;
-const ECHOED_CHARS: usize = 64;
+/// Arrow counts from 1970, a [`Time`] from 2000.
+pub(crate) const MICROS_FROM_1970_TO_2000: i64 = 946_684_800_000_000;
 
 /// A moment: microseconds since 2000-01-01T00:00:00Z, as in a `timestamptz`. Never infinite; from Postgres' first day
 /// (4714-11-24 BC) to the end of the year 9999.
@@ -49,12 +52,16 @@ impl Time {
         self.0
     }
 
+    pub(crate) const fn micros_since_1970(self) -> i64 {
+        self.0 + MICROS_FROM_1970_TO_2000
+    }
+
     /// Reads ISO 8601 and Postgres' own output. Without an offset it is UTC, without a time it is midnight.
     pub fn parse(text: &str) -> Result<Time, TimeError> {
         match text.strip_suffix(" BC").map(before_christ) {
             None => parse_pieces(text, text),
             Some(Some(astronomical)) => parse_pieces(&astronomical, text),
-            Some(None) => Err(TimeError::Malformed(excerpt(text))),
+            Some(None) => Err(TimeError::Malformed(beginning(text))),
         }
     }
 }
@@ -92,15 +99,15 @@ impl std::error::Error for TimeError {}
 /// Parses `text`; errors show `given`, what the user wrote.
 fn parse_pieces(text: &str, given: &str) -> Result<Time, TimeError> {
     let Ok(pieces) = Pieces::parse(text) else {
-        return Err(why_not(text)(excerpt(given)));
+        return Err(why_not(text)(beginning(given)));
     };
     // jiff ignores annotations it does not know, and takes a second of 60 for one of 59: we would store another moment.
     if text.ends_with(']') || has_leap_second(&pieces, text) {
-        return Err(TimeError::Malformed(excerpt(given)));
+        return Err(TimeError::Malformed(beginning(given)));
     }
     let local = pieces.date().to_datetime(pieces.time().unwrap_or_default());
     if local.subsec_nanosecond() % 1000 != 0 {
-        return Err(TimeError::TooFine(excerpt(given)));
+        return Err(TimeError::TooFine(beginning(given)));
     }
     let since = local.duration_since(EPOCH);
     let offset = pieces
@@ -108,7 +115,7 @@ fn parse_pieces(text: &str, given: &str) -> Result<Time, TimeError> {
         .map_or(0, |offset| offset.seconds());
     let seconds = since.as_secs() - i64::from(offset);
     let micros = seconds * MICROS_PER_SECOND + i64::from(since.subsec_micros());
-    Time::from_micros(micros).ok_or_else(|| TimeError::OutOfRange(excerpt(given)))
+    Time::from_micros(micros).ok_or_else(|| TimeError::OutOfRange(beginning(given)))
 }
 
 /// The same moment with its year counted as ISO 8601 does, where 1 BC is 0000 and 44 BC is -000043.
@@ -143,13 +150,6 @@ fn why_not(text: &str) -> fn(String) -> TimeError {
     match year.map(|(year, _)| year.parse()) {
         Some(Ok(10_000..=999_999u32)) => TimeError::OutOfRange,
         _ => TimeError::Malformed,
-    }
-}
-
-fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(ECHOED_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

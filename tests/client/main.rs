@@ -5,6 +5,7 @@ mod catalog;
 mod compact;
 mod dump;
 mod errors;
+mod house;
 mod install;
 mod read_model;
 mod readme;

@@ -1,13 +1,14 @@
 //! Merging in slots, where the points of all versions lie on one grid: hourly forecasts, each an hour after the other, or
 //! quarter-hourly ones among them. No key is compared, and a point that a newer one covers costs a look into its slot.
 
-use super::{Mode, Pick, Version, Window, number_runs};
+use super::{Mode, Pick, Window, number_runs};
 use crate::points;
 use crate::time::Time;
+use crate::version::Shaped;
 
 /// The slots that points fall into: `base`, `base + step`, and so on.
 pub struct Grid<'a> {
-    versions: &'a [Version<'a>],
+    versions: &'a [Shaped<'a>],
     base: i64,
     step: i64,
     slots: usize,
@@ -37,7 +38,7 @@ const EMPTY: u32 = u32::MAX;
 impl<'a> Grid<'a> {
     /// None where the points are on no common grid.
     pub fn of(
-        versions: &'a [Version<'a>],
+        versions: &'a [Shaped<'a>],
         oldest_first: &[u32],
         window: Window,
     ) -> Option<Grid<'a>> {
@@ -117,7 +118,7 @@ impl<'a> Grid<'a> {
 
     /// For each slot, all versions of the run that has its newest point.
     fn of_newest_run(&self) -> Vec<Pick> {
-        let run = |&(version, _): &(u32, u32)| self.versions[version as usize].run;
+        let run = |&(version, _): &(u32, u32)| self.versions[version as usize].version.run;
         let mut sorted = self.sorted();
         sorted.retain(|_, of_slot| {
             let newest = of_slot.last().map(run);

@@ -1,10 +1,11 @@
 //! Merging by keys: for times of any kind.
 
-use super::{Mode, Pick, Version, Window, number_runs};
+use super::{Mode, Pick, Window, number_runs};
 use crate::points::Key;
+use crate::version::Shaped;
 
 pub fn merge(
-    versions: &[Version],
+    versions: &[Shaped],
     oldest_first: &[u32],
     mode: Mode,
     all_versions: bool,
@@ -19,7 +20,7 @@ pub fn merge(
 }
 
 /// Every point of every version.
-fn all(versions: &[Version], oldest_first: &[u32], window: Window) -> Vec<Pick> {
+fn all(versions: &[Shaped], oldest_first: &[u32], window: Window) -> Vec<Pick> {
     let mut all = Vec::new();
     for &version in oldest_first {
         picks(versions, version, window).for_each(|pick| all.push(pick));
@@ -30,8 +31,8 @@ fn all(versions: &[Version], oldest_first: &[u32], window: Window) -> Vec<Pick> 
 }
 
 /// Of sorted picks, for each key only those of the run that has its newest.
-fn of_newest_run(picks: &[Pick], versions: &[Version]) -> Vec<Pick> {
-    let run = |pick: &Pick| versions[pick.version as usize].run;
+fn of_newest_run(picks: &[Pick], versions: &[Shaped]) -> Vec<Pick> {
+    let run = |pick: &Pick| versions[pick.version as usize].version.run;
     let keys = picks.chunk_by(|a, b| a.key() == b.key());
     let kept = keys.flat_map(|versions_of_key| {
         let newest = versions_of_key.last().map(run);
@@ -42,7 +43,7 @@ fn of_newest_run(picks: &[Pick], versions: &[Version]) -> Vec<Pick> {
     kept.copied().collect()
 }
 
-fn newest_of_each_run(versions: &[Version], oldest_first: &[u32], window: Window) -> Vec<Pick> {
+fn newest_of_each_run(versions: &[Shaped], oldest_first: &[u32], window: Window) -> Vec<Pick> {
     let run_of = number_runs(versions, oldest_first);
     let all = all(versions, oldest_first, window);
     // Of a run's versions of a key the last one stays: from the newest on, the first that is met.
@@ -64,7 +65,7 @@ fn newest_of_each_run(versions: &[Version], oldest_first: &[u32], window: Window
 
 /// For each key, its newest point. A newer version mostly overwrites the end of what is there, and goes on after it; only a
 /// key that falls between those already there must be put aside and sorted in at the end.
-fn newest(versions: &[Version], oldest_first: &[u32], window: Window) -> Vec<Pick> {
+fn newest(versions: &[Shaped], oldest_first: &[u32], window: Window) -> Vec<Pick> {
     let mut shown: Vec<Pick> = Vec::new();
     let mut between: Vec<Pick> = Vec::new();
     for &version in oldest_first {
@@ -99,7 +100,7 @@ fn last_of_each_key(picks: &[Pick]) -> impl Iterator<Item = Pick> {
 }
 
 /// The points of a version that are in the window. Visited by `for_each` they cost a third of what a `for` loop takes.
-fn picks(versions: &[Version], version: u32, window: Window) -> impl Iterator<Item = Pick> {
+fn picks(versions: &[Shaped], version: u32, window: Window) -> impl Iterator<Item = Pick> {
     let keys = versions[version as usize].shape.keys();
     (0..)
         .zip(keys)

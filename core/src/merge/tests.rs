@@ -1,5 +1,8 @@
+use std::rc::Rc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::*;
 use crate::points::{Point, Points, pack};
@@ -21,20 +24,23 @@ struct Written {
 
 fn merged(written: &[Written], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
     let packed: Vec<Vec<u8>> = written.iter().map(|of| pack(&of.points).unwrap()).collect();
-    let versions: Vec<Version> = written
+    let versions: Vec<Shaped> = written
         .iter()
         .zip(&packed)
-        .map(|(of, bytes)| Version {
-            known: of.known,
-            change: of.change,
-            run: of.run,
+        .map(|(of, bytes)| Shaped {
+            version: Version {
+                run: of.run,
+                known: of.known,
+                change: of.change,
+                remark: Rc::default(),
+            },
             shape: Points::read(bytes).unwrap().shape(),
         })
         .collect();
     merge(&versions, mode, all_versions, window)
 }
 
-/// The words of design.md 4.1, one after the other, over every point.
+/// What each mode is said to show, one rule after the other, over every point.
 fn model(written: &[Written], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
     let in_window = |point: &&Point| {
         window.start.is_none_or(|start| start <= point.start)

@@ -22,53 +22,39 @@
 
 mod column;
 mod dictionary;
-#[cfg(test)]
-mod measure;
 mod read;
 #[cfg(test)]
 mod tests;
 mod text;
+mod versions;
 mod write;
 
 use std::ops::Range;
 
-use uuid::Uuid;
-
 use crate::points::bytes::pack_values;
 use crate::points::values::encode;
-use crate::points::{Corrupt, Opened, Shape, Values};
-use crate::time::Time;
+use crate::points::{Corrupt, Opened, Values};
+use crate::version::Shaped;
 
-pub use read::Tags;
 pub use text::{from_text, to_text};
-pub use write::{NewVersion, PackVersionsError, pack_versions};
+pub use versions::text_bytes;
+pub use write::{PackVersionsError, pack_versions};
 
 const VERSION: u8 = 1;
+const TOO_MANY: Corrupt = Corrupt("more points than a pack holds");
 
 /// A pack that was read: all but the values, which are still as stored.
 #[derive(Clone, Debug)]
 pub struct Pack<'a> {
-    versions: Vec<PackedVersion<'a>>,
+    versions: Vec<Shaped<'a>>,
+    /// For each version, where its values that are not null end among those of all.
+    ends: Vec<usize>,
     values: Values<'a>,
-}
-
-/// One version of a series: what one change to one run wrote.
-#[derive(Clone, Debug)]
-pub struct PackedVersion<'a> {
-    pub run: Uuid,
-    pub known: Time,
-    pub change: Time,
-    pub changed_by: &'a str,
-    pub annotation: Option<&'a str>,
-    pub tags: Option<Tags<'a>>,
-    pub shape: Shape<'a>,
-    /// Where its values that are not null are among those that [`Pack::decode_values`] appends.
-    pub values: Range<usize>,
 }
 
 impl<'a> Pack<'a> {
     /// In the order in which they were packed.
-    pub fn versions(&self) -> &[PackedVersion<'a>] {
+    pub fn versions(&self) -> &[Shaped<'a>] {
         &self.versions
     }
 
@@ -81,20 +67,28 @@ impl<'a> Pack<'a> {
     pub fn decode_values(&self, out: &mut Vec<f64>) -> Result<(), Corrupt> {
         self.values.decode_into(out)
     }
-}
 
-impl<'a> PackedVersion<'a> {
-    /// Its points, with its values out of those of the pack.
-    pub fn open(&self, values_of_pack: &[f64]) -> Opened<'a> {
-        Opened::new(self.shape, self.present(values_of_pack).to_vec())
+    /// Where the values of a version that are not null are, among those that [`Pack::decode_values`] appends.
+    pub fn values_of(&self, version: usize) -> Range<usize> {
+        let start = version.checked_sub(1).map_or(0, |before| self.ends[before]);
+        start..self.ends[version]
     }
 
-    /// The bytes of its points, as packing them alone makes them.
-    pub fn points(&self, values_of_pack: &[f64]) -> Vec<u8> {
-        pack_values(&self.shape, self.present(values_of_pack), encode)
+    /// The points of a version, with its values out of those of the pack.
+    pub fn open(&self, version: usize, values_of_pack: &[f64]) -> Opened<'a> {
+        let present = self.values_in(version, values_of_pack).to_vec();
+        Opened::new(self.versions[version].shape, present)
     }
 
-    fn present<'v>(&self, values_of_pack: &'v [f64]) -> &'v [f64] {
-        values_of_pack.get(self.values.clone()).unwrap_or_default()
+    /// The bytes of the points of a version, as packing them alone makes them.
+    pub fn points(&self, version: usize, values_of_pack: &[f64]) -> Vec<u8> {
+        let present = self.values_in(version, values_of_pack);
+        pack_values(&self.versions[version].shape, present, encode)
+    }
+
+    fn values_in<'v>(&self, version: usize, values_of_pack: &'v [f64]) -> &'v [f64] {
+        values_of_pack
+            .get(self.values_of(version))
+            .unwrap_or_default()
     }
 }

@@ -1,41 +1,31 @@
+use std::rc::Rc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::*;
+use crate::limits::MOST_POINTS;
 use crate::points::arbitrary::{Bits, all_bits, points};
-use crate::points::{MOST_POINTS, Point, Points, pack};
+use crate::points::{Point, Points, pack};
+use crate::time::Time;
+use crate::version::{Remark, Version};
 
 const HOUR: i64 = 3_600_000_000;
 
 /// A version before it is packed.
 #[derive(Clone, Debug)]
-pub struct Written {
-    run: Uuid,
-    known: Time,
-    change: Time,
-    changed_by: String,
-    annotation: Option<String>,
-    tags: Option<Vec<String>>,
-    pub points: Vec<Point>,
+struct Written {
+    version: Version,
+    points: Vec<Point>,
 }
 
-pub fn packed(written: &[Written]) -> Vec<u8> {
+fn packed(written: &[Written]) -> Vec<u8> {
     let vectors: Vec<Vec<u8>> = written.iter().map(|of| pack(&of.points).unwrap()).collect();
-    let versions: Vec<NewVersion> = written
+    let versions: Vec<(Version, Points)> = written
         .iter()
         .zip(&vectors)
-        .map(|(of, vector)| NewVersion {
-            run: of.run,
-            known: of.known,
-            change: of.change,
-            changed_by: &of.changed_by,
-            annotation: of.annotation.as_deref(),
-            tags: of
-                .tags
-                .as_deref()
-                .map(|tags| tags.iter().map(String::as_str).collect()),
-            points: Points::read(vector).unwrap(),
-        })
+        .map(|(of, vector)| (of.version.clone(), Points::read(vector).unwrap()))
         .collect();
     pack_versions(&versions).unwrap()
 }
@@ -46,37 +36,20 @@ fn read(bytes: &[u8]) -> Result<Vec<Written>, Corrupt> {
     pack.decode_values(&mut values)?;
     let values = values.split_off(1);
     assert_eq!(values.len(), pack.present());
-    let written = |version: &PackedVersion| Written {
-        run: version.run,
-        known: version.known,
-        change: version.change,
-        changed_by: version.changed_by.to_owned(),
-        annotation: version.annotation.map(str::to_owned),
-        tags: version
-            .tags
-            .map(|tags| tags.iter().map(str::to_owned).collect()),
-        points: version.open(&values).iter().collect(),
-    };
-    Ok(pack.versions().iter().map(written).collect())
+    let versions = pack.versions().iter().enumerate();
+    Ok(versions
+        .map(|(number, of)| Written {
+            version: of.version.clone(),
+            points: pack.open(number, &values).iter().collect(),
+        })
+        .collect())
 }
 
 /// All that a version is, in a form that can be compared.
-type Comparable = (
-    (Uuid, Time, Time, String),
-    Option<String>,
-    Option<Vec<String>>,
-    Vec<Bits>,
-);
+type Comparable = (Version, Vec<Bits>);
 
 fn comparable(written: &[Written]) -> Vec<Comparable> {
-    let of = |of: &Written| {
-        (
-            (of.run, of.known, of.change, of.changed_by.clone()),
-            of.annotation.clone(),
-            of.tags.clone(),
-            all_bits(of.points.iter().copied()),
-        )
-    };
+    let of = |of: &Written| (of.version.clone(), all_bits(of.points.iter().copied()));
     written.iter().map(of).collect()
 }
 
@@ -96,22 +69,27 @@ fn versions(most: usize) -> impl Strategy<Value = Vec<Written>> {
         prop::option::of(vec(text(), 0..3)),
     );
     let version = (run, time(), time(), text(), remark, points());
-    let version = version.prop_map(
-        |(run, known, change, changed_by, (annotation, tags), points)| Written {
-            run,
-            known,
-            change,
-            changed_by,
-            annotation,
-            tags,
-            points,
-        },
-    );
+    let version =
+        version.prop_map(
+            |(run, known, change, by, (annotation, tags), points)| Written {
+                version: Version {
+                    run,
+                    known,
+                    change,
+                    remark: Rc::new(Remark {
+                        by,
+                        annotation,
+                        tags,
+                    }),
+                },
+                points,
+            },
+        );
     vec(version, 0..most)
 }
 
 /// Hourly runs of forecasts with one user, each of `length` hours.
-pub fn forecasts(runs: i64, length: i64, mut value: impl FnMut() -> f64) -> Vec<Written> {
+fn forecasts(runs: i64, length: i64, mut value: impl FnMut() -> f64) -> Vec<Written> {
     let run = |number: i64| {
         let known = Time::from_micros(number * HOUR + number * 7919 % 60_000_000).unwrap();
         let point = |hour: i64| Point {
@@ -119,21 +97,30 @@ pub fn forecasts(runs: i64, length: i64, mut value: impl FnMut() -> f64) -> Vec<
             end: None,
             value: Some(value()),
         };
+        let run = number.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Written {
-            run: Uuid::from_u64_pair(number.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15), 7),
-            known,
-            change: known,
-            changed_by: "forecaster@example.org".to_owned(),
-            annotation: None,
-            tags: None,
+            version: Version {
+                run: Uuid::from_u64_pair(run, 7),
+                known,
+                change: known,
+                remark: Rc::new(Remark::by("forecaster@example.org")),
+            },
             points: (1..=length).map(point).collect(),
         }
     };
     (0..runs).map(run).collect()
 }
 
+fn remark(annotation: &str, tags: &[&str]) -> Rc<Remark> {
+    Rc::new(Remark {
+        annotation: Some(annotation.to_owned()),
+        tags: Some(tags.iter().map(|&tag| tag.to_owned()).collect()),
+        ..Remark::by("forecaster@example.org")
+    })
+}
+
 /// A value that goes up and down by up to one, with two decimals.
-pub fn meter() -> impl FnMut() -> f64 {
+fn meter() -> impl FnMut() -> f64 {
     let mut random = noise();
     let mut level = 5000;
     move || {
@@ -145,7 +132,7 @@ pub fn meter() -> impl FnMut() -> f64 {
 }
 
 /// All 53 bits of a number from 0 to 1, the same numbers each time.
-pub fn noise() -> impl FnMut() -> f64 {
+fn noise() -> impl FnMut() -> f64 {
     use rand::{RngExt, SeedableRng};
     let mut random = rand::rngs::StdRng::seed_from_u64(1);
     move || random.random()
@@ -166,9 +153,8 @@ fn these_are_the_bytes_of_packs_of_version_1_forever() {
     };
     assert_eq!(hex(&[]), "018def02d200");
     let mut two = forecasts(2, 2, || 0.5);
-    two[1].known = two[0].known;
-    two[1].annotation = Some("ä".to_owned());
-    two[1].tags = Some(vec!["x".to_owned(), "y".to_owned()]);
+    two[1].version.known = two[0].version.known;
+    two[1].version.remark = remark("ä", &["x", "y"]);
     let (runs, known_and_change, changed_by) = (
         "0200000000000000000000000000000007 9e3779b97f4a7c150000000000000007 000202",
         "000000 000000de8b9ee91a",
@@ -198,7 +184,7 @@ fn many_runs_of_a_meter_cost_less_than_two_bytes_a_value_with_all_that_is_known_
 }
 
 #[test]
-pub fn noise_costs_little_more_than_itself() {
+fn noise_costs_little_more_than_itself() {
     let cost = bytes_a_value(&forecasts(1000, 48, noise()));
     assert!(cost <= 8.0, "{cost}");
 }
@@ -218,14 +204,14 @@ fn more_points_than_a_pack_holds_are_not_packed() {
     };
     let all = pack(&(0..MOST_POINTS).map(point).collect::<Vec<_>>()).unwrap();
     let one = pack(&[point(0)]).unwrap();
-    let version = |points| NewVersion {
-        run: Uuid::nil(),
-        known: Time::MIN,
-        change: Time::MAX,
-        changed_by: "",
-        annotation: None,
-        tags: None,
-        points: Points::read(points).unwrap(),
+    let version = |points| {
+        let version = Version {
+            run: Uuid::nil(),
+            known: Time::MIN,
+            change: Time::MAX,
+            remark: Rc::default(),
+        };
+        (version, Points::read(points).unwrap())
     };
     let full = pack_versions(&[version(&all)]).unwrap();
     assert_eq!(
@@ -262,8 +248,7 @@ fn a_pack_that_claims_more_points_than_a_pack_holds_is_refused() {
 #[test]
 fn the_text_of_a_pack_is_as_documented() {
     let mut written = forecasts(2, 2, || 20.5);
-    written[1].annotation = Some("a \"b\"\n".to_owned());
-    written[1].tags = Some(vec!["x".to_owned(), "y".to_owned()]);
+    written[1].version.remark = remark("a \"b\"\n", &["x", "y"]);
     written[1].points[1].value = None;
     let bytes = packed(&written);
     let text = to_text(&Pack::read(&bytes).unwrap()).unwrap();
@@ -346,8 +331,8 @@ proptest! {
         let pack_of_all = Pack::read(&bytes).unwrap();
         let mut values = Vec::new();
         pack_of_all.decode_values(&mut values).unwrap();
-        for (version, of) in pack_of_all.versions().iter().zip(&written) {
-            prop_assert_eq!(version.points(&values), pack(&of.points).unwrap());
+        for (number, of) in written.iter().enumerate() {
+            prop_assert_eq!(pack_of_all.points(number, &values), pack(&of.points).unwrap());
         }
         let text = to_text(&Pack::read(&bytes).unwrap()).unwrap();
         prop_assert_eq!(from_text(&text).unwrap(), bytes);

@@ -13,10 +13,6 @@ pub use bytes::{Corrupt, Grid, Iter, Keys, Opened, PackError, Points, Shape, pac
 pub use text::{TextError, from_text, to_text};
 pub use values::Values;
 
-/// The most points that one vector holds. A few bytes can claim any number of nulls or equal steps; memory for each claim
-/// would let anybody bring down the process.
-pub const MOST_POINTS: usize = 5_000_000;
-
 /// One value of a series: at a moment, or over an interval `[start, end)`. A value may be null: known to be absent.
 #[derive(Clone, Copy, Debug)]
 pub struct Point {

@@ -18,4 +18,5 @@ pub(crate) use object::Object;
 pub(crate) use read::Text;
 pub use read::{TextError, from_text};
 pub(crate) use value::Moment;
+pub(crate) use write::json;
 pub use write::to_text;

@@ -5,16 +5,8 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use super::{Kind, Refusal};
+use crate::excerpt::printable;
 use crate::time::Time;
-
-/// How much of a client's own text a message repeats, in characters.
-const ECHOED: usize = 64;
-
-/// How many tags one value has at most.
-pub(super) const MOST_TAGS: usize = 100;
-/// The longest tag, and the longest annotation, in bytes.
-pub(super) const LONGEST_TAG: usize = 200;
-pub(super) const LONGEST_ANNOTATION: usize = 10_000;
 
 /// A field of a row, of an upload or of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +22,7 @@ pub enum Field {
 }
 
 /// A value as it stands in the JSON.
-pub(super) enum Given<'de> {
+pub(crate) enum Given<'de> {
     Null,
     Number(f64),
     Text(Cow<'de, str>),
@@ -51,7 +43,7 @@ impl Field {
         }
     }
 
-    pub(super) fn named(name: &str) -> Option<Field> {
+    pub(crate) fn named(name: &str) -> Option<Field> {
         Some(match name {
             "valid_time" => Field::ValidTime,
             "valid_time_end" => Field::ValidTimeEnd,
@@ -66,7 +58,7 @@ impl Field {
     }
 
     /// What the field takes, in words that follow "must be".
-    pub(super) fn takes(self) -> &'static str {
+    pub(crate) fn takes(self) -> &'static str {
         match self {
             Field::ValidTime | Field::ValidTimeEnd => "a timestamp in a string",
             Field::Value => r#"a number, null, "NaN", "Infinity" or "-Infinity""#,
@@ -76,7 +68,7 @@ impl Field {
         }
     }
 
-    pub(super) fn text<'de>(self, given: Given<'de>) -> Result<Option<Cow<'de, str>>, Refusal> {
+    pub(crate) fn text<'de>(self, given: Given<'de>) -> Result<Option<Cow<'de, str>>, Refusal> {
         match given {
             Given::Null => Ok(None),
             Given::Text(text) => Ok(Some(text)),
@@ -84,16 +76,16 @@ impl Field {
         }
     }
 
-    pub(super) fn time(self, given: Given<'_>) -> Result<Option<Time>, Refusal> {
+    pub(crate) fn time(self, given: Given<'_>) -> Result<Option<Time>, Refusal> {
         self.text(given)?.map(|text| time(&text)).transpose()
     }
 
-    pub(super) fn uuid(self, given: Given<'_>) -> Result<Option<Uuid>, Refusal> {
+    pub(crate) fn uuid(self, given: Given<'_>) -> Result<Option<Uuid>, Refusal> {
         self.text(given)?.map(|text| uuid(&text)).transpose()
     }
 
     /// A value of a point. JSON has no word for what is not finite, so three strings stand for it.
-    pub(super) fn number(self, given: Given<'_>) -> Result<Option<f64>, Refusal> {
+    pub(crate) fn number(self, given: Given<'_>) -> Result<Option<f64>, Refusal> {
         match given {
             Given::Null => Ok(None),
             Given::Number(number) => Ok(Some(number)),
@@ -110,7 +102,7 @@ impl Field {
         }
     }
 
-    pub(super) fn list(self, given: Given<'_>) -> Result<Option<Vec<String>>, Refusal> {
+    pub(crate) fn list(self, given: Given<'_>) -> Result<Option<Vec<String>>, Refusal> {
         match given {
             Given::Null => Ok(None),
             Given::List(list) => Ok(Some(list)),
@@ -124,16 +116,16 @@ impl Field {
 }
 
 /// A field that a row cannot go without; the refusal names it where the row as a whole is looked at.
-pub(super) fn needed<T>(field: Field, given: Option<T>) -> Result<T, Refusal> {
+pub(crate) fn needed<T>(field: Field, given: Option<T>) -> Result<T, Refusal> {
     given.ok_or_else(|| Refusal::new(Kind::BadValue, format!("needs \"{}\"", field.name())))
 }
 
-pub(super) fn not_null<T>(given: Option<T>) -> Result<T, Refusal> {
+pub(crate) fn not_null<T>(given: Option<T>) -> Result<T, Refusal> {
     given.ok_or_else(|| Refusal::new(Kind::NullNotAllowed, "must not be null"))
 }
 
 /// A text no longer than what is stored of its kind.
-pub(super) fn not_longer(text: &str, most_bytes: usize) -> Result<(), Refusal> {
+pub(crate) fn not_longer(text: &str, most_bytes: usize) -> Result<(), Refusal> {
     if text.len() > most_bytes {
         return Err(Refusal::new(
             Kind::TooLong,
@@ -144,7 +136,7 @@ pub(super) fn not_longer(text: &str, most_bytes: usize) -> Result<(), Refusal> {
 }
 
 /// An interval ends after it starts.
-pub(super) fn check_end(start: Time, end: Option<Time>) -> Result<(), Refusal> {
+pub(crate) fn check_end(start: Time, end: Option<Time>) -> Result<(), Refusal> {
     if end.is_some_and(|end| end <= start) {
         return Err(
             Refusal::new(Kind::BadValue, r#"is not after "valid_time""#).of(Field::ValidTimeEnd)
@@ -153,25 +145,8 @@ pub(super) fn check_end(start: Time, end: Option<Time>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The beginning of a client's text, fit for a message: a control character is escaped (no message can hold U+0000).
-pub(super) fn echo(text: &str) -> String {
-    let mut chars = text.chars();
-    let mut echo = String::new();
-    for char in chars.by_ref().take(ECHOED) {
-        if char.is_control() {
-            echo.extend(char.escape_debug());
-        } else {
-            echo.push(char);
-        }
-    }
-    if chars.next().is_some() {
-        echo.push('…');
-    }
-    echo
-}
-
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", echo(text))
+    format!("\"{}\"", printable(text))
 }
 
 fn time(text: &str) -> Result<Time, Refusal> {
@@ -185,7 +160,7 @@ fn time(text: &str) -> Result<Time, Refusal> {
     })
 }
 
-fn uuid(text: &str) -> Result<Uuid, Refusal> {
+pub(crate) fn uuid(text: &str) -> Result<Uuid, Refusal> {
     Uuid::try_parse(text)
         .map_err(|_| Refusal::new(Kind::BadUuid, format!("{} is not a uuid", quoted(text))))
 }
@@ -210,12 +185,5 @@ mod tests {
             assert_eq!(Field::named(field.name()), Some(field));
         }
         assert_eq!(Field::named("VALUE"), None);
-    }
-
-    #[test]
-    fn a_message_repeats_at_most_64_characters_and_no_control_character() {
-        assert_eq!(echo(&"ä".repeat(64)), "ä".repeat(64));
-        assert_eq!(echo(&"ä".repeat(65)), format!("{}…", "ä".repeat(64)));
-        assert_eq!(echo("a\0b\nc"), r"a\0b\nc");
     }
 }

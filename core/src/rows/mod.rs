@@ -1,20 +1,14 @@
-//! The rows a client sends as JSON, or as parallel arrays: read straight into columns, or refused with the place and the reason.
+//! Rows that a client sends, of an upload or of an update: what a field may hold, and why and where a row is refused.
 //!
-//! `walk` goes through the JSON and knows where it stands, `fields` knows what one field may hold, `upload` and `updates`
-//! what makes a row, `columns` gathers points by series. No tree of JSON values is ever built.
+//! `walk` goes through a JSON of them and knows where it stands, `fields` knows what one field may hold. What makes a row
+//! is said in `upload` and `update`. No tree of JSON values is ever built.
 
-mod columns;
-mod fields;
-mod updates;
-mod upload;
-mod walk;
+pub(crate) mod fields;
+pub(crate) mod walk;
 
 use std::fmt;
 
-pub use columns::{RepeatedRow, SeriesRef, SeriesRows, UploadColumns};
 pub use fields::Field;
-pub use updates::{Change, UpdateRow, read_updates};
-pub use upload::read_upload;
 
 /// Why the rows were refused, and where: a path like `value_rows[17].valid_time`, or just `value_rows` for the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +51,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(kind: Kind, reason: impl Into<String>) -> Refusal {
+    pub(crate) fn new(kind: Kind, reason: impl Into<String>) -> Refusal {
         Refusal {
             field: None,
             reason: reason.into(),
@@ -65,7 +59,7 @@ impl Refusal {
         }
     }
 
-    fn of(self, field: Field) -> Refusal {
+    pub(crate) fn of(self, field: Field) -> Refusal {
         Refusal {
             field: Some(field),
             ..self

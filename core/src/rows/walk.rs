@@ -9,15 +9,16 @@ mod visit;
 
 use serde::de::{self, DeserializeSeed};
 
-use super::fields::{Given, echo};
+use super::fields::Given;
 use super::{Field, Kind, Refusal, RowError};
+use crate::excerpt::printable;
 use visit::Array;
 
 /// Steps (rows and tags) between two calls of `tick`: often enough to cancel at once, too seldom to be felt.
 const STEPS_A_TICK: usize = 4096;
 
 /// What the rows of one argument are made into.
-pub(super) trait Rows<'de> {
+pub(crate) trait Rows<'de> {
     /// The argument's name, with which every path begins.
     const ARGUMENT: &'static str;
     const FIELDS: &'static [Field];
@@ -30,7 +31,7 @@ pub(super) trait Rows<'de> {
 }
 
 /// Reads the rows of a JSON array into `rows`. `tick` is called every few thousand rows and may unwind.
-pub(super) fn walk<'de, R: Rows<'de>>(
+pub(crate) fn walk<'de, R: Rows<'de>>(
     json: &'de str,
     rows: &mut R,
     most_rows: usize,
@@ -95,7 +96,7 @@ impl<'de, R: Rows<'de>> Walk<'_, R> {
     }
 
     fn refuse_name<E: de::Error>(&mut self, name: &str, reason: &str) -> E {
-        let path = self.path(Some(&echo(name)));
+        let path = self.path(Some(&printable(name)));
         self.refused = Some(Refusal::new(Kind::BadValue, reason).at(path));
         E::custom("")
     }

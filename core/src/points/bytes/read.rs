@@ -7,7 +7,7 @@ use super::{
     Corrupt, ENCODING_SHIFT, ENDS, ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, Points, SHAPE,
     VERSION, Values,
 };
-use crate::points::MOST_POINTS;
+use crate::limits::MOST_POINTS;
 use crate::points::values::Encoding;
 use crate::time::Time;
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::points::MOST_POINTS;
+use crate::limits::MOST_POINTS;
 use crate::points::Point;
 use crate::points::arbitrary::{all_bits, points};
 

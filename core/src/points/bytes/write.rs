@@ -5,8 +5,9 @@ use std::fmt;
 use super::cursor::{push_duration, push_moment, push_varint};
 use super::shape::{Ends, Form, Shape, Spacing};
 use super::{ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, VERSION, set_encoding};
+use crate::limits::MOST_POINTS;
 use crate::points::values::Encoding;
-use crate::points::{MOST_POINTS, Point, values};
+use crate::points::{Point, values};
 
 const HEADER_BYTES: usize = 32;
 

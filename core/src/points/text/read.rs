@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use super::value::{Duration, Moment, Value};
-use crate::points::{MOST_POINTS, Point};
+use crate::limits::MOST_POINTS;
+use crate::points::Point;
 use crate::time::Time;
 
 const MESSAGE_CHARS: usize = 200;

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::SignedDuration;
 use jiff::fmt::temporal::SpanParser;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 use crate::time::Time;
 
@@ -20,24 +21,30 @@ pub struct Moment(pub Time);
 /// A length of time above zero, in microseconds.
 pub struct Duration(pub i64);
 
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            None => f.write_str("null"),
-            Some(value) if value.is_finite() => write!(f, "{value:?}"),
-            Some(f64::INFINITY) => f.write_str("\"Infinity\""),
-            Some(f64::NEG_INFINITY) => f.write_str("\"-Infinity\""),
+            None => serializer.serialize_none(),
+            Some(value) if value.is_finite() => serializer.serialize_f64(value),
+            Some(f64::INFINITY) => serializer.serialize_str("Infinity"),
+            Some(f64::NEG_INFINITY) => serializer.serialize_str("-Infinity"),
             Some(value) => match value.to_bits() {
-                NAN => f.write_str("\"NaN\""),
-                bits => write!(f, "\"{NAN_PREFIX}{bits:016x}\""),
+                NAN => serializer.serialize_str("NaN"),
+                bits => serializer.collect_str(&format_args!("{NAN_PREFIX}{bits:016x}")),
             },
         }
     }
 }
 
-impl fmt::Display for Duration {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        SignedDuration::from_micros(self.0).fmt(f)
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl Serialize for Duration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&SignedDuration::from_micros(self.0))
     }
 }
 

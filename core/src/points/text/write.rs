@@ -1,85 +1,74 @@
 //! From points to their text.
 
-use std::fmt::{self, Display, Formatter};
+use std::io;
 
-use super::value::{Duration, Value};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::ser::Formatter;
+
+use super::value::{Duration, Moment, Value};
 use crate::points::bytes::{Corrupt, Ends, Opened, Points, Spacing};
 
 /// The readable and complete text of points.
 pub fn to_text(points: &Points) -> Result<String, Corrupt> {
-    Ok(points.open()?.to_string())
+    Ok(json(&points.open()?))
 }
 
-impl Display for Opened<'_> {
-    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        f.write_str("{")?;
-        write_times(self, f)?;
-        write_ends(self, f)?;
-        f.write_str("\"values\":")?;
-        write_list(f, self.iter().map(|point| Value(point.value)))?;
-        f.write_str("}")
+/// The JSON of what has points in it, with numbers as Rust writes them.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Numbers);
+    let written = value.serialize(&mut serializer);
+    debug_assert!(written.is_ok(), "a vector takes every byte");
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// The form in which the text of points has had its numbers since its first version: the shortest that is read back bit for
+/// bit, but with an exponent earlier than serde_json's own.
+struct Numbers;
+
+impl Formatter for Numbers {
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        write!(writer, "{value:?}")
     }
 }
 
-fn write_times(points: &Opened, f: &mut Formatter) -> fmt::Result {
-    let Some(start) = points.shape().first() else {
-        return Ok(());
-    };
-    match points.shape().form().spacing {
-        Spacing::Regular(0) => write!(f, "\"start\":\"{start}\","),
-        Spacing::Regular(step) => {
-            write!(f, "\"start\":\"{start}\",\"step\":\"{}\",", Duration(step))
+impl Serialize for Opened<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        let form = self.shape().form();
+        let keys = || self.shape().keys();
+        match (self.shape().first(), form.spacing) {
+            (None, _) => {}
+            (Some(start), Spacing::Regular(step)) => {
+                object.serialize_entry("start", &Moment(start))?;
+                if step != 0 {
+                    object.serialize_entry("step", &Duration(step))?;
+                }
+            }
+            (Some(_), Spacing::Irregular(_)) => {
+                let times = keys().map(|(start, _)| Moment(start));
+                object.serialize_entry("times", &List(times))?;
+            }
         }
-        Spacing::Irregular(_) => {
-            f.write_str("\"times\":")?;
-            write_list(f, points.shape().keys().map(|(start, _)| Quoted(start)))?;
-            f.write_str(",")
+        match form.ends {
+            Ends::None => {}
+            Ends::Constant(length) => object.serialize_entry("length", &Duration(length))?,
+            Ends::Listed(_) => {
+                let ends = keys().map(|(_, end)| end.map(Moment));
+                object.serialize_entry("ends", &List(ends))?;
+            }
         }
+        let values = self.iter().map(|point| Value(point.value));
+        object.serialize_entry("values", &List(values))?;
+        object.end()
     }
 }
 
-fn write_ends(points: &Opened, f: &mut Formatter) -> fmt::Result {
-    match points.shape().form().ends {
-        Ends::None => Ok(()),
-        Ends::Constant(length) => write!(f, "\"length\":\"{}\",", Duration(length)),
-        Ends::Listed(_) => {
-            f.write_str("\"ends\":")?;
-            write_list(
-                f,
-                points
-                    .shape()
-                    .keys()
-                    .map(|(_, end)| OrNull(end.map(Quoted))),
-            )?;
-            f.write_str(",")
-        }
-    }
-}
+/// What an iterator brings, as a JSON array, without a list of it in between.
+struct List<I>(I);
 
-fn write_list(f: &mut Formatter, items: impl Iterator<Item = impl Display>) -> fmt::Result {
-    let mut separator = "[";
-    for item in items {
-        write!(f, "{separator}{item}")?;
-        separator = ",";
-    }
-    f.write_str(if separator == "[" { "[]" } else { "]" })
-}
-
-struct Quoted<T>(T);
-
-impl<T: Display> Display for Quoted<T> {
-    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        write!(f, "\"{}\"", self.0)
-    }
-}
-
-struct OrNull<T>(Option<T>);
-
-impl<T: Display> Display for OrNull<T> {
-    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        match &self.0 {
-            Some(value) => value.fmt(f),
-            None => f.write_str("null"),
-        }
+impl<I: Iterator<Item: Serialize> + Clone> Serialize for List<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
     }
 }

@@ -9,8 +9,9 @@
 //!
 //! The integers follow. A value is exactly its integer, as a float, divided by the power of ten.
 
+use crate::limits::MOST_POINTS;
+use crate::points::Corrupt;
 use crate::points::bytes::cursor::{Cursor, push_varint, varint_size};
-use crate::points::{Corrupt, MOST_POINTS};
 
 const POWERS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 const EXPONENT: u8 = 0x0f;

@@ -3,12 +3,13 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::rows::{Kind, RowError, read_updates, read_upload};
+use crate::rows::{Kind, RowError};
+use crate::{update, upload};
 
 const ROW: &str = r#"{"valid_time":"2024-01-01","value_key":"wind","value":1}"#;
 
 fn upload_error(json: &str) -> RowError {
-    read_upload(json, 1_000_000, &mut || {}).expect_err("the rows should be refused")
+    upload::read_json(json, 1_000_000, &mut || {}).expect_err("the rows should be refused")
 }
 
 fn says(json: &str, kind: Kind, message: &str) {
@@ -25,7 +26,7 @@ fn what_is_not_an_array_of_rows_is_refused_as_a_whole() {
             "value_rows: must be a JSON array of rows",
         );
     }
-    let error = read_updates("{}", 1, &mut || {}).unwrap_err();
+    let error = update::read_json("{}", 1, &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates: must be a JSON array of rows");
 }
 
@@ -87,7 +88,7 @@ fn a_field_of_another_kind_of_row_is_unknown() {
         Kind::BadValue,
         "value_rows[0].tags: unknown field",
     );
-    let error = read_updates(r#"[{"value_key":"wind"}]"#, 1, &mut || {}).unwrap_err();
+    let error = update::read_json(r#"[{"value_key":"wind"}]"#, 1, &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates[0].value_key: unknown field");
 }
 
@@ -145,13 +146,14 @@ fn one_bad_row_of_a_thousand_is_named() {
 #[test]
 fn rows_beyond_the_limit_are_refused_and_not_read() {
     let two = format!("[{ROW},{ROW}]");
-    assert!(read_upload(&two, 2, &mut || {}).is_ok());
+    assert!(upload::read_json(&two, 2, &mut || {}).is_ok());
     for third in [ROW, "17", "1e400"] {
-        let error = read_upload(&format!("[{ROW},{ROW},{third}]"), 2, &mut || {}).unwrap_err();
+        let error =
+            upload::read_json(&format!("[{ROW},{ROW},{third}]"), 2, &mut || {}).unwrap_err();
         assert_eq!(error.to_string(), "value_rows: has more than 2 rows");
         assert_eq!(error.kind, Kind::TooMany);
     }
-    assert!(read_upload("[]", 0, &mut || {}).is_ok());
+    assert!(upload::read_json("[]", 0, &mut || {}).is_ok());
 }
 
 #[test]
@@ -173,14 +175,14 @@ fn a_text_that_is_no_json_is_refused_where_it_breaks() {
 fn the_caller_can_answer_a_cancel_every_few_thousand_rows_and_tags() {
     let json = format!("[{}]", vec![ROW; 10_000].join(","));
     let mut ticks = 0;
-    read_upload(&json, 10_000, &mut || ticks += 1).unwrap();
+    upload::read_json(&json, 10_000, &mut || ticks += 1).unwrap();
     assert_eq!(ticks, 2);
     let tags = vec![r#""d""#; 100].join(",");
     let ids = r#""run_id":"00000000-0000-0000-0000-000000000001","series_id":"00000000-0000-0000-0000-000000000002""#;
     let row = format!(r#"{{{ids},"valid_time":"2025-01-01","tags":[{tags}]}}"#);
     let json = format!("[{}]", vec![row; 100].join(","));
     let mut ticks = 0;
-    read_updates(&json, 100, &mut || ticks += 1).unwrap();
+    update::read_json(&json, 100, &mut || ticks += 1).unwrap();
     assert_eq!(ticks, 2);
 }
 
@@ -188,7 +190,7 @@ fn the_caller_can_answer_a_cancel_every_few_thousand_rows_and_tags() {
 fn a_tick_may_unwind() {
     let json = format!("[{}]", vec![ROW; 10_000].join(","));
     let unwound = std::panic::catch_unwind(|| {
-        read_upload(&json, 10_000, &mut || {
+        upload::read_json(&json, 10_000, &mut || {
             std::panic::resume_unwind(Box::new(()))
         })
     });
@@ -238,10 +240,10 @@ proptest! {
     #[test]
     fn no_json_makes_the_readers_panic(rows in prop::collection::vec(json(), 0..4)) {
         let json = Value::from(rows).to_string();
-        if let Err(error) = read_upload(&json, 3, &mut || {}) {
+        if let Err(error) = upload::read_json(&json, 3, &mut || {}) {
             prop_assert!(error.path.starts_with("value_rows") && !error.to_string().contains('\0'));
         }
-        if let Err(error) = read_updates(&json, 3, &mut || {}) {
+        if let Err(error) = update::read_json(&json, 3, &mut || {}) {
             prop_assert!(error.path.starts_with("updates") && !error.to_string().contains('\0'));
         }
     }
@@ -250,13 +252,13 @@ proptest! {
     fn a_json_that_is_cut_off_is_refused(json in json(), cut in any::<prop::sample::Index>()) {
         let json = format!("[{json}]");
         let cut = &json[..json.floor_char_boundary(cut.index(json.len()))];
-        prop_assert!(read_upload(cut, 3, &mut no_tick).is_err());
-        prop_assert!(read_updates(cut, 3, &mut no_tick).is_err());
+        prop_assert!(upload::read_json(cut, 3, &mut no_tick).is_err());
+        prop_assert!(update::read_json(cut, 3, &mut no_tick).is_err());
     }
 
     #[test]
     fn no_text_makes_the_readers_panic(text in any::<String>()) {
-        let _ = read_upload(&text, 3, &mut || {});
-        let _ = read_updates(&text, 3, &mut || {});
+        let _ = upload::read_json(&text, 3, &mut || {});
+        let _ = update::read_json(&text, 3, &mut || {});
     }
 }

@@ -8,7 +8,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{Rows, Walk};
-use crate::rows::fields::{Given, MOST_TAGS};
+use crate::limits::MOST_TAGS;
+use crate::rows::fields::Given;
 use crate::rows::{Field, Kind, Refusal};
 
 /// The whole argument.

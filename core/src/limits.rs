@@ -1,0 +1,44 @@
+//! How much of each thing timedb takes: every limit that a user can meet, in one place. Lengths of texts are in bytes.
+//!
+//! Most of them keep one client from taking the memory of all others; those of texts keep index entries within a page.
+
+/// The key of a series: it is part of a unique index.
+pub const LONGEST_SERIES_KEY: usize = 500;
+pub const LONGEST_UNIT: usize = 100;
+pub const LONGEST_DESCRIPTION: usize = 10_000;
+/// Labels as text.
+pub const LARGEST_LABELS: i64 = 2000;
+/// Many small labels take more room than their text; an index entry holds them, the key and the tenant.
+pub const LARGEST_STORED_LABELS: i64 = 2100;
+pub const LONGEST_WORKFLOW: usize = 500;
+pub const LONGEST_EMAIL: usize = 320;
+/// The name of an API key.
+pub const LONGEST_KEY_NAME: usize = 200;
+pub const LONGEST_ANNOTATION: usize = 10_000;
+pub const LONGEST_TAG: usize = 200;
+/// Tags of one value.
+pub const MOST_TAGS: usize = 100;
+
+/// Rows of one upload: past it, memory would no longer be bounded by anything.
+pub const MOST_UPLOAD_ROWS: usize = 5_000_000;
+/// Series that one upload writes: each costs memory far beyond what it takes to name it.
+pub const MOST_UPLOAD_SERIES: usize = 100_000;
+/// The metadata of one message of an Arrow stream: a few columns take a few hundred bytes, and what pandas adds a few
+/// thousand.
+pub const LARGEST_ARROW_METADATA: usize = 1 << 20;
+/// Elements of one update, and the JSON that they come in.
+pub const MOST_UPDATES: usize = 100_000;
+pub const LONGEST_UPDATES: usize = 64 << 20;
+
+/// Points of one vector, or of one pack. A few bytes can claim any number of nulls or equal steps; memory for each claim
+/// would let anybody bring down the process.
+pub const MOST_POINTS: usize = 5_000_000;
+/// Points that `merge_points` merges at once: all of them are opened.
+pub const MOST_MERGED_POINTS: usize = 2 * MOST_POINTS;
+/// Stored rows of one series that a read holds: each takes half a kilobyte, however few its values.
+pub const MOST_READ_ROWS: usize = 5_000_000;
+/// Stored values of one series that a read merges.
+pub const MOST_READ_VALUES: usize = 20_000_000;
+
+/// How much of a client's own text a message repeats, in characters.
+pub const LONGEST_EXCERPT: usize = 64;

@@ -1,0 +1,167 @@
+//! The JSON rows of an update: a change of one value, its annotation, its tags, each in the form in which it is stored.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use uuid::Uuid;
+
+use crate::limits::{LONGEST_ANNOTATION, LONGEST_TAG};
+use crate::rows::fields::{Given, check_end, needed, not_longer, not_null};
+use crate::rows::walk::{Rows, walk};
+use crate::rows::{Field, Refusal, RowError};
+use crate::time::Time;
+
+/// One update: of the value that a run has for a series at a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpdateRow {
+    /// The row it came from.
+    pub row: usize,
+    pub run_id: Uuid,
+    pub series_id: Uuid,
+    pub start: Time,
+    pub end: Option<Time>,
+    pub value: Change<f64>,
+    /// Trimmed, and not blank.
+    pub annotation: Change<String>,
+    /// Trimmed, lower-case, sorted, none of them blank or twice, and at least one.
+    pub tags: Change<Vec<String>>,
+}
+
+/// What an update does to one thing: an absent field keeps it, a null clears it, a value sets it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Change<T> {
+    #[default]
+    Keep,
+    Clear,
+    Set(T),
+}
+
+/// Reads the JSON rows of an update, at most `most_rows` of them, one for each value that is updated (see [`collapse`]).
+///
+/// `tick` is called every few thousand rows, for the caller to answer a cancel; it may unwind.
+pub fn read_json(
+    json: &str,
+    most_rows: usize,
+    tick: &mut dyn FnMut(),
+) -> Result<Vec<UpdateRow>, RowError> {
+    let mut rows = UpdateRows::default();
+    walk(json, &mut rows, most_rows, tick)?;
+    Ok(collapse(rows.updates))
+}
+
+/// Several updates of one value in one call: the last wins as a whole, and stands at the place of the first.
+///
+/// They are not merged field by field: all of a call has one change time, so only one version can come of them, and it is
+/// the one that the client said last.
+fn collapse(updates: Vec<UpdateRow>) -> Vec<UpdateRow> {
+    let mut places = HashMap::with_capacity(updates.len());
+    let mut collapsed: Vec<UpdateRow> = Vec::with_capacity(updates.len());
+    for update in updates {
+        match places.entry((update.run_id, update.series_id, update.start, update.end)) {
+            Entry::Occupied(place) => collapsed[*place.get()] = update,
+            Entry::Vacant(place) => {
+                place.insert(collapsed.len());
+                collapsed.push(update);
+            }
+        }
+    }
+    collapsed
+}
+
+#[derive(Default)]
+struct UpdateRows {
+    updates: Vec<UpdateRow>,
+    row: PartialUpdate,
+}
+
+/// The row under way.
+#[derive(Default)]
+struct PartialUpdate {
+    run_id: Option<Uuid>,
+    series_id: Option<Uuid>,
+    start: Option<Time>,
+    end: Option<Time>,
+    value: Change<f64>,
+    annotation: Change<String>,
+    tags: Change<Vec<String>>,
+}
+
+impl<'de> Rows<'de> for UpdateRows {
+    const ARGUMENT: &'static str = "updates";
+    const FIELDS: &'static [Field] = &[
+        Field::RunId,
+        Field::SeriesId,
+        Field::ValidTime,
+        Field::ValidTimeEnd,
+        Field::Value,
+        Field::Annotation,
+        Field::Tags,
+    ];
+
+    fn set(&mut self, field: Field, given: Given<'de>) -> Result<(), Refusal> {
+        let row = &mut self.row;
+        match field {
+            Field::RunId => row.run_id = Some(not_null(field.uuid(given)?)?),
+            Field::SeriesId => row.series_id = Some(not_null(field.uuid(given)?)?),
+            Field::ValidTime => row.start = Some(not_null(field.time(given)?)?),
+            Field::ValidTimeEnd => row.end = field.time(given)?,
+            Field::Value => row.value = Change::to(field.number(given)?),
+            Field::Annotation => row.annotation = Change::to(annotation(field.text(given)?)?),
+            Field::Tags => row.tags = Change::to(tags(field.list(given)?)?),
+            // Not among FIELDS.
+            Field::ValueKey => {}
+        }
+        Ok(())
+    }
+
+    fn end_row(&mut self, number: usize) -> Result<(), Refusal> {
+        let row = std::mem::take(&mut self.row);
+        let update = UpdateRow {
+            row: number,
+            run_id: needed(Field::RunId, row.run_id)?,
+            series_id: needed(Field::SeriesId, row.series_id)?,
+            start: needed(Field::ValidTime, row.start)?,
+            end: row.end,
+            value: row.value,
+            annotation: row.annotation,
+            tags: row.tags,
+        };
+        check_end(update.start, update.end)?;
+        self.updates.push(update);
+        Ok(())
+    }
+}
+
+impl<T> Change<T> {
+    /// The change that a field asks for by being there.
+    fn to(given: Option<T>) -> Change<T> {
+        given.map_or(Change::Clear, Change::Set)
+    }
+}
+
+/// An annotation as it is stored; a blank one is none.
+fn annotation(text: Option<Cow<str>>) -> Result<Option<String>, Refusal> {
+    let Some(text) = text else { return Ok(None) };
+    let text = text.trim();
+    not_longer(text, LONGEST_ANNOTATION)?;
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// Tags as they are stored; an empty list is none.
+fn tags(list: Option<Vec<String>>) -> Result<Option<Vec<String>>, Refusal> {
+    let mut tags: Vec<String> = list
+        .unwrap_or_default()
+        .iter()
+        .map(|tag| tag.trim().to_lowercase())
+        .filter(|tag| !tag.is_empty())
+        .collect();
+    tags.sort_unstable();
+    tags.dedup();
+    tags.iter()
+        .try_for_each(|tag| not_longer(tag, LONGEST_TAG))?;
+    Ok((!tags.is_empty()).then_some(tags))
+}

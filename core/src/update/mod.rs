@@ -1,0 +1,5 @@
+//! What an update brings: a change of one value, its annotation, its tags for each element.
+
+mod json;
+
+pub use json::{Change, UpdateRow, read_json};

@@ -1,0 +1,295 @@
+//! The rows of an upload that come as an Arrow IPC stream, read straight into columns of points by series.
+//!
+//! Anybody who is logged in may send any bytes, and a process that cannot have the memory it asks for takes all the others
+//! down. So a stream is read where it lies: the metadata is verified by the format's own library, within limits of size,
+//! and every buffer it tells of is looked up in the bytes that are there, or refused. Nothing is allocated but the points.
+//!
+//! The format's own reader is not for bytes from anybody: by a hostile stream it can be made to abort the process
+//! (arrow-rs #10521) or to panic (#9869, #10437).
+
+mod layout;
+mod messages;
+mod parts;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod values;
+
+use std::rc::Rc;
+
+use arrow_ipc::{DictionaryBatch, MessageHeader, MetadataVersion, RecordBatch};
+use uuid::Uuid;
+
+use super::columns::{SeriesRows, UploadColumns};
+use crate::points::Point;
+use crate::rows::fields::uuid;
+use crate::rows::{Field, Kind, Refusal, RowError};
+use layout::Layout;
+use messages::Messages;
+use parts::Parts;
+use texts::{Dictionaries, Dictionary, Texts};
+use values::Values;
+
+/// Rows between two calls of `pause`: often enough to cancel at once, too seldom to be felt.
+const ROWS_A_PAUSE: usize = 4096;
+
+/// What an Arrow file begins with, that has the same messages but is no stream.
+const FILE: &[u8] = b"ARROW1";
+
+/// Reads the rows of an upload, at most `most_rows` of them, into one column of points for each distinct reference to a
+/// series, in first-seen order.
+///
+/// The columns go by their names: `valid_time`, `value`, `value_key` (or `series_key`, as a read has it) or `series_id` or
+/// both, and perhaps `valid_time_end`. A timestamp without a time zone is in UTC. `pause` is called every few thousand rows,
+/// for the caller to answer a cancel; it may unwind.
+pub fn read_arrow(
+    bytes: &[u8],
+    most_rows: usize,
+    pause: &mut dyn FnMut(),
+) -> Result<Vec<SeriesRows>, RowError> {
+    read(bytes, most_rows, pause).map_err(|wrong| match wrong {
+        Wrong::Row(error) => error,
+        Wrong::Stream(Malformed(why)) => {
+            let reason = format!("is not an Arrow IPC stream that can be read: {why}");
+            Refusal::new(Kind::BadValue, reason).at("stream")
+        }
+    })
+}
+
+fn read(bytes: &[u8], most_rows: usize, pause: &mut dyn FnMut()) -> Result<Vec<SeriesRows>, Wrong> {
+    if bytes.starts_with(FILE) {
+        return Err(Malformed("it is an Arrow file, where a stream is expected").into());
+    }
+    let mut messages = Messages::new(bytes);
+    let (schema, _) = messages.next()?.ok_or(Malformed("it is empty"))?;
+    let mut upload = Upload {
+        layout: Layout::read(&schema)?,
+        dictionaries: Dictionaries::new(),
+        columns: UploadColumns::new(),
+        rows: 0,
+        most_rows,
+    };
+    while let Some((message, body)) = messages.next()? {
+        if message.version() < MetadataVersion::V4 {
+            return Err(Malformed("it is of a version before the first stable one").into());
+        }
+        if let Some(batch) = message.header_as_record_batch() {
+            upload.rows(batch, body, pause)?;
+        } else if let Some(batch) = message.header_as_dictionary_batch() {
+            upload.dictionary(batch, body)?;
+        } else if message.header_type() == MessageHeader::Schema {
+            return Err(Malformed("it has a second schema").into());
+        } else {
+            return Err(Malformed("it has a message that is no part of a table").into());
+        }
+        pause();
+    }
+    Ok(upload.columns.finish())
+}
+
+/// Why a stream is refused.
+enum Wrong {
+    Row(RowError),
+    Stream(Malformed),
+}
+
+/// Why a stream is none, in words that follow a colon.
+#[derive(Clone, Copy, Debug)]
+struct Malformed(&'static str);
+
+/// What has been read of a stream.
+struct Upload<'a> {
+    layout: Layout,
+    dictionaries: Dictionaries<'a>,
+    columns: UploadColumns,
+    rows: usize,
+    most_rows: usize,
+}
+
+/// The columns of one batch.
+struct Batch<'a> {
+    start: Values<'a>,
+    end: Option<Values<'a>>,
+    value: Values<'a>,
+    key: Option<Texts<'a>>,
+    id: Option<Ids<'a>>,
+}
+
+/// Ids as texts, of which the last that was parsed is remembered, or as what they are.
+enum Ids<'a> {
+    Texts(Texts<'a>, Option<(Vec<u8>, Uuid)>),
+    Bytes(Values<'a>),
+}
+
+impl<'a> Upload<'a> {
+    fn dictionary(&mut self, batch: DictionaryBatch<'a>, body: &'a [u8]) -> Result<(), Malformed> {
+        if batch.isDelta() {
+            return Err(Malformed(
+                "it has a dictionary in parts, which is not supported",
+            ));
+        }
+        let column = self
+            .layout
+            .columns
+            .iter()
+            .find(|column| column.dictionary == Some(batch.id()))
+            .ok_or(Malformed("a dictionary is of no column"))?;
+        let data = batch.data().ok_or(Malformed("a dictionary is missing"))?;
+        let dictionary = Dictionary::of(&mut Parts::of(data, body)?, &column.of)?;
+        self.dictionaries.insert(batch.id(), Rc::new(dictionary));
+        Ok(())
+    }
+
+    fn rows(
+        &mut self,
+        batch: RecordBatch<'a>,
+        body: &'a [u8],
+        pause: &mut dyn FnMut(),
+    ) -> Result<(), Wrong> {
+        let mut parts = Parts::of(batch, body)?;
+        let rows = parts.rows;
+        if rows > self.most_rows - self.rows {
+            let reason = format!("has more than {} rows", self.most_rows);
+            return Err(Refusal::new(Kind::TooMany, reason).at("stream").into());
+        }
+        let mut batch = Batch::of(&mut parts, &self.layout, &self.dictionaries)?;
+        for row in 0..rows {
+            batch
+                .push(row, &mut self.columns)
+                .map_err(|problem| match problem {
+                    Problem::Stream(malformed) => Wrong::Stream(malformed),
+                    Problem::Row(refusal) => Wrong::Row(self.at(self.rows + row, refusal)),
+                })?;
+            if (row + 1).is_multiple_of(ROWS_A_PAUSE) {
+                pause();
+            }
+        }
+        self.rows += rows;
+        Ok(())
+    }
+
+    /// The refusal with its place.
+    fn at(&self, row: usize, refusal: Refusal) -> RowError {
+        let path = match refusal.field {
+            Some(field) => format!("stream[{row}].{}", self.layout.name(field)),
+            None => format!("stream[{row}]"),
+        };
+        refusal.at(path)
+    }
+}
+
+/// Why a row is refused, before its number is known.
+enum Problem {
+    Row(Refusal),
+    Stream(Malformed),
+}
+
+impl<'a> Batch<'a> {
+    fn of(
+        parts: &mut Parts<'a>,
+        layout: &Layout,
+        dictionaries: &Dictionaries<'a>,
+    ) -> Result<Batch<'a>, Malformed> {
+        let (mut start, mut end, mut value, mut key, mut id) = (None, None, None, None, None);
+        for column in &layout.columns {
+            match column.field {
+                Field::ValidTime => start = Some(Values::of(parts, &column.of)?),
+                Field::ValidTimeEnd => end = Some(Values::of(parts, &column.of)?),
+                Field::Value => value = Some(Values::of(parts, &column.of)?),
+                Field::ValueKey => key = Some(Texts::of(parts, column, dictionaries)?),
+                _ if column.of == arrow_schema::DataType::FixedSizeBinary(16) => {
+                    id = Some(Ids::Bytes(Values::of(parts, &column.of)?));
+                }
+                _ => id = Some(Ids::Texts(Texts::of(parts, column, dictionaries)?, None)),
+            }
+        }
+        let needed = Malformed("a column is missing");
+        Ok(Batch {
+            start: start.ok_or(needed)?,
+            end,
+            value: value.ok_or(needed)?,
+            key,
+            id,
+        })
+    }
+
+    fn push(&mut self, row: usize, columns: &mut UploadColumns) -> Result<(), Problem> {
+        let start = self.start.time(row).map_err(of(Field::ValidTime))?;
+        let start = start.ok_or_else(|| {
+            of(Field::ValidTime)(Refusal::new(Kind::NullNotAllowed, "must not be null"))
+        })?;
+        let end = match &self.end {
+            Some(end) => end.time(row).map_err(of(Field::ValidTimeEnd))?,
+            None => None,
+        };
+        let value = self.value.number(row).map_err(of(Field::Value))?;
+        let key = match &self.key {
+            Some(keys) => keys
+                .get(row)?
+                .map(text)
+                .transpose()
+                .map_err(of(Field::ValueKey))?,
+            None => None,
+        };
+        let id = match &mut self.id {
+            Some(ids) => ids.get(row)?,
+            None => None,
+        };
+        columns
+            .push(key, id, Point { start, end, value })
+            .map_err(Problem::Row)
+    }
+}
+
+impl Ids<'_> {
+    fn get(&mut self, row: usize) -> Result<Option<Uuid>, Problem> {
+        match self {
+            Ids::Bytes(values) => Ok(values.sixteen_bytes(row).map(Uuid::from_bytes)),
+            Ids::Texts(texts, last) => {
+                let Some(given) = texts.get(row)? else {
+                    return Ok(None);
+                };
+                if let Some((parsed, id)) = last
+                    && parsed == given
+                {
+                    return Ok(Some(*id));
+                }
+                let id = text(given).and_then(uuid).map_err(of(Field::SeriesId))?;
+                *last = Some((given.to_vec(), id));
+                Ok(Some(id))
+            }
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Refusal> {
+    str::from_utf8(bytes).map_err(|_| Refusal::new(Kind::BadCharacter, "is not UTF-8"))
+}
+
+/// Says of which field a refusal is.
+fn of(field: Field) -> impl Fn(Refusal) -> Problem {
+    move |refusal| {
+        Problem::Row(Refusal {
+            field: Some(field),
+            ..refusal
+        })
+    }
+}
+
+impl From<RowError> for Wrong {
+    fn from(error: RowError) -> Wrong {
+        Wrong::Row(error)
+    }
+}
+
+impl From<Malformed> for Wrong {
+    fn from(malformed: Malformed) -> Wrong {
+        Wrong::Stream(malformed)
+    }
+}
+
+impl From<Malformed> for Problem {
+    fn from(malformed: Malformed) -> Problem {
+        Problem::Stream(malformed)
+    }
+}

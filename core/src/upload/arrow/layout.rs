@@ -1,0 +1,173 @@
+//! The columns of a stream: which field of a row each is for, and whether its type can be that field.
+
+use arrow_ipc::convert::try_fb_to_schema;
+use arrow_ipc::{Endianness, Message, Type};
+use arrow_schema::DataType;
+
+use super::{Malformed, Wrong};
+use crate::excerpt::printable;
+use crate::rows::{Field, Kind, Refusal, RowError};
+
+/// The columns a stream may have, by what they are called.
+const COLUMNS: &[(&str, Field)] = &[
+    ("valid_time", Field::ValidTime),
+    ("valid_time_end", Field::ValidTimeEnd),
+    ("value", Field::Value),
+    ("value_key", Field::ValueKey),
+    // What a read calls the key.
+    ("series_key", Field::ValueKey),
+    ("series_id", Field::SeriesId),
+];
+
+/// Arrow's types without parts of their own. All that an upload takes is among them, so that no type is looked into
+/// further than this.
+const FLAT: &[Type] = &[
+    Type::Null,
+    Type::Int,
+    Type::FloatingPoint,
+    Type::Utf8,
+    Type::LargeUtf8,
+    Type::Utf8View,
+    Type::FixedSizeBinary,
+    Type::Date,
+    Type::Timestamp,
+];
+
+/// The columns of a stream, in its order.
+pub(super) struct Layout {
+    pub(super) columns: Vec<Column>,
+}
+
+pub(super) struct Column {
+    pub(super) field: Field,
+    pub(super) name: &'static str,
+    pub(super) of: DataType,
+    /// The dictionary with the texts that the column's codes stand for.
+    pub(super) dictionary: Option<i64>,
+}
+
+impl Layout {
+    /// The layout that the first message of a stream tells.
+    pub(super) fn read(message: &Message<'_>) -> Result<Layout, Wrong> {
+        let schema = message
+            .header_as_schema()
+            .ok_or(Malformed("it does not begin with a schema"))?;
+        if schema.endianness() != Endianness::Little {
+            return Err(Malformed("it is not little-endian").into());
+        }
+        let given = schema.fields().unwrap_or_default();
+        let mut columns: Vec<Column> = Vec::new();
+        for column in given {
+            let name = column.name().unwrap_or_default();
+            let (name, field) = known(name)?;
+            not_again(&columns, name, field)?;
+            if !FLAT.contains(&column.type_type()) {
+                let of = column.type_type().variant_name().unwrap_or("unknown");
+                return Err(mismatch(name, field, of.trim_end_matches('_')));
+            }
+            columns.push(Column {
+                field,
+                name,
+                of: DataType::Null,
+                dictionary: column.dictionary().map(|dictionary| dictionary.id()),
+            });
+        }
+        let converted = try_fb_to_schema(schema).map_err(|_| Malformed("its schema is damaged"))?;
+        for (column, converted) in columns.iter_mut().zip(converted.fields()) {
+            column.of = converted.data_type().clone();
+            if !takes(column.field, &column.of) {
+                return Err(mismatch(column.name, column.field, &column.of.to_string()));
+            }
+        }
+        complete(&columns)?;
+        Ok(Layout { columns })
+    }
+
+    /// What the stream calls a field.
+    pub(super) fn name(&self, field: Field) -> &'static str {
+        self.columns
+            .iter()
+            .find(|column| column.field == field)
+            .map_or(field.name(), |column| column.name)
+    }
+}
+
+fn known(name: &str) -> Result<(&'static str, Field), RowError> {
+    COLUMNS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .copied()
+        .ok_or_else(|| {
+            let known: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+            let reason = format!("unknown column; an upload has {}", known.join(", "));
+            Refusal::new(Kind::BadValue, reason).at(format!("stream.{}", printable(name)))
+        })
+}
+
+fn not_again(columns: &[Column], name: &str, field: Field) -> Result<(), RowError> {
+    let Some(earlier) = columns.iter().find(|column| column.field == field) else {
+        return Ok(());
+    };
+    let reason = if earlier.name == name {
+        "repeated column".to_owned()
+    } else {
+        format!("means the same as \"{}\"", earlier.name)
+    };
+    Err(Refusal::new(Kind::BadValue, reason).at(format!("stream.{name}")))
+}
+
+fn complete(columns: &[Column]) -> Result<(), RowError> {
+    let is_there = |field| columns.iter().any(|column| column.field == field);
+    let needs = if !is_there(Field::ValidTime) {
+        r#"needs "valid_time""#
+    } else if !is_there(Field::Value) {
+        r#"needs "value""#
+    } else if !is_there(Field::ValueKey) && !is_there(Field::SeriesId) {
+        r#"needs "value_key" or "series_id""#
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::new(Kind::BadValue, needs).at("stream"))
+}
+
+fn mismatch(name: &str, field: Field, of: &str) -> Wrong {
+    let takes = match field {
+        Field::ValidTime | Field::ValidTimeEnd => "timestamps",
+        Field::Value => "numbers",
+        Field::SeriesId => "strings or of 16 bytes each",
+        _ => "strings",
+    };
+    // A time zone of the client's is part of how a type is written.
+    let reason = format!("must be a column of {takes}, not of type {}", printable(of));
+    Refusal::new(Kind::BadValue, reason)
+        .at(format!("stream.{name}"))
+        .into()
+}
+
+/// A column of nulls alone has no type that says what they are nulls of.
+fn takes(field: Field, of: &DataType) -> bool {
+    let of_texts = || match of {
+        DataType::Dictionary(_, of) => is_text(of),
+        of => is_text(of),
+    };
+    of.is_null()
+        || match field {
+            Field::ValidTime | Field::ValidTimeEnd => {
+                matches!(
+                    of,
+                    DataType::Timestamp(..) | DataType::Date32 | DataType::Date64
+                )
+            }
+            Field::Value => of.is_integer() || matches!(of, DataType::Float64 | DataType::Float32),
+            Field::ValueKey => of_texts(),
+            Field::SeriesId => *of == DataType::FixedSizeBinary(16) || of_texts(),
+            _ => false,
+        }
+}
+
+fn is_text(of: &DataType) -> bool {
+    matches!(
+        of,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
+}

@@ -1,0 +1,153 @@
+//! `authenticate`, `logout` and `pre_request`: how a session comes to act for a tenant, and how it ceases to.
+
+use super::http;
+use super::session::{Described, described};
+use super::settings::{self, Login};
+use super::standing::{self, Identity};
+use crate::error::{Error, Reported, Result};
+use crate::pg::error_context::{self, Log};
+use crate::pg::guc::{self, Lasting};
+use crate::pg::result::Returned;
+use crate::pg::roles::session_role;
+use crate::pg::statement::statements;
+use pgrx::prelude::*;
+use std::cell::Cell;
+use std::ffi::CStr;
+use timedb_core::key;
+use timedb_core::scope::Scope;
+use uuid::Uuid;
+
+#[pg_extern(sql = false)]
+fn authenticate(
+    api_key: Option<&str>,
+    is_local: Option<bool>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Reported<Returned> {
+    hide_statement();
+    error_context::link(Log::Hidden);
+    let lasting = if is_local.unwrap_or(false) || http::in_request() {
+        Lasting::Transaction
+    } else {
+        Lasting::Session
+    };
+    let identity = log_in(api_key, lasting)?;
+    error_context::unlink();
+    Ok(Returned::row::<Described>(fcinfo, described(&identity))?)
+}
+
+#[pg_extern(sql = false)]
+fn logout() {
+    settings::clear(Lasting::Session);
+}
+
+#[pg_extern(sql = false)]
+fn pre_request() -> Reported<()> {
+    settings::clear(Lasting::Transaction);
+    use_utc();
+    let refused = settings::refuse(Lasting::Transaction);
+    let api_key = http::header("x-api-key").ok_or(Error::LoginNeeded)?;
+    log_in(Some(&api_key), Lasting::Transaction)?;
+    refused.lift();
+    Ok(())
+}
+
+/// Binds to the key's tenant; whatever goes wrong, nobody is logged in afterwards.
+fn log_in(api_key: Option<&str>, lasting: Lasting) -> Result<Identity> {
+    // Refused beforehand, so that an ERROR on the way (a timeout, a cancel) refuses too.
+    let refused = settings::refuse(lasting);
+    warn_if_it_evaporates(lasting);
+    let login = presented_login(api_key)?;
+    let standing = login.and_then(|login| Some((login, standing::of_login(&login)?)));
+    let Some((login, identity)) = standing else {
+        log_refusal();
+        return Err(Error::KeyRefused);
+    };
+    settings::bind(login, lasting);
+    refused.lift();
+    Ok(identity)
+}
+
+statements! {
+    /// No WHERE: the policy api_keys_login shows the one row whose hash is being presented.
+    PRESENTED() -> (Uuid, Uuid, Scope) = c"SELECT k.tenant_id, k.key_id, k.scope FROM timedb.api_keys k";
+}
+
+/// Whose key this is, if it is anybody's; whether it still stands is not asked here.
+fn presented_login(api_key: Option<&str>) -> Result<Option<Login>> {
+    let Some(api_key) = api_key.filter(|api_key| key::is_well_formed(api_key)) else {
+        return Ok(None);
+    };
+    let _presented = Presented::hash_of(api_key);
+    match PRESENTED.read(())?[..] {
+        [] => Ok(None),
+        [(tenant, key_id, scope)] => Ok(Some(Login {
+            tenant,
+            key_id,
+            scope,
+        })),
+        _ => Err(Error::Broken("two keys have one hash".into())),
+    }
+}
+
+thread_local! {
+    static PRESENTED_HASH: Cell<Option<[u8; 32]>> = const { Cell::new(None) };
+}
+
+/// The hash of the key being looked up, there only while it is.
+struct Presented;
+
+impl Presented {
+    fn hash_of(api_key: &str) -> Presented {
+        PRESENTED_HASH.set(Some(key::hash(api_key)));
+        Presented
+    }
+}
+
+impl Drop for Presented {
+    fn drop(&mut self) {
+        PRESENTED_HASH.set(None);
+    }
+}
+
+#[pg_extern(sql = false)]
+fn _presented_key_hash() -> Option<Vec<u8>> {
+    PRESENTED_HASH.get().map(Vec::from)
+}
+
+/// Replaces the statement's text, which may hold a key, in pg_stat_activity and in what an ERROR would log.
+fn hide_statement() {
+    const SHOWN: &CStr = c"SELECT timedb.authenticate(<hidden>)";
+    // SAFETY: the text is static.
+    unsafe {
+        pg_sys::debug_query_string = SHOWN.as_ptr();
+        pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, SHOWN.as_ptr());
+    }
+}
+
+/// To the server's log, without the key: a table would roll back with the failure.
+fn log_refusal() {
+    let role = session_role().unwrap_or_default();
+    ereport!(
+        PgLogLevel::LOG,
+        PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+        format!("timedb: an API key was refused in a session of role \"{role}\"")
+    );
+}
+
+/// Outside a transaction block, a login of the transaction ends with this very statement.
+fn warn_if_it_evaporates(lasting: Lasting) {
+    // SAFETY: reads the transaction's state.
+    if lasting == Lasting::Transaction && unsafe { !pg_sys::IsTransactionBlock() } {
+        ereport!(
+            WARNING,
+            PgSqlErrorCode::ERRCODE_NO_ACTIVE_SQL_TRANSACTION,
+            "a login with is_local outlives its statement only in a transaction block"
+        );
+    }
+}
+
+/// An HTTP client means UTC, whatever the role or the database is set to.
+fn use_utc() {
+    let context = pg_sys::GucContext::PGC_USERSET;
+    guc::set(c"timezone", c"UTC", context, Lasting::Transaction);
+}

@@ -1,0 +1,190 @@
+//! Who is asking: what policies and bodies ask of the session, and `whoami`. How somebody logs in is `login`.
+
+use super::credential::{self, Credential};
+use super::settings::{self, Bound};
+use super::standing::{self, Identity, Via};
+use crate::error::{Error, Reported, Result};
+use crate::pg::datum::pg_id;
+use crate::pg::result::{Returned, Rows};
+use crate::pg::timestamp::Timestamptz;
+use pgrx::prelude::*;
+use std::cell::RefCell;
+use std::ops::Deref;
+use timedb_core::scope::Scope;
+use uuid::Uuid;
+
+/// Who the session acts for, as the tables say at this moment.
+pub enum Session {
+    /// Nobody has logged in, or a login has failed.
+    Nobody,
+    /// A key has logged in, and has since been revoked or expired, or its user deactivated.
+    Refused,
+    Acting(Identity),
+}
+
+thread_local! {
+    /// Who a call of ours has found acting, for the policies of the statements that it runs.
+    static ASKED: RefCell<Option<Identity>> = const { RefCell::new(None) };
+}
+
+impl Session {
+    pub fn now() -> Session {
+        match ASKED.with_borrow(Clone::clone) {
+            Some(identity) => Session::Acting(identity),
+            None => Session::asked(),
+        }
+    }
+
+    fn asked() -> Session {
+        // SAFETY: reads a variable that is set when a worker starts. A worker is never asked: what a policy needs is
+        // evaluated in the leader and passed down.
+        if unsafe { pg_sys::ParallelWorkerNumber } >= 0 {
+            return Session::Nobody;
+        }
+        match settings::bound() {
+            Bound::Key(login) => {
+                standing::of_login(&login).map_or(Session::Refused, Session::Acting)
+            }
+            Bound::Nobody { others_count: true } => Session::without_login(),
+            Bound::Nobody {
+                others_count: false,
+            } => Session::Nobody,
+        }
+    }
+
+    /// Where nobody has called `authenticate`: a key in the settings, else a role binding.
+    fn without_login() -> Session {
+        match credential::current() {
+            Credential::Hash(hash) => {
+                standing::of_key(&hash).map_or(Session::Refused, Session::Acting)
+            }
+            Credential::Malformed => Session::Refused,
+            Credential::None => standing::of_role().map_or(Session::Nobody, Session::Acting),
+        }
+    }
+
+    fn identity(self) -> Option<Identity> {
+        match self {
+            Session::Acting(identity) => Some(identity),
+            _ => None,
+        }
+    }
+
+    /// Whoever the session acts for, or why there is nobody.
+    pub fn required(self) -> Result<Identity> {
+        match self {
+            Session::Acting(identity) => Ok(identity),
+            Session::Refused => Err(Error::KeyRefused),
+            Session::Nobody => Err(Error::LoginNeeded),
+        }
+    }
+}
+
+/// Whoever the session acts for, asked once for a whole call: as long as this lives, the policies of the statements that
+/// the call runs take its word, instead of looking into api_keys and users for each of them. Only statements of the
+/// library's own run meanwhile; nothing that a client wrote does.
+pub struct Acting(Identity);
+
+impl Acting {
+    pub fn now() -> Result<Acting> {
+        Ok(Acting::found(Session::now().required()?))
+    }
+
+    pub fn found(identity: Identity) -> Acting {
+        ASKED.set(Some(identity.clone()));
+        Acting(identity)
+    }
+
+    /// With a scope that is at least the one named.
+    pub fn with(scope: Scope) -> Result<Acting> {
+        Ok(Acting::found(require(scope)?))
+    }
+}
+
+impl Deref for Acting {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.0
+    }
+}
+
+// Runs when an ERROR unwinds, too.
+impl Drop for Acting {
+    fn drop(&mut self) {
+        ASKED.set(None);
+    }
+}
+
+/// Whoever the session acts for, if its scope is at least the one named.
+pub fn require(scope: Scope) -> Result<Identity> {
+    let identity = Session::now().required()?;
+    if identity.scope < scope {
+        return Err(Error::ScopeTooLow(scope.name()));
+    }
+    Ok(identity)
+}
+
+#[pg_extern(sql = false)]
+fn current_tenant() -> Option<pgrx::Uuid> {
+    let identity = Session::now().identity()?;
+    Some(pg_id(identity.tenant))
+}
+
+#[pg_extern(sql = false)]
+fn _require_login() -> Reported<Option<pgrx::Uuid>> {
+    let identity = Session::now().required()?;
+    Ok(Some(pg_id(identity.tenant)))
+}
+
+#[pg_extern(sql = false)]
+fn _may(scope: Option<&str>) -> Option<bool> {
+    let needed: Scope = scope?.parse().ok()?;
+    Some(
+        Session::now()
+            .identity()
+            .is_some_and(|identity| identity.scope >= needed),
+    )
+}
+
+#[pg_extern(sql = false)]
+fn whoami(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    let mut rows = Rows::<(
+        Uuid,
+        Option<Uuid>,
+        Option<&str>,
+        Scope,
+        Option<Timestamptz>,
+        &str,
+    )>::open(fcinfo)?;
+    if let Session::Acting(identity) = Session::now() {
+        let via = match identity.via {
+            Via::Key { .. } => "key",
+            Via::Role { .. } => "role",
+        };
+        let (tenant, user_id, email, scope, expires_at) = described(&identity);
+        rows.put((tenant, user_id, email, scope, expires_at, via));
+    }
+    Ok(rows.close())
+}
+
+/// tenant_id, user_id, email, scope, expires_at.
+pub type Described<'a> = (
+    Uuid,
+    Option<Uuid>,
+    Option<&'a str>,
+    Scope,
+    Option<Timestamptz>,
+);
+
+pub fn described(identity: &Identity) -> Described<'_> {
+    let (user_id, email, expires_at) = match &identity.via {
+        Via::Key {
+            user_id,
+            email,
+            expires_at,
+        } => (Some(*user_id), Some(email.as_str()), *expires_at),
+        Via::Role { .. } => (None, None, None),
+    };
+    (identity.tenant, user_id, email, identity.scope, expires_at)
+}

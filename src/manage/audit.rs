@@ -1,0 +1,134 @@
+//! The audit: who made, changed or ended a user, a key or a role binding. Written in the transaction of what it tells,
+//! so that neither is there without the other.
+
+use super::authority;
+use crate::error::{Reported, Result};
+use crate::identity::session::Session;
+use crate::identity::standing::Via;
+use crate::pg::clock;
+use crate::pg::datum::Name;
+use crate::pg::result::{Returned, Rows};
+use crate::pg::roles::session_role;
+use crate::pg::statement::statements;
+use crate::pg::timestamp::{self, Timestamptz};
+use crate::pg::varlena::Jsonb;
+use pgrx::prelude::*;
+use timedb_core::time::Time;
+use uuid::Uuid;
+
+statements! {
+    INSERT_ENTRY(
+        Uuid, Uuid, &str, &str, &str, Option<Uuid>, Option<Uuid>, Option<&str>, &str
+    ) -> () =
+        c"INSERT INTO timedb.audit (tenant_id, audit_id, actor, via, action, user_id, key_id, role_name, detail)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8::name, $9::jsonb)";
+    LIST_ENTRIES(Option<Uuid>, Option<Time>) -> (
+        Timestamptz, Uuid, String, String, String, Option<Uuid>, Option<String>, Option<Uuid>, Option<Name>, Jsonb
+    ) =
+        c"SELECT a.occurred_at, a.tenant_id, a.actor, a.via, a.action, a.user_id, u.email, a.key_id, a.role_name, a.detail
+          FROM timedb.audit a
+          LEFT JOIN timedb.users u ON u.tenant_id = a.tenant_id AND u.user_id = a.user_id
+          WHERE ($1 IS NULL OR a.tenant_id = $1) AND ($2 IS NULL OR a.occurred_at >= $2)
+          ORDER BY a.occurred_at DESC, a.audit_id DESC";
+}
+
+/// What has been done, in the words of the function that did it.
+#[derive(Clone, Copy)]
+pub enum Action {
+    CreateUser,
+    DeactivateUser,
+    ActivateUser,
+    CreateKey,
+    RegenerateKey,
+    RevokeKey,
+    BindRole,
+    UnbindRole,
+}
+
+impl Action {
+    fn name(self) -> &'static str {
+        match self {
+            Action::CreateUser => "create_user",
+            Action::DeactivateUser => "deactivate_user",
+            Action::ActivateUser => "activate_user",
+            Action::CreateKey => "create_key",
+            Action::RegenerateKey => "regenerate_key",
+            Action::RevokeKey => "revoke_key",
+            Action::BindRole => "bind_role",
+            Action::UnbindRole => "unbind_role",
+        }
+    }
+}
+
+/// To whom, and how.
+#[derive(Default)]
+pub struct Subject<'a> {
+    pub user_id: Option<Uuid>,
+    pub key_id: Option<Uuid>,
+    pub role: Option<&'a str>,
+    pub detail: Option<serde_json::Value>,
+}
+
+/// Adds an entry to a tenant's audit.
+pub fn record(tenant: Uuid, action: Action, subject: Subject) -> Result<()> {
+    let (actor, via) = actor();
+    let detail = subject.detail.unwrap_or_else(|| serde_json::json!({}));
+    INSERT_ENTRY.run((
+        tenant,
+        clock::new_id(),
+        &actor,
+        via,
+        action.name(),
+        subject.user_id,
+        subject.key_id,
+        subject.role,
+        &detail.to_string(),
+    ))
+}
+
+/// Who acts, and as what. What runs as timedb_operator acts for the operator, with whatever key he may also have logged
+/// in: that key's user has no say in it, and is nothing for another tenant's audit.
+fn actor() -> (String, &'static str) {
+    match Session::now() {
+        Session::Acting(identity) if !authority::runs_as_operator() => match identity.via {
+            Via::Key { email, .. } => (email, "key"),
+            Via::Role { name } => (name, "role"),
+        },
+        _ => (session_role().unwrap_or_default(), "operator"),
+    }
+}
+
+/// `timedb.audit_entry`.
+type Entry<'a> = (
+    Timestamptz,
+    Uuid,
+    &'a str,
+    &'a str,
+    &'a str,
+    Option<Uuid>,
+    Option<&'a str>,
+    Option<Uuid>,
+    Option<Name>,
+    Jsonb,
+);
+
+#[pg_extern(sql = false)]
+fn _list_audit(
+    tenant_id: Option<pgrx::Uuid>,
+    since: Option<i64>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Reported<Returned> {
+    let tenant = authority::listed_tenant(tenant_id)?;
+    let since = timestamp::optional("since", since)?;
+    let mut rows = Rows::<Entry>::open(fcinfo)?;
+    LIST_ENTRIES.stream((tenant, since), |entry| {
+        let (at, tenant, actor, via, action, user_id, email, key_id, role, detail) = entry;
+        let role = role.as_ref().map(|role| role.0.as_str());
+        let email = email.as_deref();
+        rows.put((
+            at, tenant, &actor, &via, &action, user_id, email, key_id, role, detail,
+        ));
+        Ok(())
+    })?;
+    Ok(rows.close())
+}

@@ -1,0 +1,226 @@
+//! API keys of users: made and shown once, listed, rotated, revoked. Only a key's hash is ever stored.
+
+use super::audit::{self, Action, Subject};
+use super::authority;
+use super::user::{self, User, UserName};
+use crate::error::{Error, Reported, Result};
+use crate::pg::clock;
+use crate::pg::datum::id;
+use crate::pg::result::{Returned, Rows};
+use crate::pg::statement::statements;
+use crate::pg::timestamp::{self, Timestamptz};
+use pgrx::datum::Interval;
+use pgrx::prelude::*;
+use timedb_core::key;
+use timedb_core::limits::LONGEST_KEY_NAME;
+use timedb_core::scope::Scope;
+use timedb_core::time::Time;
+use uuid::Uuid;
+
+statements! {
+    INSERT_KEY(Uuid, Uuid, Uuid, Option<&str>, &str, &[u8], Scope, Option<Time>) -> () =
+        c"INSERT INTO timedb.api_keys (tenant_id, key_id, user_id, name, hint, key_hash, scope, expires_at)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    NEWEST_ACTIVE_KEY(Uuid, Uuid) -> (Option<String>, Scope, Option<Timestamptz>) =
+        c"SELECT k.name, k.scope, k.expires_at
+          FROM timedb.api_keys k
+          WHERE k.tenant_id = $1 AND k.user_id = $2
+            AND (k.revoked_at IS NULL OR k.revoked_at > clock_timestamp())
+            AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+          ORDER BY k.created_at DESC, k.key_id DESC
+          LIMIT 1";
+    /// A key that ends sooner anyway keeps its end.
+    END_OTHER_KEYS(Uuid, Uuid, Uuid, Interval) -> () =
+        c"UPDATE timedb.api_keys k
+          SET revoked_at = clock_timestamp() + $4
+          WHERE k.tenant_id = $1 AND k.user_id = $2 AND k.key_id <> $3
+            AND (k.revoked_at IS NULL OR k.revoked_at > clock_timestamp() + $4)";
+    LIST_KEYS(Option<Uuid>, Option<Uuid>) -> (
+        Uuid, Uuid, String, Option<String>, String, Scope, Timestamptz, Option<Timestamptz>, Option<Timestamptz>
+    ) =
+        c"SELECT k.key_id, k.user_id, u.email, k.name, k.hint, k.scope, k.created_at, k.expires_at, k.revoked_at
+          FROM timedb.api_keys k JOIN timedb.users u ON u.tenant_id = k.tenant_id AND u.user_id = k.user_id
+          WHERE ($1 IS NULL OR k.tenant_id = $1) AND ($2 IS NULL OR k.user_id = $2)
+          ORDER BY k.created_at DESC, k.key_id DESC";
+    REVOKE_KEY(Uuid, Uuid) -> (Timestamptz,) =
+        c"UPDATE timedb.api_keys k
+          SET revoked_at = least(k.revoked_at, clock_timestamp())
+          WHERE k.tenant_id = $1 AND k.key_id = $2
+          RETURNING k.revoked_at";
+    /// Locked, so that two who end one key do so one after the other.
+    FIND_KEY(Option<Uuid>, Uuid) -> (Uuid, Uuid) =
+        c"SELECT k.tenant_id, k.user_id
+          FROM timedb.api_keys k
+          WHERE ($1 IS NULL OR k.tenant_id = $1) AND k.key_id = $2
+          FOR NO KEY UPDATE";
+}
+
+/// What a new key may do where nobody says.
+const DEFAULT_SCOPE: Scope = Scope::Write;
+
+/// A key just made: its text, to be shown once.
+pub struct NewKey {
+    pub id: Uuid,
+    pub text: String,
+}
+
+/// Makes a key for a user and stores its hash.
+pub fn insert(
+    user: &User,
+    name: Option<&str>,
+    scope: Scope,
+    expires_at: Option<Time>,
+) -> Result<NewKey> {
+    let text = key::make(user.tenant)
+        .map_err(|_| Error::Broken("the operating system gives no random bytes".into()))?;
+    let new = NewKey {
+        id: clock::new_id(),
+        text,
+    };
+    let hash = key::hash(&new.text);
+    INSERT_KEY.run((
+        user.tenant,
+        new.id,
+        user.id,
+        name,
+        key::hint(&new.text),
+        &hash,
+        scope,
+        expires_at,
+    ))?;
+    Ok(new)
+}
+
+/// A scope as an argument names it. Whoever may make keys has scope admin or is an operator: no scope is above his.
+pub fn scope(name: Option<&str>) -> Result<Scope> {
+    let Some(name) = name else {
+        return Ok(DEFAULT_SCOPE);
+    };
+    name.parse()
+        .map_err(|_| Error::bad("scope", "must be \"read\", \"write\" or \"admin\""))
+}
+
+#[pg_extern(sql = false)]
+fn _create_key(
+    email: Option<&str>,
+    user_id: Option<pgrx::Uuid>,
+    tenant_id: Option<pgrx::Uuid>,
+    name: Option<&str>,
+    scope: Option<&str>,
+    expires_at: Option<i64>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Reported<Returned> {
+    let scope = self::scope(scope)?;
+    let expires_at = timestamp::optional("expires_at", expires_at)?;
+    Error::if_longer("name", name.unwrap_or_default(), LONGEST_KEY_NAME)?;
+    let user = user::find(&UserName {
+        email,
+        user_id,
+        tenant_id,
+    })?;
+    let key = insert(&user, name, scope, expires_at)?;
+    record(&user, &key, Action::CreateKey, name, scope)?;
+    Ok(Returned::row::<(Uuid, &str)>(fcinfo, (key.id, &key.text))?)
+}
+
+/// That a user has a new key.
+fn record(
+    user: &User,
+    key: &NewKey,
+    action: Action,
+    name: Option<&str>,
+    scope: Scope,
+) -> Result<()> {
+    let subject = Subject {
+        user_id: Some(user.id),
+        key_id: Some(key.id),
+        detail: Some(serde_json::json!({ "name": name, "scope": scope.name() })),
+        ..Subject::default()
+    };
+    audit::record(user.tenant, action, subject)
+}
+
+#[pg_extern(sql = false)]
+fn _regenerate_key(
+    email: Option<&str>,
+    user_id: Option<pgrx::Uuid>,
+    tenant_id: Option<pgrx::Uuid>,
+    grace: Option<Interval>,
+) -> Reported<String> {
+    let grace = grace.unwrap_or_else(|| Interval::from_micros(0));
+    if grace.as_micros() < 0 {
+        return Err(Error::bad("grace", "is negative").into());
+    }
+    let user = user::find(&UserName {
+        email,
+        user_id,
+        tenant_id,
+    })?;
+    Ok(regenerate(&user, grace)?)
+}
+
+fn regenerate(user: &User, grace: Interval) -> Result<String> {
+    let newest = NEWEST_ACTIVE_KEY.read_fresh((user.tenant, user.id))?.pop();
+    let (name, scope, expires_at) = newest.ok_or(Error::NoActiveKey(user.id))?;
+    let expires_at = expires_at.and_then(|end| Time::from_micros(end.0));
+    let key = insert(user, name.as_deref(), scope, expires_at)?;
+    // Before the old keys end: the caller's own may be one of them.
+    record(user, &key, Action::RegenerateKey, name.as_deref(), scope)?;
+    END_OTHER_KEYS.run((user.tenant, user.id, key.id, grace))?;
+    Ok(key.text)
+}
+
+#[pg_extern(sql = false)]
+fn _list_keys(
+    tenant_id: Option<pgrx::Uuid>,
+    user_id: Option<pgrx::Uuid>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Reported<Returned> {
+    let tenant = authority::listed_tenant(tenant_id)?;
+    let user_id = user_id.map(id);
+    if let Some(user_id) = user_id {
+        user::check_exists(tenant, user_id)?;
+    }
+    let mut rows = Rows::<Entry>::open(fcinfo)?;
+    LIST_KEYS.stream((tenant, user_id), |key| {
+        let (id, user_id, email, name, hint, scope, created, expires, revoked) = key;
+        let name = name.as_deref();
+        rows.put((
+            id, user_id, &email, name, &hint, scope, created, expires, revoked,
+        ));
+        Ok(())
+    })?;
+    Ok(rows.close())
+}
+
+/// `timedb.key_entry`.
+type Entry<'a> = (
+    Uuid,
+    Uuid,
+    &'a str,
+    Option<&'a str>,
+    &'a str,
+    Scope,
+    Timestamptz,
+    Option<Timestamptz>,
+    Option<Timestamptz>,
+);
+
+#[pg_extern(sql = false)]
+fn _revoke_key(key_id: Option<pgrx::Uuid>) -> Reported<Returned> {
+    let key_id = key_id.map(id).ok_or(Error::NullArgument("key_id"))?;
+    let absent = || Error::absent_id("key", key_id);
+    let tenant = authority::manager()?.tenant(None, absent)?;
+    let found = FIND_KEY.read_fresh((tenant, key_id))?.pop();
+    let (tenant, user_id) = found.ok_or_else(absent)?;
+    // Before the key ends: it may be the caller's own.
+    let subject = Subject {
+        user_id: Some(user_id),
+        key_id: Some(key_id),
+        ..Subject::default()
+    };
+    audit::record(tenant, Action::RevokeKey, subject)?;
+    let revoked = REVOKE_KEY.write((tenant, key_id))?.pop();
+    let revoked = revoked.map(|(at,)| at);
+    Ok(Returned::scalar::<Option<Timestamptz>>(revoked))
+}

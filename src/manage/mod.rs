@@ -1,0 +1,8 @@
+//! Who may do what: users, their keys, role bindings, and the audit of every change to them.
+
+mod audit;
+mod authority;
+mod bindings;
+mod keys;
+mod user;
+mod users;

@@ -1,0 +1,119 @@
+//! The one row that an index finds, without a statement: with a fresh snapshot, which sees what was committed a moment ago
+//! inside REPEATABLE READ and in the leader of a parallel plan; it needs no privilege, meets no policy, writes nothing and
+//! takes no transaction id.
+
+use super::datum::{Bind, Name};
+use super::row::{TableRow, type_of};
+use pgrx::pg_sys;
+use std::ffi::CStr;
+use uuid::Uuid;
+
+/// `column = value`.
+pub struct Condition {
+    column: usize,
+    of: pg_sys::Oid,
+    function: u32,
+    value: pg_sys::Datum,
+}
+
+impl Condition {
+    pub fn id(column: usize, id: Uuid) -> Condition {
+        Condition::equals::<Uuid>(column, pg_sys::F_UUID_EQ, id)
+    }
+
+    pub fn bytes(column: usize, bytes: &[u8]) -> Condition {
+        Condition::equals::<&[u8]>(column, pg_sys::F_BYTEAEQ, bytes)
+    }
+
+    pub fn name(column: usize, name: &str) -> Condition {
+        Condition::equals::<Name>(column, pg_sys::F_NAMEEQ, name)
+    }
+
+    fn equals<T: Bind>(column: usize, function: u32, value: T::Given<'_>) -> Condition {
+        Condition {
+            column,
+            of: T::OID,
+            function,
+            value: T::bind(value).unwrap_or(pg_sys::Datum::null()),
+        }
+    }
+
+    /// By the built-in function that compares them.
+    fn key(&self) -> pg_sys::ScanKeyData {
+        let mut key = pg_sys::ScanKeyData::default();
+        // SAFETY: fills in the one key.
+        unsafe {
+            pg_sys::ScanKeyInit(
+                &mut key,
+                self.column as pg_sys::AttrNumber,
+                pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
+                self.function.into(),
+                self.value,
+            );
+        }
+        key
+    }
+}
+
+/// The one row of a table in the schema that an index finds; none if there are more: what a key means is never a guess. None
+/// too where the table or the index is missing: the library may be loaded where the extension is not installed.
+pub fn find<T>(
+    schema: &CStr,
+    table: &CStr,
+    index: &CStr,
+    conditions: &[Condition],
+    read: impl FnOnce(&TableRow) -> Option<T>,
+) -> Option<T> {
+    let mut keys: Vec<pg_sys::ScanKeyData> = conditions.iter().map(Condition::key).collect();
+    // SAFETY: the relation stays open, and so locked and described, and the scan on the row, until the row has been
+    // read; what `read` returns borrows nothing of it. An ERROR in between releases all of it with the transaction.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        let table = pg_sys::get_relname_relid(table.as_ptr(), schema);
+        let index = pg_sys::get_relname_relid(index.as_ptr(), schema);
+        if table == pg_sys::InvalidOid || index == pg_sys::InvalidOid {
+            return None;
+        }
+        let relation = pg_sys::table_open(table, pg_sys::AccessShareLock as _);
+        let shape = (*relation).rd_att;
+        let fit =
+            |condition: &Condition| type_of(shape, condition.column - 1) == Some(condition.of);
+        let found = if conditions.iter().all(fit) {
+            only_row(relation, index, &mut keys, read)
+        } else {
+            None
+        };
+        pg_sys::table_close(relation, pg_sys::AccessShareLock as _);
+        found
+    }
+}
+
+/// # Safety
+/// The relation is open, the index is its own, and the keys are of its columns.
+unsafe fn only_row<T>(
+    relation: pg_sys::Relation,
+    index: pg_sys::Oid,
+    keys: &mut [pg_sys::ScanKeyData],
+    read: impl FnOnce(&TableRow) -> Option<T>,
+) -> Option<T> {
+    // SAFETY: see above. A null snapshot is a fresh one.
+    unsafe {
+        let scan = pg_sys::systable_beginscan(
+            relation,
+            index,
+            true,
+            std::ptr::null_mut(),
+            keys.len() as i32,
+            keys.as_mut_ptr(),
+        );
+        let tuple = pg_sys::systable_getnext(scan);
+        let found = if tuple.is_null() {
+            None
+        } else {
+            read(&TableRow::of(tuple, (*relation).rd_att))
+        };
+        let is_only = tuple.is_null() || pg_sys::systable_getnext(scan).is_null();
+        pg_sys::systable_endscan(scan);
+        found.filter(|_| is_only)
+    }
+}

@@ -1,0 +1,17 @@
+//! Postgres' C, and nothing of timedb: values, rows, statements, results, settings, roles, clocks. Whoever is above writes
+//! safe Rust against what this folder promises.
+
+pub mod cancel;
+pub mod clock;
+pub mod datum;
+pub mod error_context;
+pub mod guc;
+pub mod index_scan;
+pub mod jsonb;
+pub mod result;
+pub mod roles;
+pub mod row;
+pub mod statement;
+pub mod template;
+pub mod timestamp;
+pub mod varlena;

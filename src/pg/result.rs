@@ -1,0 +1,154 @@
+//! What a SQL function returns: one value, one row, or rows that go straight into the executor's tuplestore.
+
+use super::datum::{Bind, BindAll, NullableDatum, split};
+use super::row::types_of;
+use super::varlena::no_generated_sql;
+use crate::error::{Error, Result};
+use pgrx::callconv::{BoxRet, FcInfo};
+use pgrx::pg_sys;
+use std::marker::PhantomData;
+
+/// A function's result, as Postgres takes it; null for a set that has gone into its tuplestore.
+pub struct Returned(NullableDatum);
+
+// SAFETY: hands the datum over, or says that it is null.
+unsafe impl BoxRet for Returned {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
+        match self.0 {
+            // SAFETY: the datum is of the type that the function declares in sql/.
+            Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
+            None => fcinfo.return_null(),
+        }
+    }
+}
+
+no_generated_sql!(Returned, "timedb::Returned");
+
+impl Returned {
+    /// The value of a function that returns this type.
+    pub fn scalar<T: Bind>(given: T::Given<'_>) -> Returned {
+        Returned(T::bind(given))
+    }
+
+    /// A value that is made already, of the type that the function declares.
+    pub fn datum(datum: NullableDatum) -> Returned {
+        Returned(datum)
+    }
+
+    /// The one row of a function with OUT parameters, or of a composite type.
+    pub fn row<A: BindAll>(
+        fcinfo: pg_sys::FunctionCallInfo,
+        given: A::Given<'_>,
+    ) -> Result<Returned> {
+        // SAFETY: Postgres describes the call; the columns are compared with what the function declares.
+        unsafe {
+            let mut shape = std::ptr::null_mut();
+            pg_sys::get_call_result_type(fcinfo, std::ptr::null_mut(), &mut shape);
+            let shape = pg_sys::BlessTupleDesc(shape);
+            check(shape, A::OIDS)?;
+            let (mut values, mut nulls) = split(A::bind(given));
+            let tuple = pg_sys::heap_form_tuple(shape, values.as_mut_ptr(), nulls.as_mut_ptr());
+            let datum = pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data);
+            Ok(Returned(Some(datum)))
+        }
+    }
+}
+
+/// # Safety
+/// The shape is alive.
+unsafe fn check(shape: pg_sys::TupleDesc, types: &[pg_sys::Oid]) -> Result<()> {
+    // SAFETY: see above.
+    if unsafe { types_of(shape) } == types {
+        return Ok(());
+    }
+    let what = "a function is declared with other columns than the library has";
+    Err(Error::Broken(what.into()))
+}
+
+/// The rows of a set-returning function. They are copied into the tuplestore, which spills to disk past work_mem.
+pub struct Tuplestore {
+    pub(super) store: *mut pg_sys::Tuplestorestate,
+    pub(super) shape: pg_sys::TupleDesc,
+}
+
+impl Tuplestore {
+    pub fn open(fcinfo: pg_sys::FunctionCallInfo) -> Tuplestore {
+        // SAFETY: Postgres describes the call; InitMaterializedSRF raises an error where no set can be taken.
+        unsafe {
+            pg_sys::InitMaterializedSRF(fcinfo, 0);
+            let result = (*fcinfo).resultinfo.cast::<pg_sys::ReturnSetInfo>();
+            Tuplestore {
+                store: (*result).setResult,
+                shape: (*result).setDesc,
+            }
+        }
+    }
+
+    /// One that no rows are put into, for tests of what is made for it.
+    #[cfg(feature = "in_backend_tests")]
+    pub fn of_types(types: &[pg_sys::Oid]) -> Tuplestore {
+        // SAFETY: the shape has as many columns as are told of.
+        unsafe {
+            let shape = pg_sys::CreateTemplateTupleDesc(types.len() as i32);
+            for (number, of) in (1..).zip(types) {
+                pg_sys::TupleDescInitEntry(shape, number, c"column".as_ptr(), *of, -1, 0);
+            }
+            Tuplestore {
+                store: std::ptr::null_mut(),
+                shape,
+            }
+        }
+    }
+
+    /// The types of the columns that the function declares.
+    pub fn types(&self) -> Vec<pg_sys::Oid> {
+        // SAFETY: the shape lives as long as the call.
+        unsafe { types_of(self.shape) }
+    }
+
+    /// # Safety
+    /// The datums are of the columns that the function declares.
+    pub unsafe fn put(&mut self, datums: impl IntoIterator<Item = NullableDatum>) {
+        let (mut values, mut nulls) = split(datums);
+        // SAFETY: see above; the store copies them.
+        unsafe {
+            pg_sys::tuplestore_putvalues(
+                self.store,
+                self.shape,
+                values.as_mut_ptr(),
+                nulls.as_mut_ptr(),
+            );
+        }
+    }
+
+    pub fn close(self) -> Returned {
+        Returned(None)
+    }
+}
+
+/// Rows of columns `A`.
+pub struct Rows<A> {
+    store: Tuplestore,
+    types: PhantomData<fn(A)>,
+}
+
+impl<A: BindAll> Rows<A> {
+    pub fn open(fcinfo: pg_sys::FunctionCallInfo) -> Result<Rows<A>> {
+        let store = Tuplestore::open(fcinfo);
+        // SAFETY: the shape lives as long as the call.
+        unsafe { check(store.shape, A::OIDS)? };
+        Ok(Rows {
+            store,
+            types: PhantomData,
+        })
+    }
+
+    pub fn put(&mut self, given: A::Given<'_>) {
+        // SAFETY: the types were compared when the rows were opened.
+        unsafe { self.store.put(A::bind(given)) };
+    }
+
+    pub fn close(self) -> Returned {
+        self.store.close()
+    }
+}

@@ -1,0 +1,285 @@
+//! SQL statements that bodies run: planned once a backend, kept, and executed with Postgres' own errors passing through.
+//!
+//! A statement says the Rust types of its arguments and of its columns. The former are what it is prepared with, the latter
+//! are compared with what Postgres says when it is; a column that is null where its type has no null is an error, in one
+//! place.
+//!
+//! Over SPI directly, because a read must neither take a transaction id (it would fail on a standby) nor a snapshot of
+//! its own, and a write needs a new one for every statement: pgrx decides that by what happened before.
+
+use super::datum::{BindAll, FetchAll, NullableDatum};
+use super::row::{ResultRow, types_of};
+use crate::error::{Error, Result};
+use pgrx::{PgList, pg_sys};
+use std::ffi::CStr;
+use std::marker::PhantomData;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// A statement with arguments `A` and columns `R`, and its plan once it has been made.
+pub struct Statement<A, R> {
+    name: &'static str,
+    sql: &'static CStr,
+    /// A backend is a process of its own, so this is the backend's.
+    plan: AtomicPtr<pg_sys::_SPI_plan>,
+    types: PhantomData<fn(A) -> R>,
+}
+
+/// Declares statements: the types of their arguments, those of their columns, their text.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident($($argument:ty),* $(,)?) -> $row:ty = $sql:literal;)*) => {
+        $($(#[$doc])* static $name: $crate::pg::statement::Statement<($($argument,)*), $row> =
+            $crate::pg::statement::Statement::new(stringify!($name), $sql);)*
+    };
+}
+pub(crate) use statements;
+
+/// What a statement sees of what others have written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Snapshot {
+    /// What the caller's query sees.
+    Callers,
+    /// All that is committed by now, and what this transaction has written.
+    Fresh,
+}
+
+impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
+    pub const fn new(name: &'static str, sql: &'static CStr) -> Statement<A, R> {
+        Statement {
+            name,
+            sql,
+            plan: AtomicPtr::new(ptr::null_mut()),
+            types: PhantomData,
+        }
+    }
+
+    /// Reads with the caller's snapshot, as a STABLE function must; takes no transaction id.
+    pub fn read(&self, given: A::Given<'_>) -> Result<Vec<R>>
+    where
+        R: for<'r> FetchAll<Fetched<'r> = R>,
+    {
+        self.rows(Snapshot::Callers, given)
+    }
+
+    /// Reads, perhaps with locks, what is there by now: what this function has just written, or waited for.
+    pub fn read_fresh(&self, given: A::Given<'_>) -> Result<Vec<R>>
+    where
+        R: for<'r> FetchAll<Fetched<'r> = R>,
+    {
+        self.rows(Snapshot::Fresh, given)
+    }
+
+    /// Writes, and answers what RETURNING says.
+    pub fn write(&self, given: A::Given<'_>) -> Result<Vec<R>>
+    where
+        R: for<'r> FetchAll<Fetched<'r> = R>,
+    {
+        self.rows(Snapshot::Fresh, given)
+    }
+
+    /// As [`Statement::read`], for results of any size: nothing is kept of a row once `each` has seen it, where it stands.
+    pub fn stream(
+        &self,
+        given: A::Given<'_>,
+        mut each: impl for<'r> FnMut(R::Fetched<'r>) -> Result<()>,
+    ) -> Result<()> {
+        self.execute(Snapshot::Callers, given, &mut each)
+    }
+
+    /// As [`Statement::stream`], of what is there by now.
+    pub fn stream_fresh(
+        &self,
+        given: A::Given<'_>,
+        mut each: impl for<'r> FnMut(R::Fetched<'r>) -> Result<()>,
+    ) -> Result<()> {
+        self.execute(Snapshot::Fresh, given, &mut each)
+    }
+
+    fn rows(&self, snapshot: Snapshot, given: A::Given<'_>) -> Result<Vec<R>>
+    where
+        R: for<'r> FetchAll<Fetched<'r> = R>,
+    {
+        let mut rows = Vec::new();
+        self.execute(snapshot, given, &mut |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    fn execute(
+        &self,
+        snapshot: Snapshot,
+        given: A::Given<'_>,
+        each: &mut dyn for<'r> FnMut(R::Fetched<'r>) -> Result<()>,
+    ) -> Result<()> {
+        // SAFETY: the receiver outlives the execution, and the columns are those that were compared when the statement was
+        // planned. Where an ERROR unwinds past SPI_finish, Postgres cleans up SPI at the end of the (sub)transaction.
+        unsafe {
+            let mut take = |slot| match ResultRow::<R>::in_slot(slot).fetch() {
+                Ok(row) => each(row),
+                Err(column) => {
+                    Err(self.broken(&format!("column {column} is not what it should be")))
+                }
+            };
+            let mut receiver = Receiver::of(&mut take);
+            pg_sys::SPI_connect();
+            let status = self.plan().map(|plan| {
+                let options = pg_sys::SPIExecuteOptions {
+                    // Made within SPI: what is made for one execution is freed with it.
+                    params: bound(A::OIDS, A::bind(given)),
+                    read_only: snapshot == Snapshot::Callers,
+                    dest: (&raw mut receiver).cast(),
+                    ..Default::default()
+                };
+                pg_sys::SPI_execute_plan_extended(plan, &options)
+            });
+            pg_sys::SPI_finish();
+            match status? {
+                failed if failed < 0 => Err(self.broken(&format!("SPI status {failed}"))),
+                _ => receiver.outcome,
+            }
+        }
+    }
+
+    /// The plan, made at the first use.
+    ///
+    /// # Safety
+    /// Within SPI, whose memory it begins in.
+    unsafe fn plan(&self) -> Result<pg_sys::SPIPlanPtr> {
+        let kept = self.plan.load(Ordering::Relaxed);
+        if !kept.is_null() {
+            return Ok(kept);
+        }
+        // SAFETY: SPI reads the argument types and keeps a copy of them; errors in the text unwind.
+        unsafe {
+            // One plan for all arguments: made once a backend, where the first five calls would each make their own.
+            let plan = pg_sys::SPI_prepare_cursor(
+                self.sql.as_ptr(),
+                A::OIDS.len() as i32,
+                A::OIDS.as_ptr().cast_mut(),
+                pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+            );
+            if plan.is_null() {
+                return Err(self.broken("it cannot be planned"));
+            }
+            if !R::are(&columns_of(plan)) {
+                return Err(self.broken("it answers other columns than it says"));
+            }
+            pg_sys::SPI_keepplan(plan);
+            self.plan.store(plan, Ordering::Relaxed);
+            Ok(plan)
+        }
+    }
+
+    fn broken(&self, what: &str) -> Error {
+        Error::Broken(format!("statement {}: {what}", self.name))
+    }
+}
+
+impl<A: BindAll + 'static> Statement<A, ()> {
+    /// Writes, where nothing comes back.
+    pub fn run(&self, given: A::Given<'_>) -> Result<()> {
+        self.execute(Snapshot::Fresh, given, &mut |()| Ok(()))
+    }
+}
+
+/// The types of what a plan answers.
+///
+/// # Safety
+/// Within SPI, of a plan that is alive.
+unsafe fn columns_of(plan: pg_sys::SPIPlanPtr) -> Vec<pg_sys::Oid> {
+    // SAFETY: the list is the plan's own; a statement has one source, which describes its result if it has any.
+    unsafe {
+        let sources =
+            PgList::<pg_sys::CachedPlanSource>::from_pg(pg_sys::SPI_plan_get_plan_sources(plan));
+        match sources.get_ptr(0) {
+            Some(source) if !(*source).resultDesc.is_null() => types_of((*source).resultDesc),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Where the executor sends a statement's rows: each is looked at where it stands, so that none is copied.
+#[repr(C)]
+struct Receiver<'a> {
+    /// First, because a pointer to it is what Postgres passes around.
+    destination: pg_sys::DestReceiver,
+    callers: pg_sys::MemoryContext,
+    take: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<()>,
+    outcome: Result<()>,
+}
+
+impl<'a> Receiver<'a> {
+    fn of(take: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<()>) -> Receiver<'a> {
+        Receiver {
+            destination: pg_sys::DestReceiver {
+                receiveSlot: Some(receive),
+                rStartup: Some(start),
+                rShutdown: Some(stop),
+                rDestroy: Some(stop),
+                mydest: pg_sys::CommandDest::DestTuplestore,
+            },
+            // SAFETY: reads which memory the caller is in.
+            callers: unsafe { pg_sys::CurrentMemoryContext },
+            take,
+            outcome: Ok(()),
+        }
+    }
+}
+
+/// # Safety
+/// Called by the executor, with the [`Receiver`] it was given.
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn receive(
+    slot: *mut pg_sys::TupleTableSlot,
+    destination: *mut pg_sys::DestReceiver,
+) -> bool {
+    // SAFETY: the destination is the first field of a Receiver that is alive; the slot holds a row.
+    unsafe {
+        let receiver = &mut *destination.cast::<Receiver>();
+        let take = &mut *receiver.take;
+        receiver.outcome = outside(receiver.callers, || take(slot));
+        receiver.outcome.is_ok()
+    }
+}
+
+unsafe extern "C-unwind" fn start(
+    _: *mut pg_sys::DestReceiver,
+    _operation: std::ffi::c_int,
+    _shape: pg_sys::TupleDesc,
+) {
+}
+
+unsafe extern "C-unwind" fn stop(_: *mut pg_sys::DestReceiver) {}
+
+/// Runs what reads a row in the caller's memory: what it builds outlives the statement.
+///
+/// # Safety
+/// The memory context is alive.
+unsafe fn outside<T>(callers: pg_sys::MemoryContext, work: impl FnOnce() -> T) -> T {
+    // SAFETY: see above; an ERROR in between leaves the context to whoever catches it.
+    unsafe {
+        let inside = pg_sys::MemoryContextSwitchTo(callers);
+        let result = work();
+        pg_sys::MemoryContextSwitchTo(inside);
+        result
+    }
+}
+
+/// # Safety
+/// Within SPI, whose memory the list is in; the arguments are of these types.
+unsafe fn bound(types: &[pg_sys::Oid], arguments: Vec<NullableDatum>) -> pg_sys::ParamListInfo {
+    // SAFETY: the list has as many elements as it is made for.
+    unsafe {
+        let list = pg_sys::makeParamList(arguments.len() as i32);
+        let elements = (*list).params.as_mut_slice(arguments.len());
+        for ((element, datum), oid) in elements.iter_mut().zip(arguments).zip(types) {
+            element.value = datum.unwrap_or(pg_sys::Datum::null());
+            element.isnull = datum.is_none();
+            element.pflags = pg_sys::PARAM_FLAG_CONST as u16;
+            element.ptype = *oid;
+        }
+        list
+    }
+}

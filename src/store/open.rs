@@ -1,0 +1,166 @@
+//! The versions of one series, wherever they are stored, ready to be merged; and their values, which are decoded only
+//! once something of a version is shown.
+
+use super::scan::{Stored, Windows};
+use crate::error::{Error, Result};
+use crate::pg::cancel::answer_cancel;
+use std::ops::Range;
+use timedb_core::limits::MOST_READ_VALUES;
+use timedb_core::merge::{Mode, Pick, Window, merge};
+use timedb_core::pack::Pack;
+use timedb_core::points::{Corrupt, Point, Points, Values};
+use timedb_core::version::{Shaped, Version};
+
+pub struct Opened<'a> {
+    versions: Vec<Shaped<'a>>,
+    sources: Vec<Source<'a>>,
+    packs: &'a [Pack<'a>],
+    /// Which of the versions are of each pack.
+    of_packs: Vec<Range<usize>>,
+    /// Values that have been decoded, one for each point, those of nulls without a meaning.
+    dense: Vec<f64>,
+    /// Where those of each version start, once they have been decoded.
+    starts: Vec<Option<usize>>,
+}
+
+/// Where a version's values are.
+enum Source<'a> {
+    Row(Values<'a>),
+    /// In a pack, as one of its versions.
+    Pack {
+        number: usize,
+        version: usize,
+    },
+}
+
+impl Stored {
+    /// Reads the packs: they must outlive what is opened of them.
+    pub fn read_packs(&self) -> Result<Vec<Pack<'_>>> {
+        let packs = self.packs.iter().map(|bytes| Pack::read(bytes));
+        let packs: Result<Vec<Pack>, Corrupt> = packs.collect();
+        packs.map_err(Error::PackStored)
+    }
+}
+
+impl<'a> Opened<'a> {
+    /// Of rows all, as the statement that fetched them has looked at their times; of packs, what is in the windows.
+    pub fn of(stored: &'a Stored, packs: &'a [Pack<'a>], windows: &Windows) -> Result<Opened<'a>> {
+        let packed: usize = packs.iter().map(|pack| pack.versions().len()).sum();
+        let most = stored.rows.len() + packed;
+        let mut opened = Opened {
+            versions: Vec::with_capacity(most),
+            sources: Vec::with_capacity(most),
+            packs,
+            of_packs: Vec::with_capacity(packs.len()),
+            dense: Vec::new(),
+            starts: Vec::new(),
+        };
+        for (version, place) in &stored.rows {
+            opened.add_row(version, &stored.points[place.clone()])?;
+        }
+        for number in 0..packs.len() {
+            answer_cancel();
+            opened.add_pack(number, windows);
+        }
+        opened.starts = vec![None; opened.versions.len()];
+        opened.check_size()?;
+        Ok(opened)
+    }
+
+    fn add_row(&mut self, version: &Version, points: &'a [u8]) -> Result<()> {
+        let points = Points::read(points).map_err(Error::PointsStored)?;
+        self.versions.push(Shaped {
+            version: version.clone(),
+            shape: points.shape(),
+        });
+        self.sources.push(Source::Row(points.values()));
+        Ok(())
+    }
+
+    fn add_pack(&mut self, number: usize, windows: &Windows) {
+        let from = self.versions.len();
+        for (version, of) in self.packs[number].versions().iter().enumerate() {
+            if windows.know(&of.version) {
+                self.versions.push(of.clone());
+                self.sources.push(Source::Pack { number, version });
+            }
+        }
+        self.of_packs.push(from..self.versions.len());
+    }
+
+    /// The versions of a series are merged in memory; beyond this, one client could take all of it.
+    fn check_size(&self) -> Result<()> {
+        let points: usize = self.versions.iter().map(|of| of.shape.len()).sum();
+        if points > MOST_READ_VALUES {
+            return Err(Error::WindowTooWide(MOST_READ_VALUES));
+        }
+        Ok(())
+    }
+
+    pub fn merge(&self, mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
+        merge(&self.versions, mode, all_versions, window)
+    }
+
+    /// How many versions there are.
+    pub fn len(&self) -> usize {
+        self.versions.len()
+    }
+
+    pub fn version(&self, pick: &Pick) -> &Version {
+        &self.versions[pick.version as usize].version
+    }
+
+    /// What a pick shows.
+    pub fn point(&mut self, pick: &Pick) -> Result<Point> {
+        Ok(Point {
+            start: pick.start,
+            end: pick.end,
+            value: self.value(pick)?,
+        })
+    }
+
+    fn value(&mut self, pick: &Pick) -> Result<Option<f64>> {
+        let version = pick.version as usize;
+        let index = pick.index as usize;
+        if self.starts[version].is_none() {
+            self.decode(version)?;
+        }
+        let start = self.starts[version]
+            .ok_or_else(|| Error::Broken("values that were not decoded".into()))?;
+        let is_null = self.versions[version].shape.is_null(index);
+        Ok((!is_null).then(|| self.dense[start + index]))
+    }
+
+    /// Decodes the values of a version, and with it those of all others in its pack.
+    fn decode(&mut self, version: usize) -> Result<()> {
+        let shape = self.versions[version].shape;
+        let start = self.dense.len();
+        match self.sources[version] {
+            Source::Row(values) if !shape.has_nulls() => values.decode_into(&mut self.dense),
+            Source::Row(values) => {
+                let mut present = Vec::new();
+                let decoded = values.decode_into(&mut present);
+                decoded.map(|()| shape.spread_into(&present, &mut self.dense))
+            }
+            Source::Pack { number, .. } => return self.decode_pack(number),
+        }
+        .map_err(Error::PointsStored)?;
+        self.starts[version] = Some(start);
+        Ok(())
+    }
+
+    fn decode_pack(&mut self, number: usize) -> Result<()> {
+        let pack = &self.packs[number];
+        let mut present = Vec::new();
+        let decoded = pack.decode_values(&mut present);
+        decoded.map_err(Error::PackStored)?;
+        for place in self.of_packs[number].clone() {
+            if let Source::Pack { version, .. } = self.sources[place] {
+                let shape = self.versions[place].shape;
+                self.starts[place] = Some(self.dense.len());
+                shape.spread_into(&present[pack.values_of(version)], &mut self.dense);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,294 @@
+//! New rows of `timedb.values` and new packs: how versions are cut into them, and the one place that writes them.
+
+use super::spans;
+use crate::error::{Error, Result};
+use crate::pg::cancel::answer_cancel;
+use crate::pg::clock;
+use crate::pg::statement::statements;
+use std::collections::BTreeMap;
+use timedb_core::pack::{pack_versions, text_bytes};
+use timedb_core::points::{Point, Points, pack};
+use timedb_core::time::Time;
+use timedb_core::version::Version;
+use uuid::Uuid;
+
+/// A longer vector is cut, so that a window into years of values opens some of them only.
+const POINTS_IN_A_ROW: usize = 8192;
+/// What a pack is filled up to. A window that needs one value of it decodes all of them, in a fraction of a millisecond.
+const POINTS_IN_A_PACK: usize = 32_768;
+/// The most bytes of annotations and tags in a pack.
+const TEXT_IN_A_PACK: usize = 1 << 20;
+/// A pack that is emptier may be packed once more, with versions of about as many points: so a value moves a few times at
+/// most, however often compact is called.
+pub const SMALL_PACK: usize = POINTS_IN_A_PACK / 2;
+
+statements! {
+    /// What an upload writes. The arrays are opened in the target list, side by side: in FROM, each would be put into a
+    /// tuple store of its own first.
+    INSERT_RUN_VALUES(
+        Uuid, &str, Uuid, Time, Time, &[Uuid], &[i16], &[i16], &[Time], &[Time], &[&[u8]]
+    ) -> () =
+        c"INSERT INTO timedb.values (tenant_id, changed_by, run_id, change_time, known_time, series_id, part, span,
+                                     valid_from, valid_to, points)
+          SELECT $1, $2, $3, $4, $5, r.series_id, r.part, r.span, r.valid_from, r.valid_to,
+                 timedb._points_of_bytes(r.points)
+          FROM (SELECT unnest($6) AS series_id, unnest($7) AS part, unnest($8) AS span, unnest($9) AS valid_from,
+                       unnest($10) AS valid_to, unnest($11) AS points) AS r";
+    /// What an update writes: of several runs, with annotations and tags.
+    INSERT_VALUES(
+        Uuid, &[&str], &[Uuid], &[Uuid], &[Time], &[i16], &[i16], &[Time], &[Time], &[Time], &[&[u8]],
+        &[Option<&str>], &[Option<&str>]
+    ) -> () =
+        c"INSERT INTO timedb.values (tenant_id, changed_by, series_id, run_id, change_time, part, span, known_time,
+                                     valid_from, valid_to, points, annotation, tags)
+          SELECT $1, r.changed_by, r.series_id, r.run_id, r.change_time, r.part, r.span, r.known_time, r.valid_from,
+                 r.valid_to, timedb._points_of_bytes(r.points), r.annotation,
+                 CASE WHEN r.tags IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(r.tags::json)) END
+          FROM (SELECT unnest($2) AS changed_by, unnest($3) AS series_id, unnest($4) AS run_id,
+                       unnest($5) AS change_time, unnest($6) AS part, unnest($7) AS span, unnest($8) AS known_time,
+                       unnest($9) AS valid_from, unnest($10) AS valid_to, unnest($11) AS points,
+                       unnest($12) AS annotation, unnest($13) AS tags) AS r";
+    INSERT_PACKS(
+        Uuid, Uuid, &[Uuid], &[i16], &[Time], &[Time], &[Time], &[Time], &[Time], &[i32], &[&[u8]]
+    ) -> (i64,) =
+        c"INSERT INTO timedb.packs (tenant_id, series_id, pack_id, span, valid_from, valid_to, first_known, last_known,
+                                    first_change, point_count, versions)
+          SELECT $1, $2, r.pack_id, r.span, r.valid_from, r.valid_to, r.first_known, r.last_known, r.first_change,
+                 r.point_count, timedb._pack_of_bytes(r.versions)
+          FROM ROWS FROM (unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
+                          unnest($10), unnest($11))
+               AS r(pack_id, span, valid_from, valid_to, first_known, last_known, first_change, point_count, versions)
+          RETURNING pg_column_size(packs.*)::int8";
+}
+
+/// Rows to be written, a column each.
+#[derive(Default)]
+pub struct NewRows {
+    versions: Vec<Version>,
+    series: Vec<Uuid>,
+    parts: Vec<i16>,
+    spans: Vec<i16>,
+    valid_from: Vec<Time>,
+    valid_to: Vec<Time>,
+    points: Vec<Vec<u8>>,
+}
+
+impl NewRows {
+    /// Adds the points of a version of one series, in the order of their keys, as parts from `first_part` on; answers the
+    /// next part.
+    pub fn add(
+        &mut self,
+        version: &Version,
+        series: Uuid,
+        first_part: i16,
+        points: &[Point],
+    ) -> Result<i16> {
+        let mut part = first_part;
+        for cut in points.chunks(POINTS_IN_A_ROW) {
+            let (Some(first), Some(last)) = (cut.first(), cut.last()) else {
+                continue;
+            };
+            let packed = pack(cut)
+                .map_err(|error| Error::Broken(format!("points out of order: {error:?}")))?;
+            self.versions.push(version.clone());
+            self.series.push(series);
+            self.parts.push(part);
+            self.spans.push(spans::class(first.start, last.start));
+            self.valid_from.push(first.start);
+            self.valid_to.push(last.start);
+            self.points.push(packed);
+            part = part.checked_add(1).ok_or_else(too_many_parts)?;
+        }
+        Ok(part)
+    }
+
+    /// Writes rows of one version, which nothing is said of beside its author: faster than [`NewRows::insert`].
+    pub fn insert_run(self, tenant: Uuid, version: &Version) -> Result<()> {
+        debug_assert!(self.versions.iter().all(|of| of == version));
+        debug_assert!(version.remark.annotation.is_none() && version.remark.tags.is_none());
+        if self.series.is_empty() {
+            return Ok(());
+        }
+        INSERT_RUN_VALUES.run((
+            tenant,
+            &version.remark.by,
+            version.run,
+            version.change,
+            version.known,
+            &self.series,
+            &self.parts,
+            &self.spans,
+            &self.valid_from,
+            &self.valid_to,
+            &slices(&self.points),
+        ))
+    }
+
+    pub fn insert(self, tenant: Uuid) -> Result<()> {
+        if self.series.is_empty() {
+            return Ok(());
+        }
+        let remarks = || self.versions.iter().map(|version| &version.remark);
+        let authors: Vec<&str> = remarks().map(|remark| remark.by.as_str()).collect();
+        let annotations: Vec<Option<&str>> = remarks()
+            .map(|remark| remark.annotation.as_deref())
+            .collect();
+        let tags: Vec<Option<String>> = remarks()
+            .map(|remark| {
+                remark
+                    .tags
+                    .as_ref()
+                    .map(|tags| serde_json::json!(tags).to_string())
+            })
+            .collect();
+        let tags: Vec<Option<&str>> = tags.iter().map(Option::as_deref).collect();
+        let times =
+            |of: fn(&Version) -> Time| -> Vec<Time> { self.versions.iter().map(of).collect() };
+        let runs: Vec<Uuid> = self.versions.iter().map(|version| version.run).collect();
+        INSERT_VALUES.run((
+            tenant,
+            &authors,
+            &self.series,
+            &runs,
+            &times(|version| version.change),
+            &self.parts,
+            &self.spans,
+            &times(|version| version.known),
+            &self.valid_from,
+            &self.valid_to,
+            &slices(&self.points),
+            &annotations,
+            &tags,
+        ))
+    }
+}
+
+fn slices(vectors: &[Vec<u8>]) -> Vec<&[u8]> {
+    vectors.iter().map(Vec::as_slice).collect()
+}
+
+fn too_many_parts() -> Error {
+    Error::TooLarge {
+        argument: "updates",
+        reason: "have too many different annotations and tags for one series".into(),
+    }
+}
+
+/// Packs to be written, a column each.
+#[derive(Default)]
+pub struct NewPacks {
+    ids: Vec<Uuid>,
+    spans: Vec<i16>,
+    valid_from: Vec<Time>,
+    valid_to: Vec<Time>,
+    first_known: Vec<Time>,
+    last_known: Vec<Time>,
+    first_change: Vec<Time>,
+    point_counts: Vec<i32>,
+    versions: Vec<Vec<u8>>,
+}
+
+/// How many rows a table has got, and how many bytes they take.
+#[derive(Clone, Copy, Default)]
+pub struct Size {
+    pub rows: i64,
+    pub bytes: i64,
+}
+
+impl NewPacks {
+    /// Packs of these versions of one series: one long version must not make the pack of short ones long.
+    pub fn of(versions: Vec<(Version, Points)>) -> Result<NewPacks> {
+        let mut classes: BTreeMap<i16, Vec<(Version, Points)>> = BTreeMap::new();
+        for (version, points) in versions {
+            if let (Some(first), Some(last)) = (points.first(), points.last()) {
+                let class = spans::class(first, last);
+                classes.entry(class).or_default().push((version, points));
+            }
+        }
+        let mut new = NewPacks::default();
+        for of_class in classes.values_mut() {
+            of_class
+                .sort_by_key(|(version, points)| (points.first(), version.known, version.change));
+            new.add(of_class)?;
+        }
+        Ok(new)
+    }
+
+    /// Adds versions that are in the order of time, in as many packs as they fill.
+    fn add(&mut self, versions: &[(Version, Points)]) -> Result<()> {
+        let (mut points, mut text) = (0, 0);
+        let mut from = 0;
+        for (place, (version, of)) in versions.iter().enumerate() {
+            let more = (of.len(), text_bytes(&version.remark));
+            let is_full = points + more.0 > POINTS_IN_A_PACK || text + more.1 > TEXT_IN_A_PACK;
+            if place > from && is_full {
+                self.add_pack(&versions[from..place], points)?;
+                (from, points, text) = (place, 0, 0);
+            }
+            points += more.0;
+            text += more.1;
+        }
+        self.add_pack(&versions[from..], points)
+    }
+
+    fn add_pack(&mut self, versions: &[(Version, Points)], points: usize) -> Result<()> {
+        answer_cancel();
+        let known = || versions.iter().map(|(version, _)| version.known);
+        let change = versions.iter().map(|(version, _)| version.change);
+        let bounds = (
+            versions
+                .iter()
+                .filter_map(|(_, points)| points.first())
+                .min(),
+            versions
+                .iter()
+                .filter_map(|(_, points)| points.last())
+                .max(),
+            known().min(),
+            known().max(),
+            change.min(),
+        );
+        let (
+            Some(valid_from),
+            Some(valid_to),
+            Some(first_known),
+            Some(last_known),
+            Some(first_change),
+        ) = bounds
+        else {
+            return Ok(());
+        };
+        let pack =
+            pack_versions(versions).map_err(|error| Error::Broken(format!("a pack: {error}")))?;
+        self.ids.push(clock::new_id());
+        self.spans.push(spans::class(valid_from, valid_to));
+        self.valid_from.push(valid_from);
+        self.valid_to.push(valid_to);
+        self.first_known.push(first_known);
+        self.last_known.push(last_known);
+        self.first_change.push(first_change);
+        self.point_counts.push(points as i32);
+        self.versions.push(pack);
+        Ok(())
+    }
+
+    pub fn insert(self, tenant: Uuid, series: Uuid) -> Result<Size> {
+        let written = INSERT_PACKS.write((
+            tenant,
+            series,
+            &self.ids,
+            &self.spans,
+            &self.valid_from,
+            &self.valid_to,
+            &self.first_known,
+            &self.last_known,
+            &self.first_change,
+            &self.point_counts,
+            &slices(&self.versions),
+        ))?;
+        Ok(Size {
+            rows: written.len() as i64,
+            bytes: written.iter().map(|(bytes,)| bytes).sum(),
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! Parallel arrays, as drivers that have them bind them: one element a value.
+
+use crate::error::{Error, Result};
+use crate::pg::cancel::answer_cancel;
+use crate::types::pieces::{element_time, null_element};
+use pgrx::Array;
+use timedb_core::points::Point;
+use timedb_core::rows::Field;
+use timedb_core::upload::{SeriesRows, UploadColumns};
+
+/// The rows of an upload from one array a column; elements are counted from 0 in messages.
+pub fn rows_of_arrays(
+    keys: &Array<&str>,
+    starts: &Array<i64>,
+    values: &Array<f64>,
+    ends: Option<&Array<i64>>,
+    most_rows: usize,
+) -> Result<Vec<SeriesRows>> {
+    let count = keys.len();
+    let lengths = [
+        ("valid_times", starts.len()),
+        ("point_values", values.len()),
+    ];
+    let ends_length = ends.map(|ends| ("valid_time_ends", ends.len()));
+    for (argument, length) in lengths.into_iter().chain(ends_length) {
+        if length != count {
+            let reason = format!("has {length} elements, but \"series_keys\" has {count}");
+            return Err(Error::bad(argument, reason));
+        }
+    }
+    if count > most_rows {
+        let reason = format!("has more than {most_rows} elements");
+        return Err(Error::TooLarge {
+            argument: "series_keys",
+            reason,
+        });
+    }
+    let mut columns = UploadColumns::new();
+    let mut ends = ends.map(|ends| ends.iter());
+    for (row, ((key, start), value)) in keys
+        .iter()
+        .zip(starts.iter())
+        .zip(values.iter())
+        .enumerate()
+    {
+        if row % 4096 == 0 {
+            answer_cancel();
+        }
+        let key = key.ok_or_else(|| null_element("series_keys", row))?;
+        let start = element_time("valid_times", row, start)?;
+        let start = start.ok_or_else(|| null_element("valid_times", row))?;
+        let end = ends.as_mut().and_then(|ends| ends.next()).flatten();
+        let end = element_time("valid_time_ends", row, end)?;
+        columns
+            .push(Some(key), None, Point { start, end, value })
+            .map_err(|refusal| {
+                let array = match refusal.field {
+                    Some(Field::ValidTimeEnd) => "valid_time_ends",
+                    _ => "series_keys",
+                };
+                Error::Row(refusal.at(format!("{array}[{row}]")))
+            })?;
+    }
+    Ok(columns.finish())
+}

@@ -1,0 +1,21 @@
+//! What a client calls on its data: each file a verb, which checks its arguments, asks who is acting, and puts the folders
+//! below to work.
+
+mod arrays;
+mod compact;
+mod read;
+mod read_arrow;
+mod series;
+mod update;
+mod upload;
+
+use crate::error::{Error, Result};
+use crate::pg::varlena::PassedArray;
+
+/// An array argument whose elements must all be there.
+fn without_nulls<A: PassedArray>(argument: &'static str, array: Option<A>) -> Result<Option<A>> {
+    if array.is_some_and(A::has_nulls) {
+        return Err(Error::NullElement(argument));
+    }
+    Ok(array)
+}

@@ -1,0 +1,199 @@
+//! Series: made and named by key and labels, and found by key or id for an upload.
+
+use crate::error::{Error, Reported, Result};
+use crate::identity::session;
+use crate::pg::clock;
+use crate::pg::datum::pg_id;
+use crate::pg::statement::statements;
+use crate::pg::varlena::Jsonb;
+use pgrx::prelude::*;
+use std::collections::HashMap;
+use timedb_core::limits::{
+    LARGEST_LABELS, LARGEST_STORED_LABELS, LONGEST_DESCRIPTION, LONGEST_SERIES_KEY, LONGEST_UNIT,
+};
+use timedb_core::scope::Scope;
+use uuid::Uuid;
+
+const NO_UNIT: &str = "dimensionless";
+
+statements! {
+    FIND_LABELLED(Uuid, &str, Option<Jsonb>) -> (Uuid, String) =
+        c"SELECT s.series_id, s.unit
+          FROM timedb.series s
+          WHERE s.tenant_id = $1 AND s.series_key = $2 AND s.labels = coalesce($3, '{}')";
+    INSERT_LABELLED(Uuid, Uuid, &str, &str, Option<&str>, Option<Jsonb>) -> () =
+        c"INSERT INTO timedb.series (tenant_id, series_id, series_key, unit, description, labels)
+          VALUES ($1, $2, $3, $4, $5, coalesce($6, '{}'))
+          ON CONFLICT (tenant_id, series_key, labels) DO NOTHING";
+    COMPLETE(Uuid, &str, Option<Jsonb>, &str, Option<&str>) -> () =
+        c"UPDATE timedb.series s
+          SET unit = CASE WHEN s.unit = 'dimensionless' THEN $4 ELSE s.unit END,
+              description = coalesce(s.description, $5)
+          WHERE s.tenant_id = $1 AND s.series_key = $2 AND s.labels = coalesce($3, '{}')
+            AND (s.unit = 'dimensionless' AND $4 <> 'dimensionless'
+                 OR s.unit IN ('dimensionless', $4) AND s.description IS NULL AND $5 IS NOT NULL)";
+    FIND_BY_KEY(Uuid, &[&str]) -> (String, Uuid) =
+        c"SELECT s.series_key, s.series_id
+          FROM unnest($2) AS k(series_key)
+          JOIN timedb.series s ON s.tenant_id = $1 AND s.labels = '{}' AND s.series_key = k.series_key";
+    FIND_BY_ID(Uuid, &[Uuid]) -> (Uuid, String, bool) =
+        c"SELECT s.series_id, s.series_key, s.labels = '{}'
+          FROM unnest($2) AS k(series_id)
+          JOIN timedb.series s ON s.tenant_id = $1 AND s.series_id = k.series_id";
+    /// In the order of the keys, so that two uploads that make the same series cannot deadlock.
+    INSERT_BY_KEY(Uuid, &[Uuid], &[&str]) -> () =
+        c"INSERT INTO timedb.series (tenant_id, series_id, series_key)
+          SELECT $1, n.series_id, n.series_key
+          FROM ROWS FROM (unnest($2), unnest($3)) AS n(series_id, series_key)
+          ORDER BY n.series_key
+          ON CONFLICT (tenant_id, series_key, labels) DO NOTHING";
+    /// Locked in the order of their ids, for the same reason.
+    DESCRIBE(Uuid, &[Uuid], &[&str]) -> () =
+        c"WITH undescribed AS MATERIALIZED (
+            SELECT s.series_id FROM timedb.series s
+            WHERE s.tenant_id = $1 AND s.series_id = ANY ($2) AND s.description IS NULL
+            ORDER BY s.series_id
+            FOR NO KEY UPDATE)
+          UPDATE timedb.series s
+          SET description = n.description
+          FROM undescribed u, ROWS FROM (unnest($2), unnest($3)) AS n(series_id, description)
+          WHERE s.tenant_id = $1 AND s.series_id = u.series_id AND n.series_id = u.series_id";
+}
+
+#[pg_extern(sql = false)]
+fn create_series(
+    name: Option<&str>,
+    unit: Option<&str>,
+    description: Option<&str>,
+    labels: Option<Jsonb>,
+) -> Reported<pgrx::Uuid> {
+    let tenant = session::require(Scope::Write)?.tenant;
+    let name = name.ok_or(Error::NullArgument("name"))?;
+    let unit = unit.unwrap_or(NO_UNIT);
+    check(name, unit, description, labels)?;
+    let id = find_or_make(tenant, name, unit, description, labels)?;
+    Ok(pg_id(id))
+}
+
+fn check(name: &str, unit: &str, description: Option<&str>, labels: Option<Jsonb>) -> Result<()> {
+    check_key(name)?;
+    if unit.trim().is_empty() {
+        return Err(Error::bad("unit", "is blank"));
+    }
+    Error::if_longer("unit", unit, LONGEST_UNIT)?;
+    Error::if_longer(
+        "description",
+        description.unwrap_or_default(),
+        LONGEST_DESCRIPTION,
+    )?;
+    check_labels(labels)
+}
+
+fn find_or_make(
+    tenant: Uuid,
+    name: &str,
+    unit: &str,
+    description: Option<&str>,
+    labels: Option<Jsonb>,
+) -> Result<Uuid> {
+    let find = || Ok::<_, Error>(FIND_LABELLED.read_fresh((tenant, name, labels))?.pop());
+    if find()?.is_none() {
+        INSERT_LABELLED.run((tenant, clock::new_id(), name, unit, description, labels))?;
+    }
+    // Completed first and looked at afterwards, because somebody else may make or complete it at the same time.
+    COMPLETE.run((tenant, name, labels, unit, description))?;
+    let (id, has_unit) =
+        find()?.ok_or_else(|| Error::Broken("a new series is not there".into()))?;
+    if has_unit != unit {
+        return Err(Error::BadArgument {
+            argument: "unit",
+            reason: format!("is \"{unit}\", but series \"{name}\" has \"{has_unit}\""),
+            hint: Some(
+                "A unit stays once it is set; name another series for values in another unit.",
+            ),
+        });
+    }
+    Ok(id)
+}
+
+fn check_key(key: &str) -> Result<()> {
+    if key.trim().is_empty() {
+        return Err(Error::bad("name", "is blank"));
+    }
+    Error::if_longer("name", key, LONGEST_SERIES_KEY)
+}
+
+fn check_labels(labels: Option<Jsonb>) -> Result<()> {
+    let Some(labels) = labels else { return Ok(()) };
+    let json = labels.inspect()?;
+    if json.kind != "object" {
+        return Err(Error::bad("labels", "must be a JSON object"));
+    }
+    let too_long = |what: &str, most: i64| Error::TooLong {
+        argument: "labels",
+        reason: format!("is larger than {most} bytes{what}"),
+    };
+    if json.text_size > LARGEST_LABELS {
+        return Err(too_long("", LARGEST_LABELS));
+    }
+    if json.stored_size > LARGEST_STORED_LABELS {
+        return Err(too_long(" as it is stored", LARGEST_STORED_LABELS));
+    }
+    Ok(())
+}
+
+/// A series that an upload refers to by id.
+pub struct Known {
+    pub key: String,
+    /// Whether it has no labels, so that its key alone names it.
+    pub is_plain: bool,
+}
+
+/// The tenant's series among these ids.
+pub fn by_id(tenant: Uuid, ids: &[Uuid]) -> Result<HashMap<Uuid, Known>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let known = |(id, key, is_plain)| (id, Known { key, is_plain });
+    let found = FIND_BY_ID.read_fresh((tenant, ids))?;
+    Ok(found.into_iter().map(known).collect())
+}
+
+/// The ids of the series with these keys and no labels; those unknown so far are made.
+pub fn by_key(tenant: Uuid, keys: &[&str]) -> Result<HashMap<String, Uuid>> {
+    let mut ids = find_by_key(tenant, keys)?;
+    let missing: Vec<&str> = keys
+        .iter()
+        .filter(|key| !ids.contains_key(**key))
+        .copied()
+        .collect();
+    if !missing.is_empty() {
+        let new_ids: Vec<Uuid> = missing.iter().map(|_| clock::new_id()).collect();
+        INSERT_BY_KEY.run((tenant, &new_ids, &missing))?;
+        ids.extend(find_by_key(tenant, &missing)?);
+    }
+    Ok(ids)
+}
+
+fn find_by_key(tenant: Uuid, keys: &[&str]) -> Result<HashMap<String, Uuid>> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = FIND_BY_KEY.read_fresh((tenant, keys))?;
+    Ok(found.into_iter().collect())
+}
+
+/// Gives a description to those series that have none.
+pub fn describe(tenant: Uuid, descriptions: &[(Uuid, String)]) -> Result<()> {
+    if descriptions.is_empty() {
+        return Ok(());
+    }
+    for (_, text) in descriptions {
+        Error::if_longer("series_descriptions", text, LONGEST_DESCRIPTION)?;
+    }
+    let (ids, texts): (Vec<Uuid>, Vec<&str>) = descriptions
+        .iter()
+        .map(|(id, text)| (*id, text.as_str()))
+        .unzip();
+    DESCRIBE.run((tenant, &ids, &texts))
+}

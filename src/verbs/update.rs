@@ -1,0 +1,248 @@
+//! `update`: new versions of values, written so that of two clients at once neither loses a change.
+//!
+//! First the runs are marked as changed, in the order of their ids: that makes every other update of them wait, or fail
+//! with 40001 where its snapshot is older. Only a later statement, with a newer snapshot, reads what there is.
+
+use super::series;
+use crate::error::{Error, Reported, Result};
+use crate::identity::session::Acting;
+use crate::identity::standing::Identity;
+use crate::pg::cancel::answer_cancel;
+use crate::pg::result::{Returned, Rows};
+use crate::pg::statement::statements;
+use crate::store::keys::{Current, Target, Wanted};
+use crate::store::write::NewRows;
+use pgrx::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use timedb_core::limits::{LONGEST_UPDATES, MOST_UPDATES};
+use timedb_core::points::Point;
+use timedb_core::scope::Scope;
+use timedb_core::time::Time;
+use timedb_core::update::{Change, UpdateRow, read_json};
+use timedb_core::version::{Remark, Version};
+use uuid::Uuid;
+
+statements! {
+    MARK_RUNS(Uuid, &[Uuid]) -> (Uuid, Time, Time) =
+        c"WITH marked AS MATERIALIZED (
+            SELECT r.run_id FROM timedb.runs r
+            WHERE r.tenant_id = $1 AND r.run_id = ANY ($2)
+            ORDER BY r.run_id
+            FOR NO KEY UPDATE)
+          UPDATE timedb.runs r
+          SET last_change_time = greatest(clock_timestamp(), r.last_change_time + interval '1 microsecond')
+          FROM marked m
+          WHERE r.tenant_id = $1 AND r.run_id = m.run_id
+          RETURNING r.run_id, r.known_time, r.last_change_time";
+}
+
+/// A value with what is said of it.
+#[derive(Clone, PartialEq)]
+struct Content {
+    value: Option<f64>,
+    annotation: Option<String>,
+    tags: Option<Vec<String>>,
+}
+
+/// What an update comes to.
+enum Outcome {
+    Created(Content),
+    Updated(Content),
+    Skipped(Time),
+}
+
+/// The known time of each run, and the change time of what this call writes to it.
+type Marked = HashMap<Uuid, (Time, Time)>;
+
+#[pg_extern(sql = false)]
+fn update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    let writer = Acting::with(Scope::Write)?;
+    let json = updates.ok_or(Error::NullArgument("updates"))?;
+    if json.len() > LONGEST_UPDATES {
+        let reason = format!("is longer than {LONGEST_UPDATES} bytes");
+        return Err(Error::TooLarge {
+            argument: "updates",
+            reason,
+        }
+        .into());
+    }
+    let updates = read_json(json, MOST_UPDATES, &mut answer_cancel).map_err(Error::Row)?;
+    let marked = mark_runs(writer.tenant, &updates)?;
+    check_series(writer.tenant, &updates)?;
+    let outcomes = outcomes(writer.tenant, &updates)?;
+    write(&writer, &updates, &outcomes, &marked)?;
+    Ok(answer(fcinfo, &updates, &outcomes, &marked)?)
+}
+
+fn mark_runs(tenant: Uuid, updates: &[UpdateRow]) -> Result<Marked> {
+    let mut runs: Vec<Uuid> = updates.iter().map(|update| update.run_id).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    let found = MARK_RUNS.write((tenant, &runs))?;
+    let marked: Marked = found
+        .into_iter()
+        .map(|(run, known, change)| (run, (known, change)))
+        .collect();
+    match updates
+        .iter()
+        .find(|update| !marked.contains_key(&update.run_id))
+    {
+        Some(update) => Err(absent(update, "run_id", "run", update.run_id)),
+        None => Ok(marked),
+    }
+}
+
+fn check_series(tenant: Uuid, updates: &[UpdateRow]) -> Result<()> {
+    let mut ids: Vec<Uuid> = updates.iter().map(|update| update.series_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let known = series::by_id(tenant, &ids)?;
+    match updates
+        .iter()
+        .find(|update| !known.contains_key(&update.series_id))
+    {
+        Some(update) => Err(absent(update, "series_id", "series", update.series_id)),
+        None => Ok(()),
+    }
+}
+
+fn absent(update: &UpdateRow, field: &str, what: &'static str, id: Uuid) -> Error {
+    Error::AbsentInRow {
+        path: format!("updates[{}].{field}", update.row),
+        what,
+        name: id.to_string(),
+    }
+}
+
+fn target(update: &UpdateRow) -> Target {
+    (update.run_id, update.series_id)
+}
+
+/// What each update comes to, in their order.
+fn outcomes(tenant: Uuid, updates: &[UpdateRow]) -> Result<Vec<Outcome>> {
+    let keys = updates
+        .iter()
+        .map(|update| (target(update), (update.start, update.end)));
+    let current = Wanted::of(keys).current(tenant)?;
+    updates
+        .iter()
+        .zip(current)
+        .map(|(update, current)| outcome(update, current))
+        .collect()
+}
+
+fn outcome(update: &UpdateRow, current: Option<Current>) -> Result<Outcome> {
+    let Some(current) = current else {
+        if matches!(update.value, Change::Keep) {
+            return Err(Error::AbsentInRow {
+                path: format!("updates[{}]", update.row),
+                what: "value",
+                name: match update.end {
+                    None => update.start.to_string(),
+                    Some(end) => format!("{}/{end}", update.start),
+                },
+            });
+        }
+        let nothing = Content {
+            value: None,
+            annotation: None,
+            tags: None,
+        };
+        return Ok(Outcome::Created(changed(update, nothing)));
+    };
+    let old = Content {
+        value: current.value,
+        annotation: current.remark.annotation.clone(),
+        tags: current.remark.tags.clone(),
+    };
+    let new = changed(update, old.clone());
+    let same_value = new.value.map(f64::to_bits) == old.value.map(f64::to_bits);
+    let same_remark = new.annotation == old.annotation && new.tags == old.tags;
+    Ok(if same_value && same_remark {
+        Outcome::Skipped(current.change)
+    } else {
+        Outcome::Updated(new)
+    })
+}
+
+fn changed(update: &UpdateRow, content: Content) -> Content {
+    Content {
+        value: apply(&update.value, content.value),
+        annotation: apply(&update.annotation, content.annotation),
+        tags: apply(&update.tags, content.tags),
+    }
+}
+
+fn apply<T: Clone>(change: &Change<T>, current: Option<T>) -> Option<T> {
+    match change {
+        Change::Keep => current,
+        Change::Clear => None,
+        Change::Set(new) => Some(new.clone()),
+    }
+}
+
+/// Updates of one run and series with equal annotation and tags share a row.
+fn write(
+    writer: &Identity,
+    updates: &[UpdateRow],
+    outcomes: &[Outcome],
+    marked: &Marked,
+) -> Result<()> {
+    let mut groups: BTreeMap<Target, HashMap<Remark, Vec<Point>>> = BTreeMap::new();
+    for (update, outcome) in updates.iter().zip(outcomes) {
+        let (Outcome::Created(content) | Outcome::Updated(content)) = outcome else {
+            continue;
+        };
+        let point = Point {
+            start: update.start,
+            end: update.end,
+            value: content.value,
+        };
+        let remark = Remark {
+            annotation: content.annotation.clone(),
+            tags: content.tags.clone(),
+            ..Remark::by(writer.name())
+        };
+        let of_target = groups.entry(target(update)).or_default();
+        of_target.entry(remark).or_default().push(point);
+    }
+    let mut new = NewRows::default();
+    for ((run, series), remarks) in groups {
+        let &(known, change) = marked
+            .get(&run)
+            .ok_or_else(|| Error::Broken("a run not marked".into()))?;
+        let mut part = 0;
+        for (remark, mut points) in remarks {
+            points.sort_unstable_by_key(Point::key);
+            let version = Version {
+                run,
+                known,
+                change,
+                remark: Rc::new(remark),
+            };
+            part = new.add(&version, series, part, &points)?;
+        }
+    }
+    new.insert(writer.tenant)
+}
+
+fn answer(
+    fcinfo: pg_sys::FunctionCallInfo,
+    updates: &[UpdateRow],
+    outcomes: &[Outcome],
+    marked: &Marked,
+) -> Result<Returned> {
+    let mut rows = Rows::<(&str, Uuid, Uuid, Time, Option<Time>, Option<Time>)>::open(fcinfo)?;
+    for (update, outcome) in updates.iter().zip(outcomes) {
+        let written = marked.get(&update.run_id).map(|(_, change)| *change);
+        let (status, change) = match outcome {
+            Outcome::Created(_) => ("created", written),
+            Outcome::Updated(_) => ("updated", written),
+            Outcome::Skipped(change) => ("skipped", Some(*change)),
+        };
+        let (run, series) = target(update);
+        rows.put((status, run, series, update.start, update.end, change));
+    }
+    Ok(rows.close())
+}

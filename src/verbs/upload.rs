@@ -1,0 +1,362 @@
+//! `upload`, `upload_points` and `upload_arrow`: one run, all of it or nothing.
+
+use super::arrays::rows_of_arrays;
+use super::series;
+use crate::error::{Error, Reported, Result};
+use crate::identity::session::Acting;
+use crate::identity::standing::Identity;
+use crate::pg::cancel::answer_cancel;
+use crate::pg::clock;
+use crate::pg::result::Returned;
+use crate::pg::statement::statements;
+use crate::pg::timestamp;
+use crate::pg::varlena::{Json, Jsonb};
+use crate::store::write::NewRows;
+use pgrx::Array;
+use pgrx::prelude::*;
+use serde::{Serialize, Serializer};
+use std::collections::HashMap;
+use std::rc::Rc;
+use timedb_core::limits::{LONGEST_WORKFLOW, MOST_UPLOAD_ROWS};
+use timedb_core::rows::{Kind, RowError};
+use timedb_core::scope::Scope;
+use timedb_core::time::Time;
+use timedb_core::upload::{SeriesRows, read_arrow, read_json};
+use timedb_core::version::{Remark, Version};
+use uuid::Uuid;
+
+const DEFAULT_WORKFLOW: &str = "api-workflow";
+
+statements! {
+    INSERT_RUN(Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time) -> () =
+        c"INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
+                                   changed_by, inserted_at, last_change_time)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
+}
+
+/// The arguments of an upload that are about the run.
+struct RunArguments<'a> {
+    run_start_time: Option<i64>,
+    workflow_id: Option<&'a str>,
+    run_finish_time: Option<i64>,
+    known_time: Option<i64>,
+    run_params: Option<Jsonb>,
+    series_descriptions: Option<Jsonb>,
+}
+
+/// A run to be stored, its arguments checked.
+struct Run<'a> {
+    id: Uuid,
+    workflow_id: &'a str,
+    start: Time,
+    finish: Option<Time>,
+    known: Time,
+    params: Option<Jsonb>,
+    descriptions: HashMap<String, String>,
+}
+
+#[pg_extern(sql = false)]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the arguments of the SQL function"
+)]
+fn upload(
+    run_start_time: Option<i64>,
+    value_rows: Option<&str>,
+    workflow_id: Option<&str>,
+    run_finish_time: Option<i64>,
+    known_time: Option<i64>,
+    run_params: Option<Jsonb>,
+    series_descriptions: Option<Jsonb>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Reported<Returned> {
+    let writer = Acting::with(Scope::Write)?;
+    let run = RunArguments {
+        run_start_time,
+        workflow_id,
+        run_finish_time,
+        known_time,
+        run_params,
+        series_descriptions,
+    }
+    .check()?;
+    let json = value_rows.ok_or(Error::NullArgument("value_rows"))?;
+    let rows = read_json(json, MOST_UPLOAD_ROWS, &mut answer_cancel).map_err(Error::Row)?;
+    Ok(store(fcinfo, &writer, run, rows, "value_rows")?)
+}
+
+#[pg_extern(sql = false)]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the arguments of the SQL function"
+)]
+fn upload_points(
+    run_start_time: Option<i64>,
+    series_keys: Option<Array<&str>>,
+    valid_times: Option<Array<i64>>,
+    point_values: Option<Array<f64>>,
+    valid_time_ends: Option<Array<i64>>,
+    workflow_id: Option<&str>,
+    run_finish_time: Option<i64>,
+    known_time: Option<i64>,
+    run_params: Option<Jsonb>,
+    series_descriptions: Option<Jsonb>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Reported<Returned> {
+    let writer = Acting::with(Scope::Write)?;
+    let run = RunArguments {
+        run_start_time,
+        workflow_id,
+        run_finish_time,
+        known_time,
+        run_params,
+        series_descriptions,
+    }
+    .check()?;
+    let keys = series_keys.ok_or(Error::NullArgument("series_keys"))?;
+    let starts = valid_times.ok_or(Error::NullArgument("valid_times"))?;
+    let values = point_values.ok_or(Error::NullArgument("point_values"))?;
+    let ends = valid_time_ends.as_ref();
+    let rows = rows_of_arrays(&keys, &starts, &values, ends, MOST_UPLOAD_ROWS)?;
+    Ok(store(fcinfo, &writer, run, rows, "valid_times")?)
+}
+
+#[pg_extern(sql = false)]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the arguments of the SQL function"
+)]
+fn upload_arrow(
+    run_start_time: Option<i64>,
+    stream: Option<&[u8]>,
+    workflow_id: Option<&str>,
+    run_finish_time: Option<i64>,
+    known_time: Option<i64>,
+    run_params: Option<Jsonb>,
+    series_descriptions: Option<Jsonb>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Reported<Returned> {
+    let writer = Acting::with(Scope::Write)?;
+    let run = RunArguments {
+        run_start_time,
+        workflow_id,
+        run_finish_time,
+        known_time,
+        run_params,
+        series_descriptions,
+    }
+    .check()?;
+    let stream = stream.ok_or(Error::NullArgument("stream"))?;
+    let rows = read_arrow(stream, MOST_UPLOAD_ROWS, &mut answer_cancel).map_err(Error::Row)?;
+    Ok(store(fcinfo, &writer, run, rows, "stream")?)
+}
+
+impl<'a> RunArguments<'a> {
+    fn check(self) -> Result<Run<'a>> {
+        let workflow_id = self.workflow_id.unwrap_or(DEFAULT_WORKFLOW);
+        if workflow_id.trim().is_empty() {
+            return Err(Error::bad("workflow_id", "is blank"));
+        }
+        Error::if_longer("workflow_id", workflow_id, LONGEST_WORKFLOW)?;
+        let known = self.known_time.unwrap_or_else(clock::transaction_start);
+        Ok(Run {
+            id: clock::new_id(),
+            workflow_id,
+            start: timestamp::required("run_start_time", self.run_start_time)?,
+            finish: timestamp::optional("run_finish_time", self.run_finish_time)?,
+            known: timestamp::required("known_time", Some(known))?,
+            params: object_or_null(self.run_params)?,
+            descriptions: descriptions(self.series_descriptions)?,
+        })
+    }
+}
+
+fn object_or_null(json: Option<Jsonb>) -> Result<Option<Jsonb>> {
+    let Some(json) = json else { return Ok(None) };
+    match json.inspect()?.kind.as_str() {
+        "object" => Ok(Some(json)),
+        "null" => Ok(None),
+        _ => Err(Error::bad("run_params", "must be a JSON object")),
+    }
+}
+
+fn descriptions(json: Option<Jsonb>) -> Result<HashMap<String, String>> {
+    let Some(json) = json else {
+        return Ok(HashMap::new());
+    };
+    let descriptions = json.texts_by_key()?;
+    descriptions.ok_or_else(|| {
+        Error::bad(
+            "series_descriptions",
+            "must be a JSON object of texts by series key",
+        )
+    })
+}
+
+/// One series of an upload, found or made.
+struct Resolved {
+    id: Uuid,
+    /// What it is called in the answer: its key, or its id where the key does not name it.
+    name: String,
+    rows: SeriesRows,
+}
+
+fn store(
+    fcinfo: pg_sys::FunctionCallInfo,
+    writer: &Identity,
+    run: Run,
+    rows: Vec<SeriesRows>,
+    argument: &str,
+) -> Result<Returned> {
+    let mut resolved = resolve(writer.tenant, rows, argument)?;
+    for series in &mut resolved {
+        answer_cancel();
+        let sorted = series.rows.sort();
+        sorted.map_err(|repeated| Error::Row(repeated.of(argument)))?;
+    }
+    describe(writer.tenant, &run.descriptions, &resolved)?;
+    let version = Version {
+        run: run.id,
+        known: run.known,
+        change: clock::moment()?,
+        remark: Rc::new(Remark::by(writer.name())),
+    };
+    insert_run(writer.tenant, &run, &version)?;
+    let mut new = NewRows::default();
+    for series in &resolved {
+        new.add(&version, series.id, 0, &series.rows.points)?;
+    }
+    new.insert_run(writer.tenant, &version)?;
+    let ids = SeriesIds(&resolved);
+    let ids = serde_json::to_string(&ids).map_err(|error| Error::Broken(error.to_string()))?;
+    let answer = (run.id, "Run created successfully", Json::of(&ids));
+    Returned::row::<(Uuid, &str, Option<Json>)>(fcinfo, answer)
+}
+
+/// Finds or makes the series that the rows refer to, and joins the rows of those that are one.
+fn resolve(tenant: Uuid, rows: Vec<SeriesRows>, argument: &str) -> Result<Vec<Resolved>> {
+    let ids: Vec<Uuid> = rows.iter().filter_map(|rows| rows.series.id).collect();
+    let known = series::by_id(tenant, &ids)?;
+    if let Some(refused) = rows
+        .iter()
+        .find_map(|rows| disagreement(rows, &known, argument))
+    {
+        return Err(refused);
+    }
+    let by_key_alone = rows.iter().filter(|rows| rows.series.id.is_none());
+    let keys: Vec<&str> = by_key_alone
+        .filter_map(|rows| rows.series.key.as_deref())
+        .collect();
+    let made = series::by_key(tenant, &keys)?;
+
+    let mut resolved: Vec<Resolved> = Vec::with_capacity(rows.len());
+    let mut places: HashMap<Uuid, usize> = HashMap::new();
+    for rows in rows {
+        let (id, name) = named(&rows, &known, &made)?;
+        match places.get(&id) {
+            Some(&place) => resolved[place].rows.absorb(rows),
+            None => {
+                places.insert(id, resolved.len());
+                resolved.push(Resolved { id, name, rows });
+            }
+        }
+    }
+    Ok(resolved)
+}
+
+/// Why rows that give an id cannot be taken: there is no such series, or the key they also give is not its key.
+fn disagreement(
+    rows: &SeriesRows,
+    known: &HashMap<Uuid, series::Known>,
+    argument: &str,
+) -> Option<Error> {
+    let id = rows.series.id?;
+    let path = || format!("{argument}[{}].series_id", rows.first_row);
+    let Some(series) = known.get(&id) else {
+        return Some(Error::AbsentInRow {
+            path: path(),
+            what: "series",
+            name: id.to_string(),
+        });
+    };
+    let key = rows.series.key.as_ref()?;
+    (*key != series.key).then(|| {
+        Error::Row(RowError {
+            path: path(),
+            reason: "is not the series that \"value_key\" names".into(),
+            kind: Kind::BadValue,
+        })
+    })
+}
+
+fn named(
+    rows: &SeriesRows,
+    known: &HashMap<Uuid, series::Known>,
+    made: &HashMap<String, Uuid>,
+) -> Result<(Uuid, String)> {
+    let name = match (rows.series.id, &rows.series.key) {
+        (Some(id), _) => known.get(&id).map(|series| {
+            (
+                id,
+                if series.is_plain {
+                    series.key.clone()
+                } else {
+                    id.to_string()
+                },
+            )
+        }),
+        (None, Some(key)) => made.get(key).map(|&id| (id, key.clone())),
+        (None, None) => None,
+    };
+    name.ok_or_else(|| Error::Broken("a row's series is not there".into()))
+}
+
+fn describe(
+    tenant: Uuid,
+    descriptions: &HashMap<String, String>,
+    resolved: &[Resolved],
+) -> Result<()> {
+    if descriptions.is_empty() {
+        return Ok(());
+    }
+    let by_name: HashMap<&str, Uuid> = resolved
+        .iter()
+        .map(|series| (series.name.as_str(), series.id))
+        .collect();
+    let mut described = Vec::with_capacity(descriptions.len());
+    for (name, description) in descriptions {
+        let Some(&id) = by_name.get(name.as_str()) else {
+            let reason = format!("describes \"{name}\", which is no series of this upload");
+            return Err(Error::bad("series_descriptions", reason));
+        };
+        described.push((id, description.clone()));
+    }
+    series::describe(tenant, &described)
+}
+
+fn insert_run(tenant: Uuid, run: &Run, version: &Version) -> Result<()> {
+    INSERT_RUN.run((
+        tenant,
+        run.id,
+        run.workflow_id,
+        run.start,
+        run.finish,
+        run.known,
+        run.params,
+        &version.remark.by,
+        version.change,
+    ))
+}
+
+/// Name → id, in the order in which the upload first named the series.
+struct SeriesIds<'a>(&'a [Resolved]);
+
+impl Serialize for SeriesIds<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(
+            self.0
+                .iter()
+                .map(|series| (&series.name, series.id.to_string())),
+        )
+    }
+}
