@@ -2,7 +2,7 @@
 # another Postgres than the one that scripts/setup.sh finds or installs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench serve stop psql install lint static clean script setup setup-tests debug release
+.PHONY: help demo test bench serve stop psql install lint static clean setup setup-tests debug release
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
@@ -38,9 +38,6 @@ static: setup-tests debug ## look for what no test runs: SQL that could be captu
 
 clean: stop ## remove everything that was built
 	cargo clean
-
-script: release
-	@scripts/private-server.sh script $(target)
 
 debug release: setup
 	@scripts/build.sh $@

@@ -49,7 +49,7 @@ unsafe extern "C-unwind" {
 ///
 /// Not `pg_guard`ed, and the statement runs last: an ERROR in it passes over this frame, which holds nothing to drop,
 /// instead of through Rust, which would strip every utility statement's error of its constraint name and context.
-#[allow(
+#[expect(
     clippy::too_many_arguments,
     reason = "the signature of ProcessUtility_hook"
 )]

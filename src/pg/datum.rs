@@ -423,6 +423,7 @@ pub unsafe trait BindAll {
 /// The columns of a row.
 pub trait FetchAll {
     type Fetched<'r>;
+    const COUNT: usize;
 
     fn are(oids: &[pg_sys::Oid]) -> bool;
 
@@ -450,6 +451,7 @@ macro_rules! tuple {
 
         impl<$($of: Fetch),*> FetchAll for ($($of,)*) {
             type Fetched<'r> = ($($of::Fetched<'r>,)*);
+            const COUNT: usize = [$($number),*].len();
 
             fn are(oids: &[pg_sys::Oid]) -> bool {
                 let types: &[fn(pg_sys::Oid) -> bool] = &[$($of::is),*];
@@ -473,6 +475,32 @@ macro_rules! tuple {
     };
 }
 
+/// Columns of one kind before those of another.
+pub struct Then<A, B>(pub A, pub B);
+
+impl<A: FetchAll, B: FetchAll> FetchAll for Then<A, B> {
+    type Fetched<'r> = Then<A::Fetched<'r>, B::Fetched<'r>>;
+    const COUNT: usize = A::COUNT + B::COUNT;
+
+    fn are(oids: &[pg_sys::Oid]) -> bool {
+        oids.split_at_checked(A::COUNT)
+            .is_some_and(|(first, rest)| A::are(first) && B::are(rest))
+    }
+
+    unsafe fn fetch<'r>(
+        values: &[pg_sys::Datum],
+        nulls: &[bool],
+    ) -> Result<Self::Fetched<'r>, usize> {
+        let at = A::COUNT;
+        // SAFETY: as the caller's; there are as many columns as were compared.
+        unsafe {
+            let first = A::fetch(&values[..at], &nulls[..at])?;
+            let rest = B::fetch(&values[at..], &nulls[at..]);
+            Ok(Then(first, rest.map_err(|column| at + column)?))
+        }
+    }
+}
+
 // SAFETY: of no columns.
 unsafe impl BindAll for () {
     type Given<'a> = ();
@@ -485,6 +513,7 @@ unsafe impl BindAll for () {
 
 impl FetchAll for () {
     type Fetched<'r> = ();
+    const COUNT: usize = 0;
 
     fn are(oids: &[pg_sys::Oid]) -> bool {
         oids.is_empty()

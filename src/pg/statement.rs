@@ -27,12 +27,23 @@ pub struct Statement<A, R> {
 
 /// Declares statements: the types of their arguments, those of their columns, their text.
 macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident($($argument:ty),* $(,)?) -> $row:ty = $sql:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident($($argument:ty),* $(,)?) -> $row:ty = $sql:expr;)*) => {
         $($(#[$doc])* static $name: $crate::pg::statement::Statement<($($argument,)*), $row> =
             $crate::pg::statement::Statement::new(stringify!($name), $sql);)*
     };
 }
 pub(crate) use statements;
+
+/// The text of a statement in pieces, some of which are macros: what several statements have in common.
+macro_rules! sql {
+    ($($piece:expr),+ $(,)?) => {
+        match ::std::ffi::CStr::from_bytes_with_nul(concat!($($piece,)+ "\0").as_bytes()) {
+            Ok(sql) => sql,
+            Err(_) => panic!("a statement with a zero byte in it"),
+        }
+    };
+}
+pub(crate) use sql;
 
 /// What a statement sees of what others have written.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! The current versions of single values, wherever they are stored: what an update changes.
 
 use super::spans;
-use super::version::{Row, version};
+use super::version::{Columns, Row, version, version_columns};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
-use crate::pg::statement::statements;
+use crate::pg::datum::Then;
+use crate::pg::statement::{sql, statements};
 use crate::pg::timestamp::Timestamptz;
-use crate::pg::varlena::{PackBytes, PointsBytes, Text};
+use crate::pg::varlena::PackBytes;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use timedb_core::pack::Pack;
@@ -17,15 +18,13 @@ use uuid::Uuid;
 
 statements! {
     /// By the class of how long they reach, as a read does.
-    STORED_ROWS(Uuid, &[Uuid], &[Uuid], &[i16], &[Timestamptz], &[Time], &[Time]) -> (
-        Uuid, Uuid, Time, Time, Text<'static>, Option<Text<'static>>, Option<Vec<String>>, PointsBytes
-    ) =
-        c"SELECT v.series_id, v.run_id, v.known_time, v.change_time, v.changed_by, v.annotation, v.tags, v.points
+    STORED_ROWS(Uuid, &[Uuid], &[Uuid], &[i16], &[Timestamptz], &[Time], &[Time]) -> Then<(Uuid,), Columns<'static>> =
+        sql!("SELECT v.series_id, ", version_columns!(), "
           FROM (SELECT unnest($2) AS run_id, unnest($3) AS series_id, unnest($4) AS span, unnest($5) AS earliest,
                        unnest($6) AS first_valid, unnest($7) AS last_valid) AS w
           JOIN timedb.values v
             ON v.tenant_id = $1 AND v.series_id = w.series_id AND v.span = w.span AND v.valid_from >= w.earliest
-               AND v.valid_from <= w.last_valid AND v.run_id = w.run_id AND v.valid_to >= w.first_valid";
+               AND v.valid_from <= w.last_valid AND v.run_id = w.run_id AND v.valid_to >= w.first_valid");
     STORED_PACKS(Uuid, &[Uuid], &[i16], &[Timestamptz], &[Time], &[Time]) -> (Uuid, PackBytes) =
         c"SELECT p.series_id, p.versions
           FROM (SELECT unnest($2) AS series_id, unnest($3) AS span, unnest($4) AS earliest,
@@ -76,9 +75,8 @@ impl Wanted {
             remarks: Remarks::default(),
         };
         let of_targets = Scans::of_targets(self);
-        STORED_ROWS.stream_fresh(of_targets.rows(tenant), |row| {
-            let (series, run, known, change, by, annotation, tags, points) = row;
-            found.add_row(series, (run, known, change, by, annotation, tags, points))
+        STORED_ROWS.stream_fresh(of_targets.rows(tenant), |Then((series,), row)| {
+            found.add_row(series, row)
         })?;
         let of_series = Scans::of_series(self);
         STORED_PACKS.stream_fresh(of_series.packs(tenant), |(series, pack)| {

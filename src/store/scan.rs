@@ -2,9 +2,9 @@
 //! `timedb_core::merge`.
 
 use super::spans;
-use super::version::{Columns, Row, version};
+use super::version::{Columns, Row, version, version_columns};
 use crate::error::{Error, Result};
-use crate::pg::statement::statements;
+use crate::pg::statement::{sql, statements};
 use crate::pg::timestamp::Timestamptz;
 use crate::pg::varlena::PackBytes;
 use std::ops::Range;
@@ -17,24 +17,24 @@ use uuid::Uuid;
 statements! {
     /// All that is stored of a series that starts before an end.
     HISTORY(Uuid, Uuid, Timestamptz, Timestamptz, Timestamptz, Timestamptz) -> Columns<'static> =
-        c"SELECT v.run_id, v.known_time, v.change_time, v.changed_by, v.annotation, v.tags, v.points
+        sql!("SELECT ", version_columns!(), "
           FROM timedb.values v
           WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.valid_from < $3
-            AND v.known_time >= $4 AND v.known_time < $5 AND v.known_time <= $6 AND v.change_time <= $6";
+            AND v.known_time >= $4 AND v.known_time < $5 AND v.known_time <= $6 AND v.change_time <= $6");
     /// What of it reaches into a window: a short index scan for each class of spans. The sub-select keeps the planner from
     /// turning the loops inside out.
     WINDOW(
         Uuid, Uuid, Timestamptz, Timestamptz, Timestamptz, Timestamptz, &[i16], &[Timestamptz], Timestamptz
     ) -> Columns<'static> =
-        c"SELECT v.run_id, v.known_time, v.change_time, v.changed_by, v.annotation, v.tags, v.points
+        sql!("SELECT ", version_columns!(), "
           FROM (SELECT unnest($7) AS span, unnest($8) AS earliest) AS c
           CROSS JOIN LATERAL (
-            SELECT v.run_id, v.known_time, v.change_time, v.changed_by, v.annotation, v.tags, v.points
+            SELECT ", version_columns!(), "
             FROM timedb.values v
             WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.span = c.span AND v.valid_from >= c.earliest
               AND v.valid_from < $3 AND v.valid_to >= $9
               AND v.known_time >= $4 AND v.known_time < $5 AND v.known_time <= $6 AND v.change_time <= $6
-            OFFSET 0) v";
+            OFFSET 0) v");
     PACKS(
         Uuid, Uuid, Timestamptz, Timestamptz, Timestamptz, Timestamptz, &[i16], &[Timestamptz], Timestamptz
     ) -> (PackBytes, i64) =

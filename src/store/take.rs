@@ -1,14 +1,14 @@
 //! Rows and packs taken out of where they are stored, to be packed anew: what is answered is what was deleted.
 
-use super::version::version;
+use super::version::{Columns, version, version_columns};
 use super::write::{SMALL_PACK, Size};
 use crate::error::{Error, Result};
-use crate::pg::statement::statements;
+use crate::pg::datum::Then;
+use crate::pg::statement::{sql, statements};
 use crate::pg::timestamp::Timestamptz;
-use crate::pg::varlena::{PackBytes, PointsBytes, Text, UuidArray};
+use crate::pg::varlena::{PackBytes, UuidArray};
 use timedb_core::pack::Pack;
 use timedb_core::points::{Corrupt, Points};
-use timedb_core::time::Time;
 use timedb_core::version::{Remarks, Version};
 use uuid::Uuid;
 
@@ -34,10 +34,8 @@ statements! {
           GROUP BY v.series_id
           HAVING count(*) > 1
           ORDER BY v.series_id";
-    TAKE_ROWS(Uuid, Uuid, Timestamptz, i32, i32, i32, i64) -> (
-        i64, Uuid, Time, Time, Text<'static>, Option<Text<'static>>, Option<Vec<String>>, PointsBytes
-    ) =
-        c"WITH chosen AS MATERIALIZED (
+    TAKE_ROWS(Uuid, Uuid, Timestamptz, i32, i32, i32, i64) -> Then<(i64,), Columns<'static>> =
+        sql!("WITH chosen AS MATERIALIZED (
             SELECT v.ctid AS place
             FROM timedb.values v
             WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.change_time < $3 AND pg_column_size(v.points) <= $4
@@ -47,8 +45,7 @@ statements! {
           DELETE FROM timedb.values v
           USING chosen c
           WHERE v.tenant_id = $1 AND v.ctid = c.place
-          RETURNING pg_column_size(v.*)::int8, v.run_id, v.known_time, v.change_time, v.changed_by, v.annotation, v.tags,
-                    v.points";
+          RETURNING pg_column_size(v.*)::int8, ", version_columns!());
     /// The smallest ones, and few: packs that are full of text stay small by their points.
     TAKE_PACKS(Uuid, Uuid, i32, i64) -> (i64, PackBytes) =
         c"WITH chosen AS MATERIALIZED (
@@ -115,10 +112,8 @@ impl Taken {
             MANY_TAGS,
             ROWS_AT_ONCE,
         );
-        TAKE_ROWS.stream_fresh(of, |row| {
-            let (bytes, run, known, change, by, annotation, tags, points) = row;
-            let columns = (run, known, change, by, annotation, tags, points);
-            let (version, points) = version(columns, &mut self.remarks);
+        TAKE_ROWS.stream_fresh(of, |Then((bytes,), row)| {
+            let (version, points) = version(row, &mut self.remarks);
             self.versions.push((version, points.to_vec()));
             self.rows.add(bytes);
             Ok(())

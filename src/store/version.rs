@@ -6,7 +6,14 @@ use timedb_core::time::Time;
 use timedb_core::version::{Remarks, Version};
 use uuid::Uuid;
 
-/// run_id, known_time, change_time, changed_by, annotation, tags, points: what each statement that brings versions selects.
+/// What each statement that brings versions selects of them, as [`Columns`].
+macro_rules! version_columns {
+    () => {
+        "v.run_id, v.known_time, v.change_time, v.changed_by, v.annotation, v.tags, v.points"
+    };
+}
+pub(super) use version_columns;
+
 pub type Columns<'r> = (
     Uuid,
     Time,

@@ -60,7 +60,7 @@ fn used(source: &str, depth: usize) -> Vec<String> {
         if line.starts_with("//") {
             continue;
         }
-        let out = format!("{}", "super::".repeat(depth));
+        let out = "super::".repeat(depth);
         for start in ["crate::", &out] {
             for (at, _) in line.match_indices(start) {
                 let is_longer =

@@ -124,7 +124,6 @@ fn meter() -> impl FnMut() -> f64 {
     let mut random = noise();
     let mut level = 5000;
     move || {
-        #[allow(clippy::cast_possible_truncation, reason = "at most 200")]
         let step = (random() * 201.0) as i32 - 100;
         level += step;
         f64::from(level) / 100.0

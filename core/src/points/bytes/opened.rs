@@ -68,11 +68,6 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// A value for each point; where the point is null it means nothing.
-    pub fn dense(&self) -> &[f64] {
-        &self.dense
-    }
-
     pub fn iter(&self) -> Iter<'_> {
         Iter {
             keys: self.shape.keys(),

@@ -22,14 +22,6 @@ pub enum PackError {
     TooMany(usize),
 }
 
-impl PackError {
-    pub fn index(self) -> usize {
-        match self {
-            PackError::Key(index) | PackError::End(index) | PackError::TooMany(index) => index,
-        }
-    }
-}
-
 impl fmt::Display for PackError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {

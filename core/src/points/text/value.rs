@@ -71,18 +71,10 @@ impl Visitor<'_> for ValueVisitor {
         Ok(Value(Some(number)))
     }
 
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "to the nearest, as any JSON number"
-    )]
     fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
         Ok(Value(Some(number as f64)))
     }
 
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "to the nearest, as any JSON number"
-    )]
     fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
         Ok(Value(Some(number as f64)))
     }

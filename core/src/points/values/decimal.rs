@@ -21,7 +21,6 @@ const EXCEPTIONS: u8 = 1 << 4;
 pub const LIMIT: i64 = 1 << 51;
 /// Added and taken away again it rounds a float below [`LIMIT`] to an integer, ties to even.
 const ROUNDING: f64 = 6_755_399_441_055_744.0;
-#[allow(clippy::cast_precision_loss, reason = "a power of two")]
 const FLOAT_LIMIT: f64 = LIMIT as f64;
 
 /// Exceptions that any block may have, and after how many values one more.
@@ -117,10 +116,6 @@ fn integer(value: f64, power: f64) -> Option<i64> {
     let scaled = value * power;
     let rounded = (scaled + ROUNDING) - ROUNDING;
     let is_exact = scaled.abs() < FLOAT_LIMIT && (rounded / power).to_bits() == value.to_bits();
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "an integer below the limit"
-    )]
     is_exact.then_some(rounded as i64)
 }
 

@@ -203,7 +203,6 @@ fn push_bits(bytes: &mut Vec<u8>, width: u32, groups: impl Iterator<Item = u64>)
     bytes.extend(&word.to_le_bytes()[..filled.div_ceil(8) as usize]);
 }
 
-#[allow(clippy::cast_precision_loss, reason = "integers are below the limit")]
 #[inline]
 pub fn float(integer: i64) -> f64 {
     integer as f64
