@@ -7,6 +7,8 @@ use anyhow::Result;
 use postgres::Client;
 use uuid::Uuid;
 
+use crate::login::login;
+use crate::query::run;
 use crate::server::{SUPERUSER, Server};
 
 /// Postgres keeps 63 bytes of a name; this leaves room for what makes it unique.
@@ -75,9 +77,15 @@ impl Database {
     #[track_caller]
     pub fn authenticated(&self, identity: &Identity) -> Client {
         let mut client = self.login("app");
-        let login = client.execute("SELECT timedb.authenticate($1)", &[&identity.api_key]);
-        login.unwrap_or_else(|error| panic!("{} cannot log in: {error:?}", identity.email));
+        login(&mut client, identity, false);
         client
+    }
+
+    /// Sets a setting of the database: what every later session starts with.
+    #[track_caller]
+    pub fn set(&self, setting: &str, value: &str) {
+        let sql = format!("ALTER DATABASE \"{}\" SET {setting} = '{value}'", self.name);
+        run(&mut self.admin(), &sql);
     }
 
     /// Makes a user as a superuser, with a key of the scope.

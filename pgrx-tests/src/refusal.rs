@@ -3,6 +3,11 @@
 
 use postgres::error::DbError;
 
+/// What everybody without a key is told.
+pub const KEY_NEEDED: &str = "API key required. Please provide X-API-Key header.";
+/// What every key that does not stand is told, whatever is wrong with it.
+pub const KEY_REFUSED: &str = "Invalid or inactive API key.";
+
 /// An error that the server sent.
 #[derive(Debug)]
 pub struct Refusal(DbError);
@@ -17,6 +22,29 @@ pub fn refused<T>(result: Result<T, postgres::Error>) -> Refusal {
         Some(refusal) => Refusal(refusal.clone()),
         None => panic!("expected a refusal by the server, but got: {error:?}"),
     }
+}
+
+/// The SQLSTATE and message of what the server refused.
+#[track_caller]
+pub fn told(error: &postgres::Error) -> (String, String) {
+    let Some(refusal) = error.as_db_error() else {
+        panic!("not the server's refusal: {error:?}");
+    };
+    (
+        refusal.code().code().to_owned(),
+        refusal.message().to_owned(),
+    )
+}
+
+/// All that an error says of data: SQLSTATE, message, DETAIL and HINT.
+pub fn words(error: &DbError) -> String {
+    let mut text = format!("{} {}", error.code().code(), error.message());
+    for (field, value) in [("DETAIL", error.detail()), ("HINT", error.hint())] {
+        if let Some(value) = value {
+            text.push_str(&format!("\n{field}: {value}"));
+        }
+    }
+    text
 }
 
 impl Refusal {
@@ -85,7 +113,7 @@ impl Refusal {
         if got != expected {
             panic!(
                 "{field}\n     got: {got:?}\nexpected: {expected:?}\nin: {}",
-                self.told()
+                words(&self.0)
             );
         }
     }
@@ -95,19 +123,8 @@ impl Refusal {
         if !got.is_some_and(|got| got.contains(part)) {
             panic!(
                 "{field}\n     got: {got:?}\nexpected within it: {part:?}\nin: {}",
-                self.told()
+                words(&self.0)
             );
         }
-    }
-
-    fn told(&self) -> String {
-        let error = &self.0;
-        let mut text = format!("{} {}", error.code().code(), error.message());
-        for (field, value) in [("DETAIL", error.detail()), ("HINT", error.hint())] {
-            if let Some(value) = value {
-                text.push_str(&format!("\n{field}: {value}"));
-            }
-        }
-        text
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
-use timedb_testkit::{LIBRARY, Server};
+use timedb_testkit::{LIBRARY, Server, words};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -73,15 +73,6 @@ fn told(error: postgres::Error) -> Failed {
     let Some(said) = error.as_db_error() else {
         return format!("{error:?}").into();
     };
-    let mut text = format!("{} {}", said.code().code(), said.message());
-    for (field, value) in [
-        ("DETAIL", said.detail()),
-        ("HINT", said.hint()),
-        ("CONTEXT", said.where_()),
-    ] {
-        if let Some(value) = value {
-            text.push_str(&format!("\n{field}: {value}"));
-        }
-    }
-    text.into()
+    let context = said.where_().map(|context| format!("\nCONTEXT: {context}"));
+    (words(said) + &context.unwrap_or_default()).into()
 }

@@ -4,9 +4,9 @@
 use postgres::Client;
 use uuid::Uuid;
 
-use crate::support::{
-    Stage, bind, each_refused, fail_to_login, login, one, one_of, run, secret, tenant,
-};
+use timedb_testkit::{Stage, bind, fail_to_login, login, one, one_of, run, tenant};
+
+use crate::support::{each_refused, secret};
 
 /// actor, via and action of the newest entry of a tenant.
 fn newest(stage: &Stage, tenant: Uuid) -> (String, String, String) {

@@ -1,12 +1,12 @@
 //! Role bindings: a login role that acts for a tenant without a key, as operators decide and nobody else.
 
-use timedb_testkit::refused;
+use timedb_testkit::{
+    Stage, assert_key_refused, assert_nobody, assert_sees_nothing, bind, fail_to_login, login, one,
+    one_of, refused, run, seen, tenant,
+};
 use uuid::Uuid;
 
-use crate::support::{
-    Stage, assert_nobody, assert_refused, assert_sees_nothing, bind, each_refused, fail_to_login,
-    login, one, one_of, run, seen, tenant, upload,
-};
+use crate::support::{each_refused, upload};
 
 #[test]
 fn a_bound_role_acts_for_its_tenant_without_a_key() {
@@ -39,7 +39,7 @@ fn a_bound_role_acts_for_its_tenant_without_a_key() {
         one_of::<Uuid>(&mut stage.ops(), listed, &[&role]),
         stage.bob.tenant_id
     );
-    upload(&mut bi, "bobs");
+    upload(&mut bi, "bob");
     let by = "SELECT count(*) FROM timedb.values WHERE changed_by = $1";
     assert_eq!(one_of::<i64>(&mut bi, by, &[&role]), 1);
 }
@@ -162,16 +162,8 @@ fn a_binding_is_refused_where_it_would_mean_nothing_or_too_much() {
     let stage = Stage::set("refused bindings");
     let bound = stage.bound_to_bob("read");
     let mut admin = stage.admin();
-    let own = |name: &str, attributes: &str| {
-        let role = format!("{name}_{}", stage.database.name());
-        run(
-            &mut stage.admin(),
-            &format!("CREATE ROLE {role} LOGIN {attributes}"),
-        );
-        role
-    };
-    let superuser = own("su", "SUPERUSER");
-    let bypassing = own("by", "BYPASSRLS");
+    let superuser = stage.role_of_any_power("su", "SUPERUSER");
+    let bypassing = stage.role_of_any_power("by", "BYPASSRLS");
     let mut ops = stage.ops();
     for (role, code) in [
         ("postgres", "22023"),
@@ -255,7 +247,7 @@ fn a_revoked_key_does_not_fall_back_to_the_binding() {
         .ops()
         .execute(end, &[&stage.alice.user_id])
         .expect("it ends");
-    assert_refused(&mut bi);
+    assert_key_refused(&mut bi);
 }
 
 #[test]

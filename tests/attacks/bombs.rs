@@ -2,13 +2,12 @@
 //! are refused in words, or mean something; no session ends by them, and none takes memory out of proportion.
 
 use std::error::Error;
-use std::fs;
 
 use postgres::Client;
 use postgres::types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
 
 use crate::streams;
-use crate::support::{Stage, one, run, told};
+use timedb_testkit::{Stage, backend_pid, one, peak_claim, run, told};
 
 /// The attacker's backend, and a session beside it: a backend that crashes takes all others with it.
 struct Target {
@@ -20,7 +19,7 @@ struct Target {
 impl Target {
     fn of(stage: &Stage) -> Target {
         let mut client = stage.alice();
-        let pid = one(&mut client, "SELECT pg_backend_pid()");
+        let pid = backend_pid(&mut client);
         Target {
             client,
             pid,
@@ -30,11 +29,7 @@ impl Target {
 
     /// The most memory that the backend has asked for so far, in megabytes, whether or not it has used it.
     fn most_memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("its status");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmPeak:"));
-        let peak = peak.and_then(|peak| peak.split_whitespace().next());
-        let kilobytes: u64 = peak.and_then(|peak| peak.parse().ok()).expect("its peak");
-        kilobytes / 1024
+        peak_claim(self.pid)
     }
 
     /// What came of a statement. What is malformed is the client's fault (class 22), or too much (54000), or names nothing that
@@ -336,7 +331,7 @@ fn t51_long_tags_that_thousands_of_versions_share_are_read_once() {
         "SELECT FROM timedb.read_arrow(series_keys => '{tagged}')",
     ] {
         assert_eq!(
-            target.send("SELECT FROM timedb.read(series_keys => '{alices}')", &[]),
+            target.send("SELECT FROM timedb.read(series_keys => '{alice}')", &[]),
             Ok(())
         );
         let before = target.most_memory();

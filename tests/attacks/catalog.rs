@@ -3,7 +3,9 @@
 
 use postgres::Client;
 
-use crate::support::{Stage, each_refused, login, one, run};
+use timedb_testkit::{Stage, login, one, run};
+
+use crate::support::each_refused;
 
 /// Whatever a query finds, as text; nothing is the pass.
 #[track_caller]

@@ -2,12 +2,12 @@
 //! anybody may set, nobody may see or store, and that is worth no more than the key in it.
 
 use postgres::{Config, NoTls};
-use timedb_testkit::{Options, refused};
-
-use crate::support::{
-    KEY_REFUSED, Stage, assert_nobody, assert_refused, each_refused, fail_to_login, login, new_key,
-    one, one_of, run, secret, seen, tenant,
+use timedb_testkit::{
+    KEY_REFUSED, Options, Stage, assert_key_refused, assert_nobody, fail_to_login, login, one,
+    one_of, refused, run, seen, tenant,
 };
+
+use crate::support::{each_refused, new_key, secret};
 
 fn set(key: &str) -> String {
     format!("SET timedb.api_key = '{key}'")
@@ -181,7 +181,7 @@ fn a_login_stands_over_the_setting_and_the_setting_over_a_binding() {
         &new_key(stage.bob.tenant_id),
     ] {
         run(&mut client, &set(wrong));
-        assert_refused(&mut client);
+        assert_key_refused(&mut client);
     }
 }
 
@@ -235,7 +235,7 @@ fn a_key_in_the_startup_packet_acts_and_comes_back_with_every_reset() {
     run(&mut app, "DISCARD ALL");
     stage.assert_alice(&mut app);
     let (mut app, _) = stage.connect("app", "-c timedb.api_key=tdb_wrong");
-    assert_refused(&mut app);
+    assert_key_refused(&mut app);
 }
 
 #[test]

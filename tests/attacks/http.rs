@@ -4,11 +4,9 @@
 
 use postgres::Client;
 use serde_json::{Value, json};
-use timedb_testkit::refused;
-
-use crate::support::{
-    KEY_NEEDED, KEY_REFUSED, Stage, assert_nobody, assert_sees_nothing, fail_to_login, one, run,
-    tenant,
+use timedb_testkit::{
+    KEY_NEEDED, KEY_REFUSED, Stage, assert_nobody, assert_sees_nothing, fail_to_login, one,
+    refused, run, tenant,
 };
 
 /// A request as PostgREST begins one: the mode by its method, then all settings in one statement, then the pre-request.

@@ -4,9 +4,9 @@
 use std::fs;
 
 use postgres::Client;
-use timedb_testkit::{Options, Project, Server, refused};
+use timedb_testkit::{Options, Project, Server, Stage, one, refused, run};
 
-use crate::support::{Stage, each_refused, one, run};
+use crate::support::each_refused;
 
 /// A database without the extension, on the tests' server; dropped at the end.
 pub struct Empty {

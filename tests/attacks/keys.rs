@@ -1,13 +1,12 @@
 //! Keys: guessing one, telling one wrong key from another, finding one in a table or a dump, and doing without.
 
 use postgres::Client;
-use timedb_testkit::{Database, refused};
+use timedb_testkit::{
+    Database, KEY_NEEDED, KEY_REFUSED, Stage, assert_nobody, login, one, one_of, refused, run,
+};
 use uuid::Uuid;
 
-use crate::support::{
-    KEY_NEEDED, KEY_REFUSED, Stage, assert_nobody, each_refused, login, new_key, one, one_of, run,
-    secret,
-};
+use crate::support::{each_refused, new_key, secret};
 
 #[test]
 fn t31_no_table_and_no_dump_holds_a_key() {

@@ -3,13 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use timedb_testkit::{Options, Project};
+use timedb_testkit::{Options, Project, Stage, assert_nobody, login, one, run, seen, wait_until};
 use uuid::Uuid;
 
 use crate::install::Empty;
-use crate::support::{
-    Stage, assert_nobody, login, one, rows_of, run, seen, try_upload, upload, wait_until,
-};
+use crate::support::{rows_of, try_upload, upload};
 
 /// A dump of the stage's database, restored into another as one would after a disaster: all or nothing.
 pub fn restored(stage: &Stage) -> Empty {

@@ -2,12 +2,9 @@
 //! pieces of the installation she tries to replace.
 
 use postgres::Client;
-use timedb_testkit::refused;
+use timedb_testkit::{Notices, Stage, assert_key_refused, assert_nobody, login, one, refused, run};
 
-use crate::support::{
-    Notices, Stage, assert_nobody, assert_refused, each_refused, login, new_key, one, run,
-    update_of, upload,
-};
+use crate::support::{each_refused, new_key, update_of, upload};
 
 /// Everything by which our functions' bodies might be fooled, if they looked anywhere but in pg_catalog.
 const TRAPS: &str = "
@@ -103,7 +100,7 @@ fn answers(stage: &Stage, client: &mut Client) -> Vec<String> {
     let sources = [
         "timedb.read(mode => 'overlapping', all_versions => true)".to_owned(),
         format!(
-            "timedb.read(series_ids => '{{{}}}', series_keys => '{{alices}}')",
+            "timedb.read(series_ids => '{{{}}}', series_keys => '{{alice}}')",
             stage.bobs.series_id
         ),
         "timedb.current_values".into(),
@@ -159,7 +156,7 @@ fn t23_a_temporary_table_of_keys_makes_no_key() {
     );
     assert_nobody(&mut app);
     run(&mut app, &format!("SET timedb.api_key = '{fake}'"));
-    assert_refused(&mut app);
+    assert_key_refused(&mut app);
 }
 
 #[test]
@@ -228,7 +225,7 @@ fn a_role_that_may_create_roles_is_an_administrator_up_to_postgres_15_only() {
     let cluster = timedb_testkit::Cluster::start_default()
         .expect("a server of our own: roles are a server's");
     let stage = Stage::on(cluster.database("createrole").expect("a database"));
-    let role = stage.role("maker", "CREATEROLE");
+    let role = stage.role_of_any_power("maker", "CREATEROLE");
     let mut maker = stage.database.login(&role);
     let version: i32 = one(
         &mut maker,

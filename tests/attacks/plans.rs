@@ -3,10 +3,11 @@
 use postgres::Client;
 use uuid::Uuid;
 
-use crate::support::{
-    Stage, assert_nobody, assert_refused, assert_sees_nothing, each_refused, login, one, run,
-    tenant,
+use timedb_testkit::{
+    Stage, assert_key_refused, assert_nobody, assert_sees_nothing, login, one, run, tenant,
 };
+
+use crate::support::each_refused;
 
 /// Makes the planner choose parallel plans for a handful of rows.
 pub const PARALLEL: &str = "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; \
@@ -194,5 +195,5 @@ fn without_system_indexes_the_tenant_and_its_end_are_still_found() {
         .ops()
         .execute(end, &[&stage.bob.user_id])
         .expect("it ends");
-    assert_refused(&mut client);
+    assert_key_refused(&mut client);
 }

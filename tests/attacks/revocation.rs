@@ -6,13 +6,11 @@ use std::path::Path;
 use std::process::Command;
 
 use postgres::Client;
-use timedb_testkit::{Cluster, Options, refused};
-use uuid::Uuid;
-
-use crate::support::{
-    KEY_REFUSED, Stage, assert_nobody, assert_refused, assert_sees_nothing, bind, fail_to_login,
-    login, one, one_of, run, tenant, wait_until,
+use timedb_testkit::{
+    Cluster, KEY_REFUSED, Options, Stage, assert_key_refused, assert_nobody, assert_sees_nothing,
+    bind, fail_to_login, login, one, one_of, refused, run, tenant, wait_until,
 };
+use uuid::Uuid;
 
 /// How a key ends, as an operator sees it; the last one is the clock's, put behind the start of whatever runs.
 const ENDINGS: [&str; 4] = [
@@ -37,7 +35,7 @@ fn t13_a_key_that_ends_is_refused_at_the_next_statement_of_a_live_session() {
         let mut alice = stage.alice();
         stage.assert_alice(&mut alice);
         end(&stage, ending);
-        assert_refused(&mut alice);
+        assert_key_refused(&mut alice);
         stage.assert_bob(&mut stage.bob());
     }
 }
@@ -74,7 +72,7 @@ fn t13_so_is_a_key_in_the_credential_setting() {
         end(&stage, ending);
         assert_sees_nothing(&mut app);
         run(&mut app, "COMMIT");
-        assert_refused(&mut app);
+        assert_key_refused(&mut app);
     }
 }
 
@@ -105,7 +103,7 @@ fn t13_a_deactivated_user_who_is_activated_again_is_back() {
     let stage = Stage::set("t13 activated");
     let mut alice = stage.alice();
     end(&stage, ENDINGS[1]);
-    assert_refused(&mut alice);
+    assert_key_refused(&mut alice);
     end(&stage, "SELECT timedb.activate_user(user_id => $1)");
     stage.assert_alice(&mut alice);
 }
@@ -288,5 +286,5 @@ fn t13_a_login_as_a_key_that_never_was_is_refused_like_one_that_has_ended() {
             &[&Uuid::now_v7(), &stage.alice.user_id],
         )
         .expect("a superuser may");
-    assert_refused(&mut alice);
+    assert_key_refused(&mut alice);
 }

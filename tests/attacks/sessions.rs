@@ -2,14 +2,14 @@
 //! failed login leaves of the one before.
 
 use postgres::Client;
-use timedb_testkit::refused;
+use timedb_testkit::{
+    KEY_REFUSED, Stage, assert_nobody, assert_sees_nothing, fail_to_login, login, one, refused,
+    run, seen, tenant,
+};
 use uuid::Uuid;
 
 use crate::streams;
-use crate::support::{
-    KEY_REFUSED, Stage, assert_nobody, assert_sees_nothing, each_refused, fail_to_login, login,
-    new_key, one, rows_of, run, seen, tenant, update_of, upload,
-};
+use crate::support::{each_refused, new_key, rows_of, update_of, upload};
 
 /// What a pool in transaction mode does: one connection, two clients, a transaction at a time.
 #[test]

@@ -1,9 +1,9 @@
 //! Forging the tenant: every way of giving a setting a value, before and after the library is loaded, by whomever.
 
-use timedb_testkit::{Options, refused};
+use timedb_testkit::{Options, Stage, assert_nobody, login, one, refused, run, tenant};
 use uuid::Uuid;
 
-use crate::support::{Stage, assert_nobody, each_refused, login, one, run, tenant};
+use crate::support::each_refused;
 
 /// Before the library is loaded a setting is a mere placeholder, which takes anything.
 #[test]

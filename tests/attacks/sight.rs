@@ -1,26 +1,11 @@
 //! A key in the sight of others: in the server's log, in the views of what runs.
 
-use std::fs;
-use std::path::Path;
-
 use postgres::Client;
-use timedb_testkit::{Database, LOG, Options, refused};
+use timedb_testkit::{
+    KEY_REFUSED, Options, Stage, backend_pid, login, one, refused, run, server_log,
+};
 
-use crate::support::{KEY_REFUSED, Stage, each_refused, login, new_key, one, run, secret};
-
-/// What the server of these tests has logged, all of it.
-fn log() -> String {
-    let path = std::env::var_os(LOG).expect("the tests run within private-server");
-    String::from_utf8_lossy(&fs::read(Path::new(&path)).expect("the log")).into_owned()
-}
-
-fn lines_of(log: &str, database: &Database) -> Vec<String> {
-    let of_database = format!("app@{} ", database.name());
-    log.lines()
-        .filter(|line| line.contains(&of_database))
-        .map(str::to_owned)
-        .collect()
-}
+use crate::support::{each_refused, new_key, secret};
 
 #[test]
 fn t32_a_failed_login_is_a_line_of_the_log_without_the_key() {
@@ -29,8 +14,8 @@ fn t32_a_failed_login_is_a_line_of_the_log_without_the_key() {
     let mut app = stage.app();
     refused(app.batch_execute(&format!("SELECT timedb.authenticate('{key}')"))).code("28000");
     refused(app.execute("SELECT timedb.authenticate($1)", &[&key])).code("28000");
-    let log = log();
-    let lines = lines_of(&log, &stage.database);
+    let log = server_log();
+    let lines = stage.database.lines_of("app", &log);
     let told = "LOG:  timedb: an API key was refused in a session of role \"app\"";
     assert_eq!(
         lines.iter().filter(|line| line.ends_with(told)).count(),
@@ -53,9 +38,9 @@ fn t32_a_failed_login_inside_a_function_tells_no_key_in_its_context() {
     let mut app = stage.app();
     let block = format!("DO $$ BEGIN PERFORM timedb.authenticate('{key}'); END $$");
     refused(app.batch_execute(&block)).code("28000");
-    let log = log();
+    let log = server_log();
     assert_eq!(
-        lines_of(&log, &stage.database).len(),
+        stage.database.lines_of("app", &log).len(),
         2,
         "the premise: a LOG and an ERROR"
     );
@@ -142,7 +127,7 @@ fn t33_the_same_role_sees_and_may_end_another_session_and_another_role_may_not()
     let other = stage.role("other", "IN ROLE timedb_user");
     let mut other = stage.database.login(&other);
     assert!(!queries_of_others(&mut other).contains("bobs secret plan"));
-    let pid: i32 = one(&mut victim, "SELECT pg_backend_pid()");
+    let pid = backend_pid(&mut victim);
     let end = format!("SELECT pg_terminate_backend({pid})");
     each_refused(&mut other, "42501", [&end]);
     assert!(one::<bool>(&mut stage.app(), &end));

@@ -2,7 +2,6 @@
 //! `upload`, whatever the values and whatever is wrong with them.
 
 use std::sync::Arc;
-use std::thread;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
@@ -13,14 +12,15 @@ use arrow_array::{
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use jiff::Timestamp;
-use postgres::{Client, NoTls};
+use postgres::Client;
 use serde_json::{Value, json};
-use timedb_testkit::{Database, refused};
+use timedb_testkit::{
+    Database, KEY_NEEDED, assert_ordinary, cancelled, once_under_way, one, refused, run,
+};
 use uuid::Uuid;
 
 use crate::support::{
-    Uploaded, assert_ordinary, backend_pid, cpu_ticks, hour, one, row_counts, run, try_upload,
-    update, upload, value_row, value_update, wait_until,
+    Uploaded, hour, row_counts, try_upload, update, upload, value_row, value_update,
 };
 
 /// A row of a read; times in microseconds since 1970, values bit for bit.
@@ -654,35 +654,17 @@ fn arrow_takes_the_scopes_and_logins_that_its_sisters_do() {
     for stream in [&good[..], b"no stream"] {
         refused(try_upload_arrow(&mut client, stream))
             .code("28000")
-            .message("API key required. Please provide X-API-Key header.");
+            .message(KEY_NEEDED);
     }
     refused(client.execute("SELECT timedb.read_arrow()", &[]))
         .code("28000")
-        .message("API key required. Please provide X-API-Key header.");
+        .message(KEY_NEEDED);
 }
 
-/// Sends a cancel once the statement has used some processor time.
 #[track_caller]
-fn cancelled(
-    client: &mut Client,
-    execute: impl FnOnce(&mut Client) -> Result<u64, postgres::Error>,
-) {
-    let pid = backend_pid(client);
-    let token = client.cancel_token();
-    let spent = cpu_ticks(pid);
-    let watch = thread::spawn(move || {
-        wait_until("the statement is under way", || cpu_ticks(pid) > spent + 2);
-        token.cancel_query(NoTls)
-    });
-    let result = execute(client);
-    watch
-        .join()
-        .expect("the watcher ends")
-        .expect("the cancel is sent");
-    refused(result)
-        .code("57014")
-        .message("canceling statement due to user request")
-        .no_detail();
+fn cancelled_under_way(client: &mut Client, sql: &str) {
+    let under_way = once_under_way(client, 2);
+    cancelled(client, under_way, |client| client.execute(sql, &[]));
 }
 
 #[test]
@@ -723,7 +705,7 @@ fn a_cancel_ends_either_and_leaves_nothing_and_a_session_that_goes_on() {
         .execute("INSERT INTO sent VALUES ($1)", &[&many])
         .expect("the stream is sent");
     let upload = "SELECT u.message FROM sent, timedb.upload_arrow(now(), stream) u";
-    cancelled(&mut client, |client| client.execute(upload, &[]));
+    cancelled_under_way(&mut client, upload);
     assert_eq!(row_counts(&mut admin), before);
     // The premise: what was cancelled can be stored.
     assert_eq!(
@@ -732,7 +714,7 @@ fn a_cancel_ends_either_and_leaves_nothing_and_a_session_that_goes_on() {
     );
 
     let read = "SELECT length(timedb.read_arrow())";
-    cancelled(&mut client, |client| client.execute(read, &[]));
+    cancelled_under_way(&mut client, read);
     let few = "SELECT length(timedb.read_arrow(end_valid => '2025-01-01 00:10'))";
     assert!(one::<i32>(&mut client, few) > 1000);
     assert!(

@@ -2,8 +2,9 @@
 //! be compared: one that was restored, or updated, with the one that it should be like. No OID is in it.
 
 use postgres::Client;
+use timedb_testkit::run;
 
-use crate::support::{run, tables};
+use crate::support::tables;
 
 /// The lines of each topic, sorted.
 pub type Snapshot = Vec<(String, Vec<String>)>;

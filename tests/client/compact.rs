@@ -6,18 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use jiff::{Timestamp, ToSpan};
-use postgres::{Client, NoTls};
+use postgres::Client;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
-use timedb_testkit::{Database, refused};
+use timedb_testkit::{
+    Database, assert_ordinary, backend_pid, cancelled, one, refused, run, wait_until_blocked,
+};
 use uuid::Uuid;
 
-use crate::support::{
-    assert_ordinary, backend_pid, hour, one, row_counts, run, update, upload, value_row,
-    value_update, wait_until_blocked,
-};
+use crate::support::{hour, row_counts, update, upload, value_row, value_update};
 
 const EVERYTHING: &str = "timedb.compact(older_than => '0')";
 
@@ -527,20 +526,11 @@ fn a_cancelled_compact_leaves_everything_as_it_was_and_a_session_that_goes_on() 
     );
     let mut watcher = database.admin();
     let pid = backend_pid(&mut client);
-    let token = client.cancel_token();
-    let watch = thread::spawn(move || {
-        wait_until_blocked(&mut watcher, pid);
-        token.cancel_query(NoTls)
-    });
-    let result = try_compact(&mut client);
-    watch
-        .join()
-        .expect("the watcher ends")
-        .expect("the cancel is sent");
-    refused(result)
-        .code("57014")
-        .message("canceling statement due to user request")
-        .no_detail();
+    cancelled(
+        &mut client,
+        || wait_until_blocked(&mut watcher, pid),
+        try_compact,
+    );
     run(&mut admin, "COMMIT");
     let after = (row_counts(&mut admin), answer(&mut client, ""));
     assert_eq!(after, before);

@@ -7,11 +7,11 @@ use std::process::Command;
 
 use postgres::Client;
 use serde_json::json;
-use timedb_testkit::{Cluster, Database, Identity, Options, Server};
+use timedb_testkit::{Cluster, Database, Identity, Options, Server, one, run};
 use uuid::Uuid;
 
 use crate::catalog::{Snapshot, assert_same, everything};
-use crate::support::{hour, one, run, update, upload, value_row, value_update};
+use crate::support::{hour, update, upload, value_row, value_update};
 
 /// Alice of one tenant, Bob of another, an admin whose key was rotated, a deactivated user, a bound role; values of every
 /// kind, updated, annotated and tagged, some of them in packs.

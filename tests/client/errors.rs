@@ -7,16 +7,16 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use postgres::Client;
-use postgres::error::DbError;
 use serde_json::{Value, json};
-use timedb_testkit::{Cluster, Database, Identity, refused};
+use timedb_testkit::{
+    Cluster, Database, Identity, KEY_NEEDED, KEY_REFUSED, Stage, assert_ordinary,
+    assert_sees_nothing, one, refused, run, words,
+};
 use uuid::Uuid;
 
-use crate::support::{assert_ordinary, hour, one, run, upload, value_row};
+use crate::support::{hour, upload, value_row};
 
-const KEY_NEEDED: &str = "API key required. Please provide X-API-Key header.";
 const KEY_NEEDED_HINT: &str = "In SQL, call timedb.authenticate(api_key) first.";
-const KEY_REFUSED: &str = "Invalid or inactive API key.";
 
 /// A call and how it is refused.
 struct Case {
@@ -64,28 +64,17 @@ fn assert_refused(client: &mut Client, cases: impl IntoIterator<Item = Case>) {
         let got = match client.batch_execute(&case.sql) {
             Ok(()) => "is accepted".to_owned(),
             Err(error) => match error.as_db_error() {
-                Some(error) => told(error),
+                Some(error) => words(error),
                 None => panic!("{}: {error:?}", case.sql),
             },
         };
-        let hint = case.hint.map(|hint| format!("\n  HINT: {hint}"));
+        let hint = case.hint.map(|hint| format!("\nHINT: {hint}"));
         let expected = format!("{} {}{}", case.code, case.message, hint.unwrap_or_default());
         if got != expected {
             wrong.push(format!("{}\n  {got}\nexpected:\n  {expected}", case.sql));
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
-}
-
-/// Code, message and whatever else says something about data.
-fn told(error: &DbError) -> String {
-    let mut text = format!("{} {}", error.code().code(), error.message());
-    for (field, said) in [("DETAIL", error.detail()), ("HINT", error.hint())] {
-        if let Some(said) = said {
-            text.push_str(&format!("\n  {field}: {said}"));
-        }
-    }
-    text
 }
 
 /// Every function that needs somebody, with arguments that could do.
@@ -114,21 +103,10 @@ fn calls() -> Vec<String> {
     .into()
 }
 
-/// Alice and Bob of two tenants, each with a value of the series `temperature`.
-fn two_with_values(database: &Database) -> (Identity, Identity) {
-    let (alice, bob) = database.two_tenants();
-    for identity in [&alice, &bob] {
-        let mut client = database.authenticated(identity);
-        upload(&mut client, &json!([value_row("temperature", hour(0), 20)]));
-    }
-    (alice, bob)
-}
-
 #[test]
 fn without_a_login_every_function_says_that_a_key_is_required() {
-    let database = Database::fresh("without a login");
-    two_with_values(&database);
-    let mut app = database.login("app");
+    let stage = Stage::set("without a login");
+    let mut app = stage.app();
     assert_ordinary(&mut app);
     let refused = |sql: String| case(sql, "28000", KEY_NEEDED).hint(KEY_NEEDED_HINT);
     assert_refused(&mut app, calls().into_iter().map(refused));
@@ -165,32 +143,15 @@ fn without_a_login_the_key_is_what_is_missing_whatever_the_arguments() {
 
 #[test]
 fn without_a_login_tables_and_views_are_empty_and_nobody_is_nobody() {
-    let database = Database::fresh("nobody sees nothing");
-    let (alice, _) = two_with_values(&database);
-    let stored: i64 = one(&mut database.admin(), "SELECT count(*) FROM timedb.values");
-    assert_eq!(stored, 2, "the premise: there is something to see");
-    let mut client = database.authenticated(&alice);
-    upload(&mut client, &json!([value_row("temperature", hour(1), 21)]));
+    let stage = Stage::set("nobody sees nothing");
+    let mut client = stage.alice();
+    upload(&mut client, &json!([value_row("alice", hour(1), 21)]));
     run(&mut client, "SELECT timedb.compact(older_than => '0')");
-    let packed: i64 = one(&mut database.admin(), "SELECT count(*) FROM timedb.packs");
+    let packed: i64 = one(&mut stage.admin(), "SELECT count(*) FROM timedb.packs");
     assert_eq!(packed, 1, "the premise: there is a pack to see");
-    let mut app = database.login("app");
+    let mut app = stage.app();
     assert_ordinary(&mut app);
-    let relations = [
-        "series",
-        "runs",
-        "values",
-        "packs",
-        "current_values",
-        "versions",
-        "whoami()",
-    ];
-    for relation in relations {
-        let seen: i64 = one(&mut app, &format!("SELECT count(*) FROM timedb.{relation}"));
-        assert_eq!(seen, 0, "{relation}");
-    }
-    let has_tenant: bool = one(&mut app, "SELECT timedb.current_tenant() IS NOT NULL");
-    assert!(!has_tenant);
+    assert_sees_nothing(&mut app);
 }
 
 #[test]
@@ -215,7 +176,7 @@ fn every_key_that_is_not_valid_is_refused_in_the_same_words() {
     for (kind, key) in bad_keys {
         let result = app.execute("SELECT timedb.authenticate($1)", &[&key]);
         let error = refused(result).error().clone();
-        assert_eq!(told(&error), format!("28000 {KEY_REFUSED}"), "{kind}");
+        assert_eq!(words(&error), format!("28000 {KEY_REFUSED}"), "{kind}");
         assert_eq!(error.where_(), None, "{kind}");
     }
     refused(app.execute("SELECT timedb.authenticate(NULL)", &[]))
@@ -309,8 +270,7 @@ fn a_key_of_too_low_a_scope_is_refused_with_the_scope_it_needs() {
 
 #[test]
 fn what_is_absent_and_what_is_another_tenants_are_refused_in_the_same_words() {
-    let database = Database::fresh("absent and foreign");
-    let (_, bob) = two_with_values(&database);
+    let Stage { database, bob, .. } = Stage::set("absent and foreign");
     let mut admin = database.admin();
     let carol = database.create_user(Uuid::now_v7(), "carol@tenant-c.com", "admin");
     let mut client = database.authenticated(&carol);

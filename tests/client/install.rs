@@ -2,10 +2,10 @@
 
 use postgres::Client;
 use serde_json::json;
-use timedb_testkit::{Cluster, Database, Options, refused};
+use timedb_testkit::{Cluster, Database, Options, one, refused, run};
 use uuid::Uuid;
 
-use crate::support::{hour, one, run, upload, value_row};
+use crate::support::{hour, upload, value_row};
 
 const CREATE: &str = "CREATE EXTENSION timedb";
 const OWNERS: [&str; 5] = [

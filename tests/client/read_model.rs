@@ -11,10 +11,10 @@ use postgres::Client;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
-use timedb_testkit::Database;
+use timedb_testkit::{Database, assert_ordinary, one, run};
 use uuid::Uuid;
 
-use crate::support::{assert_ordinary, hour, one, run, try_update, upload, value_row};
+use crate::support::{hour, try_update, upload, value_row};
 use model::{Mode, Outcome, Query, Series, Shown, World};
 use random::{Change, Question, Step, When, questions, steps};
 

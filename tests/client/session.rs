@@ -1,85 +1,35 @@
 //! Who a session is, from statement to statement: logins and how they end, and that whatever ends a key is felt at once.
 
-use std::fs;
-
 use postgres::{Client, IsolationLevel};
 use serde_json::json;
-use timedb_testkit::{Database, Identity, LOG, refused};
+use timedb_testkit::{
+    Identity, KEY_NEEDED, KEY_REFUSED, Stage, assert_functions_refuse, assert_ordinary,
+    fail_to_login, login, one, refused, run, server_log, shown, tenant,
+};
 use uuid::Uuid;
 
-use crate::support::{assert_ordinary, hour, one, run, upload, value_row};
-
-const KEY_NEEDED: &str = "API key required. Please provide X-API-Key header.";
-const KEY_REFUSED: &str = "Invalid or inactive API key.";
+use crate::support::{hour, upload, value_row};
 
 /// Alice with three values, Bob of another tenant with one.
-fn alice_and_bob(name: &str) -> (Database, Identity, Identity) {
-    let database = Database::fresh(name);
-    let (alice, bob) = database.two_tenants();
-    let mut client = database.authenticated(&alice);
+#[track_caller]
+fn stage_of_four(name: &str) -> Stage {
+    let stage = Stage::set(name);
+    let mut client = stage.alice();
     assert_ordinary(&mut client);
-    let rows = json!([
-        value_row("a", hour(0), 1),
-        value_row("b", hour(0), 2),
-        value_row("c", hour(0), 3),
-    ]);
+    let rows = json!([value_row("b", hour(0), 2), value_row("c", hour(0), 3)]);
     upload(&mut client, &rows);
-    let rows = json!([value_row("a", hour(0), 9)]);
-    upload(&mut database.authenticated(&bob), &rows);
-    let stored: i64 = one(&mut database.admin(), "SELECT count(*) FROM timedb.values");
-    assert_eq!(stored, 4, "the premise: both tenants have values");
-    (database, alice, bob)
-}
-
-fn tenant(client: &mut Client) -> Option<Uuid> {
-    one(client, "SELECT timedb.current_tenant()")
+    stage
 }
 
 fn seen(client: &mut Client) -> i64 {
     one(client, "SELECT count(*) FROM timedb.values")
 }
 
-fn login(client: &mut Client, identity: &Identity, is_local: bool) {
-    client
-        .execute(
-            "SELECT timedb.authenticate($1, $2)",
-            &[&identity.api_key, &is_local],
-        )
-        .expect("the key logs in");
-}
-
-#[track_caller]
-fn fail_to_login(client: &mut Client, is_local: bool) {
-    refused(client.execute("SELECT timedb.authenticate('tdb_bad', $1)", &[&is_local]))
-        .code("28000");
-}
-
-/// Functions refuse the key by name, tables and views are empty.
+/// Tables and views are empty.
 #[track_caller]
 fn assert_locked_out(client: &mut Client, why: &str) {
-    let seen: Vec<i64> = ["series", "runs", "values", "current_values", "whoami()"]
-        .map(|relation| one(client, &format!("SELECT count(*) FROM timedb.{relation}")))
-        .into();
-    assert_eq!(seen, [0; 5], "{why}");
+    assert_eq!(shown(client), Vec::<&str>::new(), "{why}");
     assert_eq!(tenant(client), None, "{why}");
-}
-
-#[track_caller]
-fn assert_functions_refuse(client: &mut Client, message: &str) {
-    let mut transaction = client.transaction().expect("a transaction or savepoint");
-    for call in [
-        "read()",
-        "list_series()",
-        "upload(now(), '[]')",
-        "update('[]')",
-        "list_keys()",
-    ] {
-        let mut savepoint = transaction.transaction().expect("a savepoint");
-        refused(savepoint.execute(&format!("SELECT * FROM timedb.{call}"), &[]))
-            .code("28000")
-            .message(message)
-            .no_detail();
-    }
 }
 
 /// The ways in which a key ends. Time does not pass in a test: an expiry is put behind the clock instead, but after
@@ -103,7 +53,12 @@ const ENDINGS: [(&str, &str); 4] = [
 #[test]
 fn whatever_ends_a_key_is_felt_by_the_next_statement_of_a_live_session() {
     for (why, ending) in ENDINGS {
-        let (database, alice, bob) = alice_and_bob(why);
+        let Stage {
+            database,
+            alice,
+            bob,
+            ..
+        } = stage_of_four(why);
         let mut client = database.authenticated(&alice);
         let mut other = database.authenticated(&bob);
         assert_eq!(seen(&mut client), 3);
@@ -127,7 +82,9 @@ fn it_is_felt_within_an_open_transaction_of_every_isolation_level_read_only_or_n
         IsolationLevel::Serializable,
     ];
     for (why, ending) in ENDINGS {
-        let (database, alice, _) = alice_and_bob(why);
+        let Stage {
+            database, alice, ..
+        } = stage_of_four(why);
         let mut admin = database.admin();
         for (level, read_only) in levels
             .into_iter()
@@ -165,7 +122,9 @@ fn it_is_felt_within_an_open_transaction_of_every_isolation_level_read_only_or_n
 
 #[test]
 fn a_user_who_is_activated_again_is_back_in_the_same_session() {
-    let (database, alice, _) = alice_and_bob("activated again");
+    let Stage {
+        database, alice, ..
+    } = stage_of_four("activated again");
     let mut client = database.authenticated(&alice);
     let mut operator = database.login("ops");
     for (call, visible) in [("deactivate_user", 0), ("activate_user", 3)] {
@@ -179,7 +138,12 @@ fn a_user_who_is_activated_again_is_back_in_the_same_session() {
 
 #[test]
 fn a_prepared_statement_and_its_generic_plan_serve_whoever_is_logged_in_now() {
-    let (database, alice, bob) = alice_and_bob("generic plans");
+    let Stage {
+        database,
+        alice,
+        bob,
+        ..
+    } = stage_of_four("generic plans");
     let mut client = database.login("app");
     run(&mut client, "SET plan_cache_mode = force_generic_plan");
     let statements: Vec<_> = ["timedb.values", "timedb.current_values", "timedb.read()"]
@@ -216,7 +180,9 @@ fn a_prepared_statement_and_its_generic_plan_serve_whoever_is_logged_in_now() {
 /// A cursor is one statement: it has asked who reads once it has given its first row, and not before.
 #[test]
 fn a_cursor_that_has_not_begun_gives_nothing_and_one_that_has_goes_on() {
-    let (database, alice, _) = alice_and_bob("open cursors");
+    let Stage {
+        database, alice, ..
+    } = stage_of_four("open cursors");
     let mut client = database.authenticated(&alice);
     run(
         &mut client,
@@ -243,7 +209,9 @@ fn a_cursor_that_has_not_begun_gives_nothing_and_one_that_has_goes_on() {
 
 #[test]
 fn logging_in_and_reading_write_nothing_and_take_no_transaction_id() {
-    let (database, alice, _) = alice_and_bob("read only");
+    let Stage {
+        database, alice, ..
+    } = stage_of_four("read only");
     for read_only in [true, false] {
         let mut client = database.login("app");
         let mut transaction = client
@@ -288,7 +256,9 @@ fn logging_in_and_reading_write_nothing_and_take_no_transaction_id() {
 
 #[test]
 fn no_key_is_left_where_others_may_look() {
-    let (database, alice, _) = alice_and_bob("keys out of sight");
+    let Stage {
+        database, alice, ..
+    } = stage_of_four("keys out of sight");
     let mut onlooker = database.login("app");
     let mut admin = database.admin();
     let shown = "SELECT coalesce(string_agg(query, E'\n'), '') FROM pg_stat_activity WHERE pid <> pg_backend_pid()";
@@ -311,8 +281,7 @@ fn no_key_is_left_where_others_may_look() {
         );
         assert!(!queries.contains(&alice.api_key), "{queries}");
     }
-    let log = std::env::var(LOG).expect("the log of the server");
-    let log = fs::read_to_string(log).expect("the log can be read");
+    let log = server_log();
     let lines: Vec<&str> = log
         .lines()
         .filter(|line| line.contains(database.name()))
@@ -334,7 +303,12 @@ fn no_key_is_left_where_others_may_look() {
 
 #[test]
 fn a_failed_login_leaves_nobody_whatever_is_rolled_back() {
-    let (database, alice, bob) = alice_and_bob("failed logins");
+    let Stage {
+        database,
+        alice,
+        bob,
+        ..
+    } = stage_of_four("failed logins");
     let mut client = database.authenticated(&alice);
     assert_eq!(seen(&mut client), 3);
     fail_to_login(&mut client, false);
@@ -364,7 +338,9 @@ fn a_failed_login_leaves_nobody_whatever_is_rolled_back() {
 
 #[test]
 fn a_failed_local_login_leaves_nobody_until_its_transaction_ends() {
-    let (database, alice, _) = alice_and_bob("failed local logins");
+    let Stage {
+        database, alice, ..
+    } = stage_of_four("failed local logins");
     let mut client = database.authenticated(&alice);
     run(&mut client, "BEGIN; SAVEPOINT s");
     fail_to_login(&mut client, true);
@@ -376,7 +352,9 @@ fn a_failed_local_login_leaves_nobody_until_its_transaction_ends() {
 
 #[test]
 fn a_failed_login_voids_the_binding_of_a_role_until_a_logout() {
-    let (database, alice, _) = alice_and_bob("failed logins of a bound role");
+    let Stage {
+        database, alice, ..
+    } = stage_of_four("failed logins of a bound role");
     let bind =
         "INSERT INTO timedb.role_bindings (role_name, tenant_id, scope) VALUES ('app', $1, 'read')";
     let mut admin = database.admin();
@@ -398,7 +376,12 @@ fn a_failed_login_voids_the_binding_of_a_role_until_a_logout() {
 
 #[test]
 fn a_local_login_ends_with_its_transaction_however_it_ends() {
-    let (database, alice, bob) = alice_and_bob("local logins");
+    let Stage {
+        database,
+        alice,
+        bob,
+        ..
+    } = stage_of_four("local logins");
     let mut client = database.login("app");
     for end in ["COMMIT", "ROLLBACK"] {
         run(&mut client, "BEGIN");
@@ -421,7 +404,12 @@ fn a_local_login_ends_with_its_transaction_however_it_ends() {
 
 #[test]
 fn logins_follow_savepoints_and_rollbacks() {
-    let (database, alice, bob) = alice_and_bob("savepoints");
+    let Stage {
+        database,
+        alice,
+        bob,
+        ..
+    } = stage_of_four("savepoints");
     for is_local in [false, true] {
         let mut client = database.login("app");
         run(&mut client, "BEGIN");
@@ -446,7 +434,9 @@ fn logins_follow_savepoints_and_rollbacks() {
 
 #[test]
 fn a_pool_that_discards_all_hands_on_nobody() {
-    let (database, alice, _) = alice_and_bob("pools");
+    let Stage {
+        database, alice, ..
+    } = stage_of_four("pools");
     for leave in ["DISCARD ALL", "RESET ALL", "SELECT timedb.logout()"] {
         let mut client = database.authenticated(&alice);
         assert_eq!(seen(&mut client), 3);
@@ -458,7 +448,9 @@ fn a_pool_that_discards_all_hands_on_nobody() {
 
 #[test]
 fn a_rotated_key_lives_on_for_its_grace_and_not_beyond() {
-    let (database, alice, _) = alice_and_bob("grace");
+    let Stage {
+        database, alice, ..
+    } = stage_of_four("grace");
     let mut client = database.authenticated(&alice);
     let mut admin = database.admin();
     let rotate = "SELECT timedb.regenerate_key(user_id => $1, grace => '1 hour')";

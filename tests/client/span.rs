@@ -8,10 +8,10 @@ use postgres::Client;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use timedb_testkit::Database;
+use timedb_testkit::{Database, one, run};
 use uuid::Uuid;
 
-use crate::support::{hour, one, run, update, value_update};
+use crate::support::{hour, update, value_update};
 
 /// The longest reach of the shortest class is 2^32 µs, and each is eight times as long as the one before.
 const LONGEST: [i64; 7] = [

@@ -1,7 +1,6 @@
 //! `timedb.points` and `timedb.pack` over the wire: their binary forms come back as they went, and bytes or text that are
 //! damaged are refused with the server unharmed.
 
-use std::fs;
 use std::io::{Read, Write};
 
 use postgres::Client;
@@ -9,9 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use timedb_core::points::{Point, Points, pack};
 use timedb_core::time::Time;
-use timedb_testkit::{Database, LOG, refused};
-
-use crate::support::{one, run};
+use timedb_testkit::{Database, one, refused, run, server_log};
 
 const COPY_SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 
@@ -105,7 +102,7 @@ impl Server {
     fn now(client: &mut Client) -> Server {
         Server {
             started: one(client, "SELECT pg_postmaster_start_time()::text"),
-            mark: log().len(),
+            mark: server_log().len(),
         }
     }
 
@@ -113,7 +110,7 @@ impl Server {
     fn assert_unharmed(&self, client: &mut Client) {
         let started: String = one(client, "SELECT pg_postmaster_start_time()::text");
         assert_eq!(started, self.started);
-        let since = &log()[self.mark..];
+        let since = &server_log()[self.mark..];
         for crash in [
             "terminated by signal",
             "was terminated by exception",
@@ -123,12 +120,6 @@ impl Server {
             assert!(!since.contains(crash), "{since}");
         }
     }
-}
-
-fn log() -> String {
-    let path = std::env::var(LOG).expect("the log of the server");
-    let bytes = fs::read(path).expect("the log can be read");
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn cases(cases: u32) -> Config {

@@ -5,12 +5,11 @@ use std::thread;
 use jiff::Timestamp;
 use postgres::{Client, IsolationLevel};
 use serde_json::{Value, json};
-use timedb_testkit::{Database, Identity, refused};
+use timedb_testkit::{Database, Identity, backend_pid, one, refused, run, wait_until_blocked};
 use uuid::Uuid;
 
 use crate::support::{
-    Uploaded, backend_pid, hour, one, row_counts, run, try_update, update, upload, value_row,
-    value_update, wait_until_blocked,
+    Uploaded, hour, row_counts, try_update, update, upload, value_row, value_update,
 };
 
 /// A version of the value, as `read` shows it.

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use postgres::Client;
-use timedb_testkit::{Cluster, Database, Options, Project, Server, refused};
+use timedb_testkit::{Cluster, Database, Options, Project, Server, one, refused, run};
 
 use crate::catalog::{assert_same, catalogs, everything};
 use crate::dump::{fill_tenant, restore_plain, run_program};
-use crate::support::{one, row_counts, run};
+use crate::support::row_counts;
 
 const RELEASE: &str = "0.1.0";
 const DATABASE: &str = "old";

@@ -5,19 +5,19 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use jiff::{Timestamp, ToSpan};
+use postgres::Client;
 use postgres::types::Json;
-use postgres::{Client, NoTls};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde::{Serialize, Serializer};
 use serde_json::json;
-use timedb_testkit::{Database, Identity, refused};
+use timedb_testkit::{
+    Database, Identity, backend_pid, cancelled, once_under_way, one, peak_memory, refused, run,
+    wait_until_blocked,
+};
 use uuid::Uuid;
 
-use crate::support::{
-    backend_pid, cpu_ticks, hour, one, peak_memory, row_counts, run, try_update, try_upload,
-    upload, value_row, value_update, wait_until, wait_until_blocked,
-};
+use crate::support::{hour, row_counts, try_update, try_upload, upload, value_row, value_update};
 
 const MILLION: usize = 1_000_000;
 const SERIES: usize = 10;
@@ -154,22 +154,10 @@ fn a_cancelled_upload_leaves_nothing_and_a_session_that_goes_on() {
            'value_key', 'large', 'value', hour)) AS rows FROM generate_series(1, 500000) AS hour",
     );
     let before = row_counts(&mut admin);
-    let pid = backend_pid(&mut client);
-    let token = client.cancel_token();
-    let spent = cpu_ticks(pid);
-    let watch = thread::spawn(move || {
-        wait_until("the upload is under way", || cpu_ticks(pid) > spent + 10);
-        token.cancel_query(NoTls)
+    let under_way = once_under_way(&mut client, 10);
+    cancelled(&mut client, under_way, |client| {
+        client.execute("SELECT timedb.upload(now(), rows) FROM large", &[])
     });
-    let result = client.execute("SELECT timedb.upload(now(), rows) FROM large", &[]);
-    watch
-        .join()
-        .expect("the watcher ends")
-        .expect("the cancel is sent");
-    refused(result)
-        .code("57014")
-        .message("canceling statement due to user request")
-        .no_detail();
     assert_eq!(row_counts(&mut admin), before);
     upload(&mut client, &json!([value_row("large", hour(0), 1)]));
     // The premise: what was cancelled could have been stored.

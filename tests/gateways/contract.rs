@@ -9,12 +9,10 @@ use postgres::types::{Format, IsNull, ToSql, Type, private::BytesMut, to_sql_che
 use postgres::{Client, Statement};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use timedb_testkit::LOG;
+use timedb_testkit::{KEY_NEEDED, KEY_REFUSED, Stage, one, run, server_log, succeed};
 use uuid::Uuid;
 
-use crate::support::{
-    KEY_NEEDED, KEY_REFUSED, Tenants, assert_all_alike, one, run, succeed, web_roles,
-};
+use crate::support::{assert_all_alike, web_roles};
 
 /// A PostgREST with a pool of one connection.
 struct PostgRest {
@@ -51,13 +49,13 @@ const PRE_REQUEST: &str = r#"select "timedb"."pre_request"()"#;
 
 impl PostgRest {
     #[track_caller]
-    fn in_front_of(tenants: &Tenants) -> Self {
-        web_roles(&tenants.database);
+    fn in_front_of(stage: &Stage) -> Self {
+        web_roles(&stage.database);
         // What requests must not inherit, nor leave behind.
-        tenants.setting("timezone", "Asia/Tokyo");
-        tenants.setting("plan_cache_mode", "force_generic_plan");
+        stage.database.set("timezone", "Asia/Tokyo");
+        stage.database.set("plan_cache_mode", "force_generic_plan");
         Self {
-            connection: tenants.database.login("authenticator"),
+            connection: stage.database.login("authenticator"),
             prepared: HashMap::new(),
         }
     }
@@ -487,22 +485,12 @@ fn upload_of(rows: Value) -> Value {
     json!({"run_start_time": "2025-01-01T00:00:00Z", "value_rows": rows})
 }
 
-/// A key of Alice's tenant with this scope.
-#[track_caller]
-fn key_of_scope(tenants: &Tenants, scope: &str) -> String {
-    let email = format!("{scope}@tenant-a.com");
-    tenants
-        .database
-        .create_user(tenants.alice.tenant_id, &email, scope)
-        .api_key
-}
-
 #[test]
 fn a_get_reads_in_a_read_only_transaction_and_a_post_writes() {
-    let tenants = Tenants::fresh("get and post");
-    let mut server = PostgRest::in_front_of(&tenants);
-    let alice = Some(tenants.alice.api_key.as_str());
-    let bob = Some(tenants.bob.api_key.as_str());
+    let stage = Stage::set("get and post");
+    let mut server = PostgRest::in_front_of(&stage);
+    let alice = Some(stage.alice.api_key.as_str());
+    let bob = Some(stage.bob.api_key.as_str());
 
     let body = json!({
         "run_start_time": "2025-01-01T00:00:00Z", "workflow_id": "forecast", "known_time": "2025-01-01T06:00:00Z",
@@ -561,9 +549,9 @@ fn a_get_reads_in_a_read_only_transaction_and_a_post_writes() {
 
 #[test]
 fn a_get_of_a_function_that_writes_is_405() {
-    let tenants = Tenants::fresh("a get that writes");
-    let mut server = PostgRest::in_front_of(&tenants);
-    let alice = Some(tenants.alice.api_key.as_str());
+    let stage = Stage::set("a get that writes");
+    let mut server = PostgRest::in_front_of(&stage);
+    let alice = Some(stage.alice.api_key.as_str());
     let rows = json!([row("x", 1.0)]).to_string();
     let answers = [
         server.get(alice, &CREATE_SERIES, &[("name", "x")]),
@@ -584,12 +572,11 @@ fn a_get_of_a_function_that_writes_is_405() {
 
 #[test]
 fn without_a_key_and_with_every_bad_one_the_answer_is_401_from_the_pre_request() {
-    let tenants = Tenants::fresh("401");
-    let mut server = PostgRest::in_front_of(&tenants);
-    let carol =
-        tenants
-            .database
-            .create_user(tenants.alice.tenant_id, "carol@tenant-a.com", "write");
+    let stage = Stage::set("401");
+    let mut server = PostgRest::in_front_of(&stage);
+    let carol = stage
+        .database
+        .create_user(stage.alice.tenant_id, "carol@tenant-a.com", "write");
     assert_eq!(
         server.get(Some(&carol.api_key), &READ, &[]).status,
         200,
@@ -597,7 +584,7 @@ fn without_a_key_and_with_every_bad_one_the_answer_is_401_from_the_pre_request()
     );
     let deactivate = "SELECT timedb.deactivate_user(user_id => $1)";
     succeed(
-        tenants
+        stage
             .database
             .login("ops")
             .execute(deactivate, &[&carol.user_id]),
@@ -608,11 +595,7 @@ fn without_a_key_and_with_every_bad_one_the_answer_is_401_from_the_pre_request()
             server.get(key, &READ, &[]),
             server.post(key, &READ, &json!({})),
             server.post(key, &UPLOAD, &upload_of(json!([row("x", 1.0)]))),
-            server.post(
-                key,
-                &AUTHENTICATE,
-                &json!({"api_key": tenants.alice.api_key}),
-            ),
+            server.post(key, &AUTHENTICATE, &json!({"api_key": stage.alice.api_key})),
             server.table(key, "series", "series_key"),
             // The API's description: PostgREST asks the pre-request function for that, too.
             server.answer(&Request {
@@ -642,8 +625,7 @@ fn without_a_key_and_with_every_bad_one_the_answer_is_401_from_the_pre_request()
     assert_refused(&answers[0].1, 401, "28000", KEY_REFUSED);
     assert_eq!(answers[0].1.body["details"], Value::Null);
 
-    let log = std::env::var(LOG).expect("`private-server run` names the log");
-    let log = std::fs::read_to_string(log).expect("the server's log");
+    let log = server_log();
     assert!(log.contains("an API key was refused in a session of role \"authenticator\""));
     assert!(
         !log.contains(&carol.api_key),
@@ -653,9 +635,9 @@ fn without_a_key_and_with_every_bad_one_the_answer_is_401_from_the_pre_request()
 
 #[test]
 fn a_scope_that_does_not_allow_it_is_403() {
-    let tenants = Tenants::fresh("403");
-    let mut server = PostgRest::in_front_of(&tenants);
-    let reader = key_of_scope(&tenants, "read");
+    let stage = Stage::set("403");
+    let mut server = PostgRest::in_front_of(&stage);
+    let reader = stage.alice_of_scope("read").api_key;
     let reader = Some(reader.as_str());
     let message = "this needs an API key of scope \"write\"";
     let upload = upload_of(json!([row("x", 1.0)]));
@@ -678,8 +660,8 @@ fn a_scope_that_does_not_allow_it_is_403() {
         message,
     );
     assert_eq!(server.get(reader, &READ, &[]).status, 200);
-    let admin = key_of_scope(&tenants, "admin");
-    let of_bob = json!({"tenant_id": tenants.bob.tenant_id.to_string(), "email": "x@tenant-b.com"});
+    let admin = stage.alice_of_scope("admin").api_key;
+    let of_bob = json!({"tenant_id": stage.bob.tenant_id.to_string(), "email": "x@tenant-b.com"});
     let answer = server.post(Some(&admin), &CREATE_USER, &of_bob);
     assert_refused(
         &answer,
@@ -691,10 +673,10 @@ fn a_scope_that_does_not_allow_it_is_403() {
 
 #[test]
 fn what_is_absent_or_another_tenants_is_404_what_is_too_large_413_and_what_is_wrong_400() {
-    let tenants = Tenants::fresh("404");
-    let mut server = PostgRest::in_front_of(&tenants);
-    let alice = Some(tenants.alice.api_key.as_str());
-    let bobs = server.get(Some(&tenants.bob.api_key), &READ, &[]).body[0].clone();
+    let stage = Stage::set("404");
+    let mut server = PostgRest::in_front_of(&stage);
+    let alice = Some(stage.alice.api_key.as_str());
+    let bobs = server.get(Some(&stage.bob.api_key), &READ, &[]).body[0].clone();
     let own = server.get(alice, &READ, &[]).body[0].clone();
     for run in [bobs["run_id"].clone(), json!(Uuid::now_v7().to_string())] {
         let key = json!({"run_id": run, "series_id": own["series_id"], "valid_time": "2025-01-01", "value": 1});
@@ -754,42 +736,39 @@ fn what_is_absent_or_another_tenants_is_404_what_is_too_large_413_and_what_is_wr
 
 #[test]
 fn a_login_within_a_request_ends_with_it_whatever_it_asks_for() {
-    let tenants = Tenants::fresh("logins");
-    let mut server = PostgRest::in_front_of(&tenants);
+    let stage = Stage::set("logins");
+    let mut server = PostgRest::in_front_of(&stage);
     for is_local in [json!(null), json!(false), json!(true)] {
-        let login = json!({"api_key": tenants.alice.api_key, "is_local": is_local});
+        let login = json!({"api_key": stage.alice.api_key, "is_local": is_local});
         // That nothing is left is asserted after every answer.
-        let answer = server.post(Some(&tenants.bob.api_key), &AUTHENTICATE, &login);
+        let answer = server.post(Some(&stage.bob.api_key), &AUTHENTICATE, &login);
         assert_eq!(
             (answer.status, &answer.body["email"]),
             (200, &json!("alice@tenant-a.com"))
         );
-        let answer = server.get(Some(&tenants.bob.api_key), &WHOAMI, &[]);
+        let answer = server.get(Some(&stage.bob.api_key), &WHOAMI, &[]);
         assert_eq!(answer.body[0]["email"], "bob@tenant-b.com");
         assert_eq!(server.get(None, &READ, &[]).status, 401);
     }
     let shown = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%tdb\\_%' AND datname = current_database() \
                  AND pid <> pg_backend_pid()";
     assert_eq!(
-        one::<i64>(&mut tenants.database.admin(), shown),
+        one::<i64>(&mut stage.admin(), shown),
         0,
         "no key in pg_stat_activity"
     );
     let bad = json!({"api_key": "tdb_bad"});
-    let answer = server.post(Some(&tenants.bob.api_key), &AUTHENTICATE, &bad);
+    let answer = server.post(Some(&stage.bob.api_key), &AUTHENTICATE, &bad);
     assert_refused(&answer, 401, "28000", KEY_REFUSED);
-    assert_eq!(
-        server.get(Some(&tenants.bob.api_key), &READ, &[]).status,
-        200
-    );
+    assert_eq!(server.get(Some(&stage.bob.api_key), &READ, &[]).status, 200);
 }
 
 #[test]
 fn two_tenants_by_turns_over_one_connection_and_its_prepared_statements_never_mix() {
-    let tenants = Tenants::fresh("turns over http");
-    let mut server = PostgRest::in_front_of(&tenants);
+    let stage = Stage::set("turns over http");
+    let mut server = PostgRest::in_front_of(&stage);
     for turn in 0..50 {
-        for (identity, own) in [(&tenants.alice, "alice"), (&tenants.bob, "bob")] {
+        for (identity, own) in [(&stage.alice, "alice"), (&stage.bob, "bob")] {
             let key = Some(identity.api_key.as_str());
             let answers = [
                 server.get(key, &READ, &[("mode", "flat")]),
@@ -820,9 +799,9 @@ fn two_tenants_by_turns_over_one_connection_and_its_prepared_statements_never_mi
 
 #[test]
 fn a_function_with_one_out_argument_answers_an_object() {
-    let tenants = Tenants::fresh("one out argument");
-    let mut server = PostgRest::in_front_of(&tenants);
-    let admin = key_of_scope(&tenants, "admin");
+    let stage = Stage::set("one out argument");
+    let mut server = PostgRest::in_front_of(&stage);
+    let admin = stage.alice_of_scope("admin").api_key;
     let body = json!({"email": "alice@tenant-a.com"});
     let answer = server.post(Some(&admin), &REGENERATE_KEY, &body);
     let new = answer.body["api_key"]
@@ -831,16 +810,16 @@ fn a_function_with_one_out_argument_answers_an_object() {
         .to_owned();
     assert_eq!(server.get(Some(&new), &READ, &[]).status, 200);
     assert_eq!(
-        server.get(Some(&tenants.alice.api_key), &READ, &[]).status,
+        server.get(Some(&stage.alice.api_key), &READ, &[]).status,
         401
     );
 }
 
 #[test]
 fn the_anonymous_role_reads_tables_and_writes_by_functions_alone() {
-    let tenants = Tenants::fresh("privileges");
-    web_roles(&tenants.database);
-    let mut admin = tenants.database.admin();
+    let stage = Stage::set("privileges");
+    web_roles(&stage.database);
+    let mut admin = stage.admin();
     for privilege in [
         "INSERT",
         "UPDATE",
@@ -868,8 +847,8 @@ fn the_anonymous_role_reads_tables_and_writes_by_functions_alone() {
 /// it can tell functions of one name apart by the arguments' names alone.
 #[test]
 fn every_function_an_http_client_may_call_has_the_arguments_that_postgrest_reads() {
-    let tenants = Tenants::fresh("arguments");
-    web_roles(&tenants.database);
+    let stage = Stage::set("arguments");
+    web_roles(&stage.database);
     let callable = "p.pronamespace = 'timedb'::regnamespace AND has_function_privilege('web_anon', p.oid, 'EXECUTE')";
     // `seen` is its query for the schema cache, but for what is not about names.
     let misread = format!(
@@ -885,7 +864,7 @@ fn every_function_an_http_client_may_call_has_the_arguments_that_postgrest_reads
            AND p.proname NOT LIKE '\\_%' ORDER BY 1"
     );
     let strings = |sql: &str| -> Vec<String> {
-        let rows = succeed(tenants.database.admin().query(sql, &[]));
+        let rows = succeed(stage.admin().query(sql, &[]));
         rows.iter().map(|row| row.get(0)).collect()
     };
     let all = format!("SELECT p.proname::text FROM pg_proc p WHERE {callable}");

@@ -4,10 +4,9 @@
 use std::process::Command;
 
 use serde_json::Value;
-use timedb_testkit::{Cluster, Database, Options};
+use timedb_testkit::{Cluster, Database, Options, run};
 
 use crate::postrust::Postrust;
-use crate::support::run;
 
 const HTTP: &str = include_str!("../../docs/http.md");
 const DESIGN: [&str; 5] = [

@@ -8,16 +8,16 @@
 use std::thread;
 
 use serde_json::{Value, json};
-use timedb_testkit::Identity;
+use timedb_testkit::{KEY_NEEDED, KEY_REFUSED, Stage, one, succeed};
 use uuid::Uuid;
 
 use crate::postrust::{Answer, Http, Postrust};
-use crate::support::{KEY_NEEDED, KEY_REFUSED, Tenants, assert_all_alike, one, succeed, web_roles};
+use crate::support::{assert_all_alike, web_roles};
 
 /// A server in front of two tenants' values. The server goes first.
 struct Gateway {
     server: Postrust,
-    tenants: Tenants,
+    stage: Stage,
 }
 
 impl Gateway {
@@ -28,27 +28,20 @@ impl Gateway {
 
     #[track_caller]
     fn with_connections(name: &str, connections: u8) -> Self {
-        let tenants = Tenants::fresh(name);
-        web_roles(&tenants.database);
+        let stage = Stage::set(name);
+        web_roles(&stage.database);
         // Neither tenants nor operators live by UTC.
-        tenants.setting("timezone", "Asia/Tokyo");
-        let server = Postrust::in_front_of(&tenants.database, connections);
-        Self { server, tenants }
+        stage.database.set("timezone", "Asia/Tokyo");
+        let server = Postrust::in_front_of(&stage.database, connections);
+        Self { server, stage }
     }
 
     fn alice(&self) -> Http {
-        self.server.with_key(&self.tenants.alice.api_key)
+        self.server.with_key(&self.stage.alice.api_key)
     }
 
     fn bob(&self) -> Http {
-        self.server.with_key(&self.tenants.bob.api_key)
-    }
-
-    /// Another user of Alice's tenant.
-    fn colleague(&self, scope: &str) -> Identity {
-        let email = format!("{scope}.{}@tenant-a.com", Uuid::now_v7());
-        let tenant_id = self.tenants.alice.tenant_id;
-        self.tenants.database.create_user(tenant_id, &email, scope)
+        self.server.with_key(&self.stage.bob.api_key)
     }
 }
 
@@ -101,10 +94,10 @@ fn without_a_key_every_request_is_401_and_asks_for_one() {
 #[test]
 fn a_bad_a_revoked_an_expired_and_a_deactivated_key_get_the_same_401() {
     let gateway = Gateway::fresh("bad keys");
-    let mut operator = gateway.tenants.database.login("ops");
-    let mut admin = gateway.tenants.database.admin();
+    let mut operator = gateway.stage.ops();
+    let mut admin = gateway.stage.admin();
     let [revoked, expired, deactivated] =
-        ["read", "write", "admin"].map(|scope| gateway.colleague(scope));
+        ["read", "write", "admin"].map(|scope| gateway.stage.alice_of_scope(scope));
     for identity in [&revoked, &expired, &deactivated] {
         let answer = gateway.server.with_key(&identity.api_key).get("/rpc/read");
         assert_eq!(answer.status, 200, "the premise: it was good");
@@ -116,7 +109,7 @@ fn a_bad_a_revoked_an_expired_and_a_deactivated_key_get_the_same_401() {
     let deactivate = "SELECT timedb.deactivate_user(user_id => $1)";
     succeed(operator.execute(deactivate, &[&deactivated.user_id]));
 
-    let mut unknown = gateway.tenants.alice.api_key.clone();
+    let mut unknown = gateway.stage.alice.api_key.clone();
     let last = if unknown.ends_with('A') { "B" } else { "A" };
     unknown.replace_range(unknown.len() - 1.., last);
     let keys = [
@@ -231,7 +224,9 @@ fn the_walkthrough_of_the_original_service_works_with_the_new_paths() {
 #[test]
 fn a_key_whose_scope_does_not_allow_it_is_403_and_reads_all_the_same() {
     let gateway = Gateway::fresh("scopes");
-    let reader = gateway.server.with_key(&gateway.colleague("read").api_key);
+    let reader = gateway
+        .server
+        .with_key(&gateway.stage.alice_of_scope("read").api_key);
     let writes = [
         (
             "/rpc/upload",
@@ -260,7 +255,7 @@ fn a_key_whose_scope_does_not_allow_it_is_403_and_reads_all_the_same() {
 #[test]
 fn users_and_keys_are_managed_by_a_key_of_scope_admin_and_in_its_own_tenant() {
     let gateway = Gateway::fresh("managing");
-    let tenant = gateway.tenants.alice.tenant_id.to_string();
+    let tenant = gateway.stage.alice.tenant_id.to_string();
     let managing = [
         (
             "/rpc/create_user",
@@ -277,11 +272,11 @@ fn users_and_keys_are_managed_by_a_key_of_scope_admin_and_in_its_own_tenant() {
             "{answer:?}"
         );
     }
-    let admin = gateway.colleague("admin");
+    let admin = gateway.stage.alice_of_scope("admin");
     let admin = gateway.server.with_key(&admin.api_key);
     assert_eq!(admin.post("/rpc/list_users", &json!({})).status, 200);
     let of_bob =
-        json!({"tenant_id": gateway.tenants.bob.tenant_id.to_string(), "email": "x@tenant-b.com"});
+        json!({"tenant_id": gateway.stage.bob.tenant_id.to_string(), "email": "x@tenant-b.com"});
     assert_eq!(admin.post("/rpc/create_user", &of_bob).status, 403);
 
     let carol = json!({"tenant_id": tenant, "email": "carol@tenant-a.com", "scope": "read"});
@@ -368,12 +363,14 @@ fn an_unknown_id_and_another_tenants_get_the_same_404() {
 #[test]
 fn an_admin_key_meets_404_for_users_and_keys_of_another_tenant() {
     let gateway = Gateway::fresh("foreign users");
-    let admin = gateway.server.with_key(&gateway.colleague("admin").api_key);
+    let admin = gateway
+        .server
+        .with_key(&gateway.stage.alice_of_scope("admin").api_key);
     let key_id: Uuid = one(
-        &mut gateway.tenants.database.admin(),
+        &mut gateway.stage.admin(),
         "SELECT key_id FROM timedb.list_keys() WHERE email = 'bob@tenant-b.com'",
     );
-    let user = gateway.tenants.bob.user_id.to_string();
+    let user = gateway.stage.bob.user_id.to_string();
     for (path, body) in [
         ("/rpc/revoke_key", json!({"key_id": key_id.to_string()})),
         ("/rpc/deactivate_user", json!({"user_id": user})),
@@ -476,7 +473,7 @@ fn a_get_never_writes() {
 fn a_login_by_http_ends_with_its_request() {
     let gateway = Gateway::fresh("login by http");
     let nobody = gateway.server.without_key();
-    let key = &gateway.tenants.alice.api_key;
+    let key = &gateway.stage.alice.api_key;
     let login = json!({"api_key": key});
     assert_unauthorized(&nobody.post("/rpc/authenticate", &login), KEY_NEEDED);
     for is_local in [false, true] {
@@ -510,7 +507,7 @@ fn tables_and_views_show_the_keys_tenant_alone_and_take_nothing() {
             "{path}"
         );
     }
-    let foreign = format!("/values?tenant_id=eq.{}", gateway.tenants.bob.tenant_id);
+    let foreign = format!("/values?tenant_id=eq.{}", gateway.stage.bob.tenant_id);
     assert_eq!(alice.get(&foreign).body, json!([]));
     for path in ["/users", "/api_keys", "/role_bindings", "/audit"] {
         let answer = alice.get(path);
@@ -520,13 +517,13 @@ fn tables_and_views_show_the_keys_tenant_alone_and_take_nothing() {
             "{path}: {answer:?}"
         );
     }
-    let tenant = gateway.tenants.alice.tenant_id.to_string();
+    let tenant = gateway.stage.alice.tenant_id.to_string();
     let row =
         json!({"tenant_id": tenant, "series_id": Uuid::now_v7().to_string(), "series_key": "x"});
     let answer = alice.post("/series", &row);
     assert!([401, 403, 404, 405].contains(&answer.status), "{answer:?}");
     let count: i64 = one(
-        &mut gateway.tenants.database.admin(),
+        &mut gateway.stage.admin(),
         "SELECT count(*) FROM timedb.series",
     );
     assert_eq!(count, 2);
@@ -549,8 +546,9 @@ fn many_requests_of_two_tenants_at_once_never_mix() {
     for connections in [1, 3] {
         let gateway = Gateway::with_connections("many requests", connections);
         gateway
-            .tenants
-            .setting("plan_cache_mode", "force_generic_plan");
+            .stage
+            .database
+            .set("plan_cache_mode", "force_generic_plan");
         let strangers = gateway.server.without_key();
         thread::scope(|scope| {
             for (client, own) in [(gateway.alice(), "alice"), (gateway.bob(), "bob")] {

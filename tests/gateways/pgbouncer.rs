@@ -1,10 +1,9 @@
 //! A PgBouncer of the test's own, configured as docs/pools.md says, in front of the private server.
 
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex};
 
 use postgres::{Client, Config, NoTls};
-use timedb_testkit::{Database, Server};
+use timedb_testkit::{Database, Notices, Server, succeed};
 
 use crate::program::{Account, Folder, Program, installed};
 
@@ -54,13 +53,12 @@ impl PgBouncer {
             .unwrap_or_else(|error| panic!("{role} cannot connect: {error:?}"))
     }
 
-    /// The same, and the warnings it gets.
+    /// The same, and the notices it gets.
     #[track_caller]
-    pub fn client_with_warnings(&self, role: &str) -> (Client, Warnings) {
-        let warnings = Warnings::default();
+    pub fn client_with_notices(&self, role: &str) -> (Client, Notices) {
         let mut config = self.config(role);
-        config.notice_callback(warnings.listener());
-        (config.connect(NoTls).expect("it connects"), warnings)
+        let notices = Notices::of(&mut config);
+        (succeed(config.connect(NoTls)), notices)
     }
 
     pub fn config(&self, role: &str) -> Config {
@@ -71,24 +69,6 @@ impl PgBouncer {
             .user(role)
             .dbname(&self.database);
         config
-    }
-}
-
-/// The SQLSTATEs of the warnings a client got.
-#[derive(Clone, Default)]
-pub struct Warnings(Arc<Mutex<Vec<String>>>);
-
-impl Warnings {
-    fn listener(&self) -> impl Fn(postgres::error::DbError) + Send + Sync + use<> {
-        let codes = Arc::clone(&self.0);
-        move |notice| {
-            let mut codes = codes.lock().expect("no listener panics");
-            codes.push(notice.code().code().to_owned());
-        }
-    }
-
-    pub fn codes(&self) -> Vec<String> {
-        self.0.lock().expect("no listener panics").clone()
     }
 }
 

@@ -3,10 +3,12 @@
 use std::thread;
 
 use postgres::{Client, GenericClient, NoTls, Statement};
-use timedb_testkit::{Identity, refused};
+use timedb_testkit::{
+    Identity, Stage, assert_nobody, assert_ordinary, assert_ordinary_roles, backend_pid, one,
+    refused, run, succeed,
+};
 
 use crate::pgbouncer::PgBouncer;
-use crate::support::{Tenants, one, run, succeed};
 
 const WHO: &str = "SELECT timedb.current_tenant()";
 const LOGIN_OF_THE_TRANSACTION: &str = "SELECT FROM timedb.authenticate($1, true)";
@@ -15,21 +17,12 @@ const LOGIN_OF_THE_SESSION: &str = "SELECT FROM timedb.authenticate($1)";
 /// Two clients of a pool that has one server connection.
 fn two_clients(pool: &PgBouncer) -> [Client; 2] {
     let mut clients = [pool.client("app"), pool.client("app")];
-    let [first, second] = clients
-        .each_mut()
-        .map(|client| one::<i32>(client, "SELECT pg_backend_pid()"));
+    let [first, second] = clients.each_mut().map(backend_pid);
     assert_eq!(
         first, second,
         "the premise: they share one server connection"
     );
-    for client in &mut clients {
-        let is_ordinary =
-            "SELECT NOT (rolsuper OR rolbypassrls) FROM pg_roles WHERE rolname = current_user";
-        assert!(
-            one::<bool>(client, is_ordinary),
-            "the premise: an ordinary role"
-        );
-    }
+    clients.iter_mut().for_each(assert_ordinary);
     clients
 }
 
@@ -52,26 +45,16 @@ fn series(client: &mut impl GenericClient) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-#[track_caller]
-fn assert_nobody(client: &mut Client) {
-    assert_eq!(one::<Option<uuid::Uuid>>(client, WHO), None);
-    for relation in ["series", "runs", "values", "current_values", "whoami()"] {
-        let sql = format!("SELECT count(*) FROM timedb.{relation}");
-        assert_eq!(one::<i64>(client, &sql), 0, "{relation}");
-    }
-    refused(client.execute("SELECT timedb.read()", &[])).code("28000");
-}
-
 #[test]
 fn two_tenants_take_turns_on_one_server_connection_and_each_sees_its_own_rows() {
-    let tenants = Tenants::fresh("turns");
-    let pool = PgBouncer::in_front_of(&tenants.database, &[]);
+    let stage = Stage::set("turns");
+    let pool = PgBouncer::in_front_of(&stage.database, &[]);
     let [mut alice, mut bob] = two_clients(&pool);
     for _ in 0..20 {
-        assert_eq!(read_as(&mut alice, &tenants.alice), ["alice"]);
+        assert_eq!(read_as(&mut alice, &stage.alice), ["alice"]);
         assert_nobody(&mut bob);
         assert_nobody(&mut alice);
-        assert_eq!(read_as(&mut bob, &tenants.bob), ["bob"]);
+        assert_eq!(read_as(&mut bob, &stage.bob), ["bob"]);
         assert_nobody(&mut alice);
         assert_nobody(&mut bob);
     }
@@ -79,15 +62,15 @@ fn two_tenants_take_turns_on_one_server_connection_and_each_sees_its_own_rows() 
 
 #[test]
 fn a_transaction_that_rolls_back_or_fails_leaves_nobody_logged_in() {
-    let tenants = Tenants::fresh("rolled back");
-    let pool = PgBouncer::in_front_of(&tenants.database, &[]);
+    let stage = Stage::set("rolled back");
+    let pool = PgBouncer::in_front_of(&stage.database, &[]);
     let [mut alice, mut bob] = two_clients(&pool);
     let mut transaction = succeed(alice.transaction());
-    succeed(transaction.execute(LOGIN_OF_THE_TRANSACTION, &[&tenants.alice.api_key]));
+    succeed(transaction.execute(LOGIN_OF_THE_TRANSACTION, &[&stage.alice.api_key]));
     succeed(transaction.rollback());
     assert_nobody(&mut bob);
     let mut transaction = succeed(alice.transaction());
-    succeed(transaction.execute(LOGIN_OF_THE_TRANSACTION, &[&tenants.alice.api_key]));
+    succeed(transaction.execute(LOGIN_OF_THE_TRANSACTION, &[&stage.alice.api_key]));
     refused(transaction.execute("SELECT 1 / 0", &[])).code("22012");
     drop(transaction);
     assert_nobody(&mut bob);
@@ -96,50 +79,47 @@ fn a_transaction_that_rolls_back_or_fails_leaves_nobody_logged_in() {
 /// A client that goes away in the middle takes its transaction, and so its login, with it.
 #[test]
 fn a_client_that_disconnects_within_its_transaction_leaves_nobody_logged_in() {
-    let tenants = Tenants::fresh("disconnected");
-    let pool = PgBouncer::in_front_of(&tenants.database, &[]);
+    let stage = Stage::set("disconnected");
+    let pool = PgBouncer::in_front_of(&stage.database, &[]);
     let [mut alice, mut bob] = two_clients(&pool);
     run(&mut alice, "BEGIN");
-    succeed(alice.execute(LOGIN_OF_THE_TRANSACTION, &[&tenants.alice.api_key]));
+    succeed(alice.execute(LOGIN_OF_THE_TRANSACTION, &[&stage.alice.api_key]));
     drop(alice);
     assert_nobody(&mut bob);
-    assert_eq!(read_as(&mut bob, &tenants.bob), ["bob"]);
+    assert_eq!(read_as(&mut bob, &stage.bob), ["bob"]);
 }
 
 /// The hazard that docs/pools.md warns of, and PgBouncer's setting that closes it.
 #[test]
 fn a_login_of_the_session_leaks_to_the_next_client_unless_the_pool_discards_all() {
-    let tenants = Tenants::fresh("leaks");
-    let pool = PgBouncer::in_front_of(&tenants.database, &[]);
+    let stage = Stage::set("leaks");
+    let pool = PgBouncer::in_front_of(&stage.database, &[]);
     let [mut alice, mut bob] = two_clients(&pool);
-    succeed(alice.execute(LOGIN_OF_THE_SESSION, &[&tenants.alice.api_key]));
-    assert_eq!(
-        one::<Option<_>>(&mut bob, WHO),
-        Some(tenants.alice.tenant_id)
-    );
+    succeed(alice.execute(LOGIN_OF_THE_SESSION, &[&stage.alice.api_key]));
+    assert_eq!(one::<Option<_>>(&mut bob, WHO), Some(stage.alice.tenant_id));
     assert_eq!(series(&mut bob), ["alice"], "Bob has become Alice");
 
     // The recipe: whoever logs in for the transaction is safe even after such a client.
-    assert_eq!(read_as(&mut bob, &tenants.bob), ["bob"]);
+    assert_eq!(read_as(&mut bob, &stage.bob), ["bob"]);
     run(&mut alice, "SELECT timedb.logout()");
     assert_nobody(&mut bob);
 
-    let pool = PgBouncer::in_front_of(&tenants.database, &["server_reset_query_always = 1"]);
+    let pool = PgBouncer::in_front_of(&stage.database, &["server_reset_query_always = 1"]);
     let [mut alice, mut bob] = two_clients(&pool);
-    succeed(alice.execute(LOGIN_OF_THE_SESSION, &[&tenants.alice.api_key]));
+    succeed(alice.execute(LOGIN_OF_THE_SESSION, &[&stage.alice.api_key]));
     assert_nobody(&mut bob);
     assert_nobody(&mut alice);
-    assert_eq!(read_as(&mut alice, &tenants.alice), ["alice"]);
+    assert_eq!(read_as(&mut alice, &stage.alice), ["alice"]);
 }
 
 #[test]
 fn the_key_as_a_setting_is_safe_if_local_leaks_if_not_and_is_refused_at_the_start() {
-    let tenants = Tenants::fresh("setting");
-    let pool = PgBouncer::in_front_of(&tenants.database, &[]);
+    let stage = Stage::set("setting");
+    let pool = PgBouncer::in_front_of(&stage.database, &[]);
     let [mut alice, mut bob] = two_clients(&pool);
     let set = |client: &mut Client, local: bool| {
         let sql = "SELECT set_config('timedb.api_key', $1, $2)";
-        succeed(client.execute(sql, &[&tenants.alice.api_key, &local]));
+        succeed(client.execute(sql, &[&stage.alice.api_key, &local]));
     };
     run(&mut alice, "BEGIN");
     set(&mut alice, true);
@@ -154,7 +134,7 @@ fn the_key_as_a_setting_is_safe_if_local_leaks_if_not_and_is_refused_at_the_star
 
     let connect = |pool: &PgBouncer| {
         let mut config = pool.config("app");
-        config.options(&format!("-c timedb.api_key={}", tenants.alice.api_key));
+        config.options(&format!("-c timedb.api_key={}", stage.alice.api_key));
         config.connect(NoTls)
     };
     let refusal = connect(&pool).err().expect("it is refused");
@@ -169,51 +149,52 @@ fn the_key_as_a_setting_is_safe_if_local_leaks_if_not_and_is_refused_at_the_star
     );
 
     let ignoring = ["ignore_startup_parameters = options"];
-    let pool = PgBouncer::in_front_of(&tenants.database, &ignoring);
+    let pool = PgBouncer::in_front_of(&stage.database, &ignoring);
     let mut alice = connect(&pool).expect("it connects");
     assert_nobody(&mut alice);
 }
 
 #[test]
 fn a_failed_login_of_one_client_never_makes_another_client_somebody_else() {
-    let tenants = Tenants::fresh("failed");
-    let pool = PgBouncer::in_front_of(&tenants.database, &[]);
+    let stage = Stage::set("failed");
+    let pool = PgBouncer::in_front_of(&stage.database, &[]);
     let [mut alice, mut bob] = two_clients(&pool);
     for sql in [LOGIN_OF_THE_TRANSACTION, LOGIN_OF_THE_SESSION] {
         refused(alice.execute(sql, &[&"tdb_bad"])).code("28000");
         assert_nobody(&mut bob);
-        assert_eq!(read_as(&mut bob, &tenants.bob), ["bob"]);
+        assert_eq!(read_as(&mut bob, &stage.bob), ["bob"]);
         assert_nobody(&mut alice);
-        assert_eq!(read_as(&mut alice, &tenants.alice), ["alice"]);
+        assert_eq!(read_as(&mut alice, &stage.alice), ["alice"]);
     }
 }
 
 #[test]
 fn a_login_of_the_transaction_outside_one_warns_and_is_gone() {
-    let tenants = Tenants::fresh("evaporates");
-    let pool = PgBouncer::in_front_of(&tenants.database, &[]);
-    let (mut alice, warnings) = pool.client_with_warnings("app");
-    succeed(alice.execute(LOGIN_OF_THE_TRANSACTION, &[&tenants.alice.api_key]));
-    assert_eq!(warnings.codes(), ["25P01"]);
+    let stage = Stage::set("evaporates");
+    let pool = PgBouncer::in_front_of(&stage.database, &[]);
+    let (mut alice, notices) = pool.client_with_notices("app");
+    succeed(alice.execute(LOGIN_OF_THE_TRANSACTION, &[&stage.alice.api_key]));
+    let codes: Vec<String> = notices.take().into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, ["25P01"]);
     assert_nobody(&mut alice);
-    assert_eq!(read_as(&mut alice, &tenants.alice), ["alice"]);
-    assert_eq!(warnings.codes().len(), 1, "within one there is no warning");
+    assert_eq!(read_as(&mut alice, &stage.alice), ["alice"]);
+    assert_eq!(notices.take(), [], "within one there is no warning");
 }
 
 /// PgBouncer prepares a statement once on the server and shares it, with its plan, among all who prepared the same.
 #[test]
 fn two_threads_with_shared_prepared_statements_and_generic_plans_never_mix() {
     const TRANSACTIONS: usize = 300;
-    let tenants = Tenants::fresh("threads");
-    tenants.setting("plan_cache_mode", "force_generic_plan");
-    let pool = PgBouncer::in_front_of(&tenants.database, &[]);
+    let stage = Stage::set("threads");
+    stage.database.set("plan_cache_mode", "force_generic_plan");
+    let pool = PgBouncer::in_front_of(&stage.database, &[]);
     let [mut first, mut second] = two_clients(&pool);
     thread::scope(|scope| {
         let work = |client, identity, own| {
             move || Prepared::on(client).take_turns(identity, own, TRANSACTIONS)
         };
-        scope.spawn(work(&mut first, &tenants.alice, "alice"));
-        scope.spawn(work(&mut second, &tenants.bob, "bob"));
+        scope.spawn(work(&mut first, &stage.alice, "alice"));
+        scope.spawn(work(&mut second, &stage.bob, "bob"));
     });
     let (prepared, generic): (i64, i64) = {
         let sql = "SELECT count(*), sum(generic_plans)::int8 FROM pg_prepared_statements \
@@ -272,10 +253,10 @@ impl<'a> Prepared<'a> {
 
 #[test]
 fn a_login_role_bound_to_a_tenant_needs_no_login_in_any_pool() {
-    let tenants = Tenants::fresh("bound roles");
-    let mut operator = tenants.database.login("ops");
-    let mut admin = tenants.database.admin();
-    for (role, identity) in [("bi_alice", &tenants.alice), ("bi_bob", &tenants.bob)] {
+    let stage = Stage::set("bound roles");
+    let mut operator = stage.ops();
+    let mut admin = stage.admin();
+    for (role, identity) in [("bi_alice", &stage.alice), ("bi_bob", &stage.bob)] {
         run(
             &mut admin,
             &format!("CREATE ROLE {role} LOGIN IN ROLE timedb_user"),
@@ -283,8 +264,9 @@ fn a_login_role_bound_to_a_tenant_needs_no_login_in_any_pool() {
         let bind = "SELECT timedb.bind_role($1::text::name, $2)";
         succeed(operator.execute(bind, &[&role, &identity.tenant_id]));
     }
+    assert_ordinary_roles(&mut admin, &["bi_alice", "bi_bob"]);
     for mode in ["transaction", "session", "statement"] {
-        let pool = PgBouncer::in_front_of(&tenants.database, &[&format!("pool_mode = {mode}")]);
+        let pool = PgBouncer::in_front_of(&stage.database, &[&format!("pool_mode = {mode}")]);
         let mut alice = pool.client("bi_alice");
         let mut bob = pool.client("bi_bob");
         for _ in 0..3 {
@@ -300,11 +282,11 @@ fn a_login_role_bound_to_a_tenant_needs_no_login_in_any_pool() {
 
 #[test]
 fn a_session_pool_logs_out_before_it_hands_the_session_on() {
-    let tenants = Tenants::fresh("session mode");
-    let pool = PgBouncer::in_front_of(&tenants.database, &["pool_mode = session"]);
+    let stage = Stage::set("session mode");
+    let pool = PgBouncer::in_front_of(&stage.database, &["pool_mode = session"]);
     let mut alice = pool.client("app");
-    let backend: i32 = one(&mut alice, "SELECT pg_backend_pid()");
-    succeed(alice.execute(LOGIN_OF_THE_SESSION, &[&tenants.alice.api_key]));
+    let backend = backend_pid(&mut alice);
+    succeed(alice.execute(LOGIN_OF_THE_SESSION, &[&stage.alice.api_key]));
     run(
         &mut alice,
         "CREATE TEMP TABLE residue AS TABLE timedb.series",
@@ -313,7 +295,7 @@ fn a_session_pool_logs_out_before_it_hands_the_session_on() {
     drop(alice);
     let mut bob = pool.client("app");
     assert_eq!(
-        one::<i32>(&mut bob, "SELECT pg_backend_pid()"),
+        backend_pid(&mut bob),
         backend,
         "the premise: it is the same session"
     );

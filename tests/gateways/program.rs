@@ -6,9 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use timedb_testkit::{Server, without_postgres_variables};
-
-use crate::support::wait_until;
+use timedb_testkit::{Server, wait_until, without_postgres_variables};
 
 const FOLDER_PREFIX: &str = "tdb-gw.";
 

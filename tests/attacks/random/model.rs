@@ -9,11 +9,8 @@ use std::ops::AddAssign;
 
 use super::operation::{Control, Cursor, Isolation, Key, Scope, Source, Tenant, USERS};
 
-pub const KEY_NEEDED: (&str, &str) = (
-    "28000",
-    "API key required. Please provide X-API-Key header.",
-);
-pub const KEY_REFUSED: (&str, &str) = ("28000", "Invalid or inactive API key.");
+pub const KEY_NEEDED: (&str, &str) = ("28000", timedb_testkit::KEY_NEEDED);
+pub const KEY_REFUSED: (&str, &str) = ("28000", timedb_testkit::KEY_REFUSED);
 pub const WRITE_NEEDED: (&str, &str) = ("42501", "this needs an API key of scope \"write\"");
 pub const ADMIN_NEEDED: (&str, &str) = ("42501", "this needs an API key of scope \"admin\"");
 pub const ABSENT: (&str, &str) = ("42704", "does not exist");

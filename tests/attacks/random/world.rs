@@ -2,7 +2,7 @@
 //! Every case begins with the same.
 
 use postgres::Client;
-use timedb_testkit::{Database, Identity};
+use timedb_testkit::{Database, Identity, assert_ordinary_roles, one, run};
 use uuid::Uuid;
 
 use super::check::sql_of;
@@ -96,7 +96,7 @@ impl World {
         for user in 0..USERS {
             let Identity { user_id, .. } = &self.users[user];
             let sql = format!("SELECT key_id FROM timedb.api_keys WHERE user_id = '{user_id}'");
-            let id = self.superuser.query_one(&sql, &[]).expect("its key").get(0);
+            let id = one(&mut self.superuser, &sql);
             let text = self.users[user].api_key.clone();
             self.add_key(id, text, user, Scope::Write);
         }
@@ -187,14 +187,9 @@ impl World {
         );
     }
 
-    /// Policies bind the attacker's role, and both tenants have rows.
+    /// Policies bind the attacker's role and the operators', and both tenants have rows.
     fn assert_premise(&mut self) {
-        let is_ordinary = "SELECT NOT (r.rolsuper OR r.rolbypassrls OR EXISTS ( \
-                             SELECT FROM pg_class c WHERE c.relnamespace = 'timedb'::regnamespace \
-                               AND pg_has_role(r.oid, c.relowner, 'MEMBER'))) \
-                           FROM pg_roles r WHERE r.rolname = 'app'";
-        let row = self.superuser.query_one(is_ordinary, &[]).expect("app");
-        assert!(row.get::<_, bool>(0), "an ordinary role");
+        assert_ordinary_roles(&mut self.superuser, &["app", "ops"]);
         assert_eq!(self.stored(), Self::lines(&self.rows()));
     }
 
@@ -355,12 +350,6 @@ pub fn scope_name(scope: Scope) -> &'static str {
 /// The tenant shows in every value.
 pub fn value_of(tenant: Tenant, number: usize) -> usize {
     1000 * (1 + tenant as usize) + number % 1000
-}
-
-fn run(client: &mut Client, sql: &str) {
-    if let Err(error) = client.batch_execute(sql) {
-        panic!("{sql}: {error:?}");
-    }
 }
 
 const FUNCTIONS_SQL: &str = "

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::SERIES;
+
 use crate::support::hour;
 
 /// A value's key: hours of its start and, for an interval, its end.

@@ -1,0 +1,99 @@
+//! What a session sees of tables, views and functions, and that nobody sees nothing.
+
+use postgres::Client;
+use uuid::Uuid;
+
+use crate::login::tenant;
+use crate::query::one;
+use crate::refusal::{KEY_NEEDED, KEY_REFUSED, refused};
+
+/// Every relation that policies empty, and the function that says who one is.
+const RELATIONS: [&str; 7] = [
+    "series",
+    "runs",
+    "values",
+    "packs",
+    "current_values",
+    "versions",
+    "whoami()",
+];
+
+/// A call of every kind that needs somebody.
+const CALLS: [&str; 9] = [
+    "read()",
+    "read_arrow()",
+    "list_series()",
+    "upload(now(), '[]')",
+    "upload_points(now(), '{}', '{}', '{}')",
+    "upload_arrow(now(), '')",
+    "update('[]')",
+    "compact()",
+    "list_keys()",
+];
+
+/// The series that any table or view shows.
+#[track_caller]
+pub fn seen(client: &mut Client) -> Vec<Uuid> {
+    series_of(
+        client,
+        "timedb.series UNION SELECT series_id FROM timedb.values \
+         UNION SELECT series_id FROM timedb.packs UNION SELECT series_id FROM timedb.current_values \
+         UNION SELECT series_id FROM timedb.versions",
+    )
+}
+
+/// The series that these show, each once.
+#[track_caller]
+pub fn series_of(client: &mut Client, from: &str) -> Vec<Uuid> {
+    let sql = format!(
+        "SELECT coalesce(array_agg(series_id), '{{}}') FROM (SELECT series_id FROM {from}) s"
+    );
+    let mut series: Vec<Uuid> = one(client, &sql);
+    series.sort_unstable();
+    series.dedup();
+    series
+}
+
+/// Which relations show a row. Also where a transaction is open: no statement here fails.
+#[track_caller]
+pub fn shown(client: &mut Client) -> Vec<&'static str> {
+    let shows_rows = |relation: &&str| -> bool {
+        one(
+            client,
+            &format!("SELECT EXISTS (SELECT FROM timedb.{relation})"),
+        )
+    };
+    RELATIONS.into_iter().filter(shows_rows).collect()
+}
+
+/// No tenant, no row in any table or view.
+#[track_caller]
+pub fn assert_sees_nothing(client: &mut Client) {
+    assert_eq!(tenant(client), None);
+    assert_eq!(shown(client), Vec::<&str>::new());
+}
+
+/// Nobody: sees nothing, and functions ask for a key.
+#[track_caller]
+pub fn assert_nobody(client: &mut Client) {
+    assert_sees_nothing(client);
+    assert_functions_refuse(client, KEY_NEEDED);
+}
+
+/// A session whose key has ended, or was never good: as nobody, but told so.
+#[track_caller]
+pub fn assert_key_refused(client: &mut Client) {
+    assert_sees_nothing(client);
+    assert_functions_refuse(client, KEY_REFUSED);
+}
+
+#[track_caller]
+pub fn assert_functions_refuse(client: &mut Client, message: &str) {
+    for call in CALLS {
+        let mut attempt = client.transaction().expect("a transaction");
+        refused(attempt.batch_execute(&format!("SELECT * FROM timedb.{call}")))
+            .code("28000")
+            .message(message)
+            .no_detail();
+    }
+}
