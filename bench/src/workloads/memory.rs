@@ -1,10 +1,9 @@
 //! How much memory a backend takes for a million values: its peak, less what it shares with the others.
 //! Every figure is of a fresh connection.
 
-use std::fs;
-
 use anyhow::{Context, Result};
 use serde_json::json;
+use timedb_testkit::memory;
 
 use crate::connection::Connection;
 use crate::data::{Form, Run, Shape, series_key};
@@ -80,7 +79,7 @@ fn upload_arrow(lab: &Lab, database: &str, tenant: &Tenant) -> Result<Vec<Record
     let backend = reply["backend"]
         .as_i64()
         .context("no backend in the reply")?;
-    Ok(line(what, private_peak(backend)?))
+    Ok(line(what, private_peak(i32::try_from(backend)?)?))
 }
 
 fn reads(lab: &Lab, database: &str, tenant: &Tenant) -> Result<Vec<Record>> {
@@ -114,20 +113,11 @@ fn absent(what: &str, why: &str) -> Vec<Record> {
 
 fn peak(connection: &mut Connection) -> Result<f64> {
     let backend: i32 = connection.one("SELECT pg_backend_pid()", &[])?;
-    private_peak(backend.into())
+    private_peak(backend)
 }
 
 /// Its resident peak, less the shared buffers and the programs' pages it has touched by now.
-fn private_peak(process: i64) -> Result<f64> {
-    let path = format!("/proc/{process}/status");
-    let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let bytes = |field: &str| -> Result<f64> {
-        let line = status.lines().find(|line| line.starts_with(field));
-        let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
-        let kilobytes: f64 = kilobytes
-            .with_context(|| format!("no {field} in {path}"))?
-            .parse()?;
-        Ok(kilobytes * 1024.0)
-    };
-    Ok(bytes("VmHWM:")? - bytes("RssShmem:")? - bytes("RssFile:")?)
+fn private_peak(process: i32) -> Result<f64> {
+    let shared = memory(process, "RssShmem")? + memory(process, "RssFile")?;
+    Ok(memory(process, "VmHWM")? as f64 - shared as f64)
 }
