@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::flat_read::FlatRead;
+use crate::peers::Peer;
 use crate::progress::Progress;
 use crate::statistics::Spread;
 
@@ -45,6 +47,17 @@ impl<'a> Contest<'a> {
             Some(turn) => self.with(peer, turn),
             None => self,
         }
+    }
+
+    /// The same read of each of them.
+    pub fn of_reads(
+        self,
+        peers: impl IntoIterator<Item = &'a mut (dyn Peer + 'a)>,
+        read: &'a FlatRead,
+    ) -> Self {
+        peers.into_iter().fold(self, |contest, peer| {
+            contest.with(peer.name(), move |_| peer.time(read))
+        })
     }
 
     /// Each peer's times, in milliseconds.

@@ -10,12 +10,20 @@ use timedb_testkit::{PROJECT, Server};
 
 use crate::connection::{Connection, SUPERUSER};
 use crate::dataset::Dataset;
-use crate::peers::{CLASSIC, Classic, Clickhouse, LEAN, Lean, TIMESCALE, Tenant, Timedb};
+use crate::peers::{
+    CLASSIC, CLICKHOUSE, Classic, Clickhouse, ClickhouseTable, LEAN, Lean, Peer, TIMESCALE, Tenant,
+    Timedb,
+};
 use crate::progress::Progress;
 
 /// A text as the reason why a peer is left out.
 pub type Absent = String;
 pub type SharedClickhouse = Rc<RefCell<Clickhouse>>;
+
+pub struct Readers {
+    pub peers: Vec<Box<dyn Peer>>,
+    pub absent: Vec<(&'static str, Absent)>,
+}
 
 pub struct Lab {
     pub server: Server,
@@ -155,6 +163,30 @@ impl Lab {
                 .load(dataset.runs())?;
         }
         Classic::connect(&self.server, dataset.name())
+    }
+
+    /// Who can be asked a flat read of the dataset, timedb first; and who cannot, with the reason.
+    pub fn readers(&mut self, dataset: Dataset, with_classic: bool) -> Result<Readers> {
+        let mut readers = Readers {
+            peers: vec![Box::new(self.timedb(dataset)?)],
+            absent: Vec::new(),
+        };
+        if with_classic {
+            readers.peers.push(Box::new(self.classic(dataset)?));
+        }
+        readers.peers.push(Box::new(self.lean(dataset)?));
+        match self.timescale(dataset)? {
+            Some(timescale) => readers.peers.push(Box::new(timescale)),
+            None => readers.absent.push((TIMESCALE, "not installed".to_owned())),
+        }
+        match self.clickhouse(dataset)? {
+            Ok(clickhouse) => readers.peers.push(Box::new(ClickhouseTable {
+                clickhouse,
+                table: dataset.name(),
+            })),
+            Err(absent) => readers.absent.push((CLICKHOUSE, absent)),
+        }
+        Ok(readers)
     }
 
     /// ClickHouse with the dataset in it, or why there is none.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::connection::{Connection, SUPERUSER};
 use crate::data::{Run, series_key};
 use crate::flat_read::{Answer, FlatRead};
+use crate::peers::{CLASSIC, Peer};
 
 const SCHEMA_SQL: &str = include_str!("../../classic.sql");
 const TENANT: Uuid = Uuid::from_u128(1);
@@ -95,26 +96,6 @@ impl Classic {
         self.connection.batch("VACUUM (ANALYZE) classic.series")
     }
 
-    pub fn flat(&mut self, read: &FlatRead) -> Result<(Duration, Answer)> {
-        let series = series_id(read.series);
-        let (conditions, windows) = read.conditions("v.valid_time", "r.known_time", 3);
-        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&TENANT, &series];
-        params.extend(windows);
-        let (took, rows) = self.connection.query(
-            &format!(
-                "SELECT DISTINCT ON (v.valid_time, coalesce(v.valid_time_end, v.valid_time), v.series_id)
-                        v.valid_time, v.value
-                 FROM classic.values v
-                 JOIN classic.runs r ON r.run_id = v.run_id AND r.tenant_id = v.tenant_id
-                 JOIN classic.series s ON s.series_id = v.series_id AND s.tenant_id = v.tenant_id
-                 WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.is_current{conditions}
-                 ORDER BY v.valid_time, coalesce(v.valid_time_end, v.valid_time), v.series_id, r.known_time DESC"
-            ),
-            &params,
-        )?;
-        Ok((took, Answer::of_rows(&rows)?))
-    }
-
     /// All in one transaction; each locks the current version, retires it and inserts the next.
     pub fn update(&mut self, corrections: &[Correction]) -> Result<Duration> {
         let client = self.connection.client();
@@ -153,6 +134,32 @@ impl Classic {
     pub fn bytes(&mut self) -> Result<i64> {
         self.connection
             .one("SELECT pg_total_relation_size('classic.values')", &[])
+    }
+}
+
+impl Peer for Classic {
+    fn name(&self) -> &'static str {
+        CLASSIC
+    }
+
+    fn flat(&mut self, read: &FlatRead) -> Result<(Duration, Answer)> {
+        let series = series_id(read.series);
+        let (conditions, windows) = read.conditions("v.valid_time", "r.known_time", 3);
+        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&TENANT, &series];
+        params.extend(windows);
+        let (took, rows) = self.connection.query(
+            &format!(
+                "SELECT DISTINCT ON (v.valid_time, coalesce(v.valid_time_end, v.valid_time), v.series_id)
+                        v.valid_time, v.value
+                 FROM classic.values v
+                 JOIN classic.runs r ON r.run_id = v.run_id AND r.tenant_id = v.tenant_id
+                 JOIN classic.series s ON s.series_id = v.series_id AND s.tenant_id = v.tenant_id
+                 WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.is_current{conditions}
+                 ORDER BY v.valid_time, coalesce(v.valid_time_end, v.valid_time), v.series_id, r.known_time DESC"
+            ),
+            &params,
+        )?;
+        Ok((took, Answer::of_rows(&rows)?))
     }
 }
 

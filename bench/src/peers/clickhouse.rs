@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 use crate::data::Run;
 use crate::flat_read::{Answer, FlatRead};
+use crate::lab::SharedClickhouse;
+use crate::peers::{CLICKHOUSE, Peer};
 use crate::python::Python;
 
 const TABLE_SQL: &str = include_str!("../../clickhouse.sql");
@@ -101,15 +103,6 @@ impl Clickhouse {
         self.run(&format!("OPTIMIZE TABLE bench.{table} FINAL"))
     }
 
-    pub fn flat(&mut self, table: &str, read: &FlatRead) -> Result<Duration> {
-        self.python
-            .timed(&json!({"do": "query", "sql": flat_sql(table, read)}))
-    }
-
-    pub fn flat_answer(&mut self, table: &str, read: &FlatRead) -> Result<Answer> {
-        self.answer(&flat_sql(table, read))
-    }
-
     pub fn all_answer(&mut self, table: &str) -> Result<Answer> {
         self.answer(&format!("SELECT valid_time, value FROM bench.{table}"))
     }
@@ -154,6 +147,29 @@ impl Clickhouse {
 
     fn run(&mut self, sql: &str) -> Result<()> {
         self.python.ask(&json!({"do": "run", "sql": sql})).map(drop)
+    }
+}
+
+/// One of its tables, which it asks by itself.
+pub struct ClickhouseTable {
+    pub clickhouse: SharedClickhouse,
+    pub table: &'static str,
+}
+
+impl Peer for ClickhouseTable {
+    fn name(&self) -> &'static str {
+        CLICKHOUSE
+    }
+
+    fn flat(&mut self, read: &FlatRead) -> Result<(Duration, Answer)> {
+        let took = self.time(read)?;
+        let sql = flat_sql(self.table, read);
+        Ok((took, self.clickhouse.borrow_mut().answer(&sql)?))
+    }
+
+    fn time(&mut self, read: &FlatRead) -> Result<Duration> {
+        let query = json!({"do": "query", "sql": flat_sql(self.table, read)});
+        self.clickhouse.borrow_mut().python.timed(&query)
     }
 }
 

@@ -11,6 +11,7 @@ use timedb_testkit::Server;
 use crate::connection::{Connection, SUPERUSER};
 use crate::data::{Run, series_key};
 use crate::flat_read::{Answer, FlatRead};
+use crate::peers::Peer;
 
 const SCHEMA_SQL: &str = include_str!("../../lean.sql");
 const HYPERTABLE_SQL: &str = include_str!("../../timescale.sql");
@@ -139,24 +140,6 @@ impl Lean {
             .batch(&format!("VACUUM (ANALYZE) {schema}.series"))
     }
 
-    /// Down the primary key, so that nothing is sorted.
-    pub fn flat(&mut self, read: &FlatRead) -> Result<(Duration, Answer)> {
-        let schema = self.schema;
-        let series = big(read.series);
-        let (conditions, windows) = read.conditions("valid_time", "known_time", 2);
-        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&series];
-        params.extend(windows);
-        let (took, rows) = self.connection.query(
-            &format!(
-                "SELECT DISTINCT ON (valid_time) valid_time, value FROM {schema}.values
-                 WHERE series_id = $1{conditions}
-                 ORDER BY valid_time DESC, known_time DESC, run_id DESC, version DESC"
-            ),
-            &params,
-        )?;
-        Ok((took, Answer::of_rows(&rows)?))
-    }
-
     /// `read`'s twelve columns of every stored value.
     pub fn overlapping_sql(&self, columns: &str) -> String {
         let schema = self.schema;
@@ -177,6 +160,30 @@ impl Lean {
             &format!("SELECT pg_total_relation_size('{schema}.values')"),
             &[],
         )
+    }
+}
+
+impl Peer for Lean {
+    fn name(&self) -> &'static str {
+        self.schema
+    }
+
+    /// Down the primary key, so that nothing is sorted.
+    fn flat(&mut self, read: &FlatRead) -> Result<(Duration, Answer)> {
+        let schema = self.schema;
+        let series = big(read.series);
+        let (conditions, windows) = read.conditions("valid_time", "known_time", 2);
+        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&series];
+        params.extend(windows);
+        let (took, rows) = self.connection.query(
+            &format!(
+                "SELECT DISTINCT ON (valid_time) valid_time, value FROM {schema}.values
+                 WHERE series_id = $1{conditions}
+                 ORDER BY valid_time DESC, known_time DESC, run_id DESC, version DESC"
+            ),
+            &params,
+        )?;
+        Ok((took, Answer::of_rows(&rows)?))
     }
 }
 

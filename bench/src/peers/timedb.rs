@@ -13,6 +13,8 @@ use uuid::Uuid;
 use crate::connection::{Connection, SUPERUSER};
 use crate::data::{Run, series_key};
 use crate::flat_read::{Answer, FlatRead};
+use crate::peers::Peer;
+use crate::record::TIMEDB;
 
 const UPLOAD_POINTS: &str = "SELECT run_id FROM timedb.upload_points(
     $1, series_keys => $2, valid_times => $3, point_values => $4, known_time => $1)";
@@ -113,16 +115,6 @@ impl Timedb {
         Ok(())
     }
 
-    pub fn flat(&mut self, read: &FlatRead) -> Result<(Duration, Answer)> {
-        let series = self.series_id(read.series)?;
-        let start: Option<Timestamp> = read.valid.map(|(start, _)| start);
-        let end: Option<Timestamp> = read.valid.map(|(_, end)| end);
-        let (took, rows) = self
-            .connection
-            .query(READ, &[&series, &start, &end, &read.known_before])?;
-        Ok((took, Answer::of_rows(&rows)?))
-    }
-
     pub fn first_column<T: for<'a> FromSql<'a>>(
         &mut self,
         sql: &str,
@@ -130,6 +122,22 @@ impl Timedb {
     ) -> Result<Vec<T>> {
         let (_, rows) = self.connection.query(sql, params)?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+}
+
+impl Peer for Timedb {
+    fn name(&self) -> &'static str {
+        TIMEDB
+    }
+
+    fn flat(&mut self, read: &FlatRead) -> Result<(Duration, Answer)> {
+        let series = self.series_id(read.series)?;
+        let start: Option<Timestamp> = read.valid.map(|(start, _)| start);
+        let end: Option<Timestamp> = read.valid.map(|(_, end)| end);
+        let (took, rows) = self
+            .connection
+            .query(READ, &[&series, &start, &end, &read.known_before])?;
+        Ok((took, Answer::of_rows(&rows)?))
     }
 }
 

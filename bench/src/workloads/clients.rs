@@ -11,7 +11,7 @@ use timedb_testkit::Server;
 use crate::data::{Form, Shape, hour};
 use crate::flat_read::FlatRead;
 use crate::lab::{Lab, settle};
-use crate::peers::{Tenant, Timedb};
+use crate::peers::{Peer, Tenant, Timedb};
 use crate::record::{Goal, Line, Record, TIMEDB};
 
 const SHAPE: Shape = Shape::standard(Form::Meter);

@@ -8,7 +8,7 @@ use crate::data::hour;
 use crate::dataset::Dataset;
 use crate::flat_read::FlatRead;
 use crate::lab::Lab;
-use crate::peers::{CLASSIC, CLICKHOUSE, LEAN, LIMIT, TIMESCALE, Timedb};
+use crate::peers::{CLASSIC, CLICKHOUSE, LEAN, LIMIT, Peer, Timedb, must_answer_alike};
 use crate::record::{Goal, Line, Record, TIMEDB};
 use crate::statistics::Spread;
 
@@ -48,60 +48,20 @@ pub fn read_by_all(
     dataset: Dataset,
     read: FlatRead,
     mut line: Line,
-    classic: bool,
+    with_classic: bool,
 ) -> Result<Line> {
-    let mut timedb = lab.timedb(dataset)?;
-    let mut classic = if classic {
-        Some(lab.classic(dataset)?)
-    } else {
-        None
-    };
-    let mut lean = lab.lean(dataset)?;
-    let mut timescale = lab.timescale(dataset)?;
-    let clickhouse = lab.clickhouse(dataset)?;
-
-    let (_, answer) = timedb.flat(&read)?;
-    answer.must_be_that_of(LEAN, &lean.flat(&read)?.1)?;
-    if let Some(classic) = &mut classic {
-        answer.must_be_that_of(CLASSIC, &classic.flat(&read)?.1)?;
+    let mut readers = lab.readers(dataset, with_classic)?;
+    let mut peers: Vec<&mut dyn Peer> = Vec::new();
+    for peer in &mut readers.peers {
+        peers.push(peer.as_mut());
     }
-    if let Some(timescale) = &mut timescale {
-        answer.must_be_that_of(TIMESCALE, &timescale.flat(&read)?.1)?;
-    }
-    if let Ok(clickhouse) = &clickhouse {
-        let theirs = clickhouse.borrow_mut().flat_answer(dataset.name(), &read)?;
-        answer.must_be_that_of(CLICKHOUSE, &theirs)?;
-    }
-
+    must_answer_alike(&mut peers, &read)?;
     let figures = Contest::new("flat reads", WARM_UP, REPETITIONS)
-        .with(TIMEDB, |_| Ok(timedb.flat(&read)?.0))
-        .with_if(
-            CLASSIC,
-            classic
-                .as_mut()
-                .map(|classic| |_| Ok(classic.flat(&read)?.0)),
-        )
-        .with(LEAN, |_| Ok(lean.flat(&read)?.0))
-        .with_if(
-            TIMESCALE,
-            timescale
-                .as_mut()
-                .map(|timescale| |_| Ok(timescale.flat(&read)?.0)),
-        )
-        .with_if(
-            CLICKHOUSE,
-            clickhouse
-                .as_ref()
-                .ok()
-                .map(|clickhouse| |_| clickhouse.borrow_mut().flat(dataset.name(), &read)),
-        )
+        .of_reads(peers, &read)
         .run(&lab.progress)?;
     line = line.figures(figures);
-    if let Err(absent) = clickhouse {
-        line = line.note(CLICKHOUSE, absent);
-    }
-    if timescale.is_none() {
-        line = line.note(TIMESCALE, "not installed");
+    for (peer, why) in readers.absent {
+        line = line.note(peer, why);
     }
     Ok(line)
 }
@@ -134,7 +94,7 @@ fn after_compact(lab: &mut Lab, read: FlatRead) -> Result<Vec<Record>> {
         .context("after compact")?;
     let figures: Vec<(&'static str, Spread)> =
         Contest::new("flat reads after compact", WARM_UP, REPETITIONS)
-            .with(TIMEDB, |_| Ok(compacted.flat(&read)?.0))
+            .with(TIMEDB, |_| compacted.time(&read))
             .run(&lab.progress)?;
     Ok(line.figures(figures).records())
 }

@@ -9,7 +9,7 @@ use crate::contest::Contest;
 use crate::data::Shape;
 use crate::flat_read::FlatRead;
 use crate::lab::{Lab, settle};
-use crate::peers::{Tenant, Timedb};
+use crate::peers::{Peer, Tenant, Timedb, must_answer_alike};
 use crate::record::{Goal, Line, Record, TIMEDB};
 use crate::workloads::flat::{REPETITIONS, WARM_UP};
 
@@ -71,13 +71,14 @@ fn compare(lab: &Lab, databases: &[String], tenant: &Tenant) -> Result<Vec<Recor
     for database in databases {
         clients.push(Timedb::connect(&lab.server, database, tenant)?);
     }
-    let (_, answer) = clients[0].flat(&read)?;
+    let mut asked: Vec<&mut dyn Peer> = Vec::new();
     for client in &mut clients {
-        answer.must_be_that_of("another number of tenants", &client.flat(&read)?.1)?;
+        asked.push(client);
     }
+    must_answer_alike(&mut asked, &read)?;
     let mut contest = Contest::new("flat reads among tenants", WARM_UP, 2 * REPETITIONS);
     for (name, client) in NAMES.into_iter().zip(&mut clients) {
-        contest = contest.with(name, move |_| Ok(client.flat(&read)?.0));
+        contest = contest.with(name, move |_| client.time(&read));
     }
     let figures = contest.run(&lab.progress)?;
     let mut records = Line::new("W10", "W4's read with 100 tenants, against 1 and 10", "ms")

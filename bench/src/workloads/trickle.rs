@@ -8,7 +8,7 @@ use crate::contest::Contest;
 use crate::data::{Run, Shape};
 use crate::flat_read::FlatRead;
 use crate::lab::{Lab, compact, settle};
-use crate::peers::{LEAN, Lean, Tenant, Timedb};
+use crate::peers::{LEAN, Lean, Peer, Tenant, Timedb, must_answer_alike};
 use crate::record::{Goal, Line, Record, TIMEDB};
 
 const TURN: usize = 20_000;
@@ -32,41 +32,26 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
 
     settle(&mut lab.operator(&database)?)?;
     lean.settle()?;
-    let read = FlatRead::whole(0);
-    timedb
-        .flat(&read)?
-        .1
-        .must_be_that_of(LEAN, &lean.flat(&read)?.1)?;
-    records.extend(reads(
-        lab,
-        "flat read of those 100,000 values",
-        (&mut timedb, &mut lean),
-        &read,
-    )?);
+    let what = "flat read of those 100,000 values";
+    records.extend(reads(lab, what, &mut timedb, &mut lean)?);
     compact(&mut timedb)?;
     settle(&mut lab.operator(&database)?)?;
-    timedb
-        .flat(&read)?
-        .1
-        .must_be_that_of(LEAN, &lean.flat(&read)?.1)?;
-    records.extend(reads(
-        lab,
-        "the same after compact",
-        (&mut timedb, &mut lean),
-        &read,
-    )?);
+    let what = "the same after compact";
+    records.extend(reads(lab, what, &mut timedb, &mut lean)?);
     Ok(records)
 }
 
 fn reads(
     lab: &Lab,
     what: &'static str,
-    (timedb, lean): (&mut Timedb, &mut Lean),
-    read: &FlatRead,
+    timedb: &mut Timedb,
+    lean: &mut Lean,
 ) -> Result<Vec<Record>> {
+    let read = FlatRead::whole(0);
+    let mut peers: [&mut dyn Peer; 2] = [timedb, lean];
+    must_answer_alike(&mut peers, &read)?;
     let figures = Contest::new("reads of what trickled in", READS.0, READS.1)
-        .with(TIMEDB, |_| Ok(timedb.flat(read)?.0))
-        .with(LEAN, |_| Ok(lean.flat(read)?.0))
+        .of_reads(peers, &read)
         .run(&lab.progress)?;
     Ok(Line::new("W11", what, "ms")
         .figures(figures)

@@ -13,7 +13,7 @@ use crate::flat_read::FlatRead;
 use crate::lab::{Lab, settle};
 use crate::peers::classic::Correction;
 use crate::peers::timedb::JsonText;
-use crate::peers::{CLASSIC, Classic, Tenant, Timedb};
+use crate::peers::{CLASSIC, Classic, Tenant, Timedb, must_answer_alike};
 use crate::record::{Goal, Line, Record, TIMEDB};
 
 const SHAPE: Shape = Shape::one_series(1_000, 48);
@@ -59,12 +59,7 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
             .goal(CLASSIC, Goal::Times(goal));
         records.extend(line.records());
     }
-    let read = FlatRead::whole(0);
-    peers
-        .0
-        .flat(&read)?
-        .1
-        .must_be_that_of(CLASSIC, &peers.1.flat(&read)?.1)?;
+    must_answer_alike(&mut [&mut peers.0, &mut peers.1], &FlatRead::whole(0))?;
     Ok(records)
 }
 

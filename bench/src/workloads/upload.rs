@@ -11,7 +11,8 @@ use crate::dataset::Dataset;
 use crate::flat_read::FlatRead;
 use crate::lab::Lab;
 use crate::peers::{
-    CLASSIC, CLICKHOUSE, Classic, LEAN, LEAN_COPY, LIMIT, Lean, Limit, Tenant, Timedb,
+    CLASSIC, CLICKHOUSE, Classic, LEAN, LEAN_COPY, LIMIT, Lean, Limit, Peer, Tenant, Timedb,
+    must_answer_alike,
 };
 use crate::record::{Goal, Line, Record, TIMEDB};
 
@@ -44,15 +45,10 @@ impl Peers {
         })
     }
 
-    /// A peer that is fast because it left something out must not look good.
     fn must_have_stored_the_same(&mut self) -> Result<()> {
-        for series in 0..SHAPE.series {
-            let read = FlatRead::whole(series);
-            let (_, answer) = self.timedb.flat(&read)?;
-            answer.must_be_that_of(LEAN, &self.lean.flat(&read)?.1)?;
-            answer.must_be_that_of(CLASSIC, &self.classic.flat(&read)?.1)?;
-        }
-        Ok(())
+        let mut peers: [&mut dyn Peer; 3] = [&mut self.timedb, &mut self.lean, &mut self.classic];
+        (0..SHAPE.series)
+            .try_for_each(|series| must_answer_alike(&mut peers, &FlatRead::whole(series)))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::data::hour;
 use crate::dataset::{Dataset, deep_series};
 use crate::flat_read::FlatRead;
 use crate::lab::Lab;
-use crate::peers::LEAN;
+use crate::peers::{LEAN, Peer};
 use crate::record::{Goal, Line, Record, TIMEDB};
 use crate::workloads::flat::{REPETITIONS, WARM_UP, read_by_all};
 
@@ -37,8 +37,8 @@ fn tenfold(lab: &mut Lab, hours: usize) -> Result<Vec<Record>> {
     let mut same = lab.timedb(Dataset::Deep)?;
     let (long, short) = (week(RUNS, hours), week(TENTH, hours));
     let figures = Contest::new("the window in a tenth of the history", WARM_UP, REPETITIONS)
-        .with(TIMEDB, |_| Ok(timedb.flat(&long)?.0))
-        .with(SHORTER, |_| Ok(same.flat(&short)?.0))
+        .with(TIMEDB, |_| timedb.time(&long))
+        .with(SHORTER, |_| same.time(&short))
         .run(&lab.progress)?;
     Ok(
         Line::new("W5", format!("the same against 876 runs of {hours}"), "ms")
