@@ -370,7 +370,7 @@ fn what_is_absent_and_what_is_another_tenants_are_refused_in_the_same_words() {
     database.authenticated(&bob);
 }
 
-/// design.md §4: another tenant's id is 42704 in every management function but `create_user`.
+/// Another tenant's id is 42704 in every management function but `create_user`.
 #[test]
 fn listing_the_keys_of_a_user_who_is_absent_or_another_tenants_is_refused() {
     let database = Database::fresh("keys of another");

@@ -147,3 +147,26 @@ fn the_store_alone_names_the_tables_of_values() {
         assert!(may || !names, "{} names a table of values", path.display());
     }
 }
+
+/// What stands between backticks, in a page.
+fn quoted(page: &str) -> Vec<&str> {
+    page.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_path_that_the_pages_about_the_code_name_is_there() {
+    let root = Project::default().root().to_owned();
+    let mut paths = 0;
+    for page in ["docs/architecture.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root.join(page)).expect("a page");
+        for path in quoted(&text) {
+            let is_path = path.contains('/') && !path.contains([' ', '*', '\n']);
+            let is_placeholder = path.contains("NN_") || path.starts_with("target/");
+            if is_path && !is_placeholder {
+                paths += 1;
+                assert!(root.join(path).exists(), "{page}: {path}");
+            }
+        }
+    }
+    assert!(paths > 40, "the premise: {paths}");
+}

@@ -1,5 +1,5 @@
 //! Reads against a naive model: random uploads and updates go to the server and into `model`, which says in the plainest
-//! way what design.md §4.1 says and knows nothing of packs, though now and then some of the server's series are compacted; then every kind of read must answer the same rows in the same order.
+//! way what the README says and knows nothing of packs, though now and then some of the server's series are compacted; then every kind of read must answer the same rows in the same order.
 
 mod model;
 mod random;

@@ -132,7 +132,7 @@ fn a_bad_a_revoked_an_expired_and_a_deactivated_key_get_the_same_401() {
     assert_unauthorized(&answers[0].1, KEY_REFUSED);
 }
 
-/// Every row of design.md §5.
+/// Every row of the table of statuses in docs/http.md.
 #[test]
 fn the_walkthrough_of_the_original_service_works_with_the_new_paths() {
     let gateway = Gateway::fresh("walkthrough");

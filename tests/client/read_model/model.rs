@@ -1,4 +1,4 @@
-//! What a tenant's values are, as plainly as design.md says it: a list of versions, searched from end to end.
+//! What a tenant's values are, as plainly as the README says it: a list of versions, searched from end to end.
 
 use jiff::{Timestamp, ToSpan};
 use uuid::Uuid;
