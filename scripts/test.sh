@@ -13,7 +13,7 @@ mkdir -p "$logs"
 
 # Everything that links no Postgres. The same packages in every call: another set may need other
 # features of the crates they share, and so a second build of them.
-pure=(-p timedb-core -p timedb-testkit -p timedb-examples)
+pure=(-p timedb-core -p timedb-testkit -p timedb-examples -p timedb-fuzz)
 
 layer_pure() {
     cargo test --no-fail-fast "${pure[@]}"
