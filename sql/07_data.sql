@@ -75,6 +75,6 @@ CREATE FUNCTION timedb.compact(
   OUT rows_before bigint, OUT rows_after bigint, OUT bytes_before bigint, OUT bytes_after bigint, OUT remaining bigint
 ) RETURNS record
   AS 'MODULE_PATHNAME', 'compact_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.compact(uuid[], interval) IS
   'Packs what was written longer ago than older_than, many small rows of a series into few; reads answer the same before and after. A call does a bounded share of the work in its transaction and says how much it packed and saved; call it until remaining, the rows still to be packed, is 0.';

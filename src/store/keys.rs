@@ -19,19 +19,25 @@ use uuid::Uuid;
 statements! {
     /// By the class of how long they reach, as a read does.
     STORED_ROWS(Uuid, &[Uuid], &[Uuid], &[i16], &[Timestamptz], &[Time], &[Time]) -> Then<(Uuid,), Columns<'static>> =
-        sql!("SELECT v.series_id, ", version_columns!(), "
+        sql!("SELECT w.series_id, ", version_columns!(), "
           FROM (SELECT unnest($2) AS run_id, unnest($3) AS series_id, unnest($4) AS span, unnest($5) AS earliest,
                        unnest($6) AS first_valid, unnest($7) AS last_valid) AS w
-          JOIN timedb.values v
-            ON v.tenant_id = $1 AND v.series_id = w.series_id AND v.span = w.span AND v.valid_from >= w.earliest
-               AND v.valid_from <= w.last_valid AND v.run_id = w.run_id AND v.valid_to >= w.first_valid");
+          CROSS JOIN LATERAL (
+            SELECT ", version_columns!(), "
+            FROM timedb.values v
+            WHERE v.tenant_id = $1 AND v.series_id = w.series_id AND v.span = w.span AND v.valid_from >= w.earliest
+              AND v.valid_from <= w.last_valid AND v.run_id = w.run_id AND v.valid_to >= w.first_valid
+            OFFSET 0) AS v");
     STORED_PACKS(Uuid, &[Uuid], &[i16], &[Timestamptz], &[Time], &[Time]) -> (Uuid, PackBytes) =
-        c"SELECT p.series_id, p.versions
+        c"SELECT w.series_id, p.versions
           FROM (SELECT unnest($2) AS series_id, unnest($3) AS span, unnest($4) AS earliest,
                        unnest($5) AS first_valid, unnest($6) AS last_valid) AS w
-          JOIN timedb.packs p
-            ON p.tenant_id = $1 AND p.series_id = w.series_id AND p.span = w.span AND p.valid_from >= w.earliest
-               AND p.valid_from <= w.last_valid AND p.valid_to >= w.first_valid";
+          CROSS JOIN LATERAL (
+            SELECT p.versions
+            FROM timedb.packs p
+            WHERE p.tenant_id = $1 AND p.series_id = w.series_id AND p.span = w.span AND p.valid_from >= w.earliest
+              AND p.valid_from <= w.last_valid AND p.valid_to >= w.first_valid
+            OFFSET 0) AS p";
 }
 
 /// A run and a series.

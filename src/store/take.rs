@@ -24,16 +24,25 @@ const PACKS_AT_ONCE: i64 = 16;
 const AS_MANY: usize = 4;
 
 statements! {
-    /// Rows that have company: one alone would be no smaller as a pack.
+    /// Rows that have company: one alone would be no smaller as a pack. Of all series, or of some: each is looked for once.
     WORK(Uuid, Option<UuidArray>, Timestamptz, i32, i32, i32) -> (Uuid, i64) =
-        c"SELECT v.series_id, count(*)
+        c"SELECT v.series_id, count(*) AS rows
           FROM timedb.values v
-          WHERE v.tenant_id = $1 AND ($2 IS NULL OR v.series_id IN (SELECT unnest($2))) AND v.change_time < $3
-            AND pg_column_size(v.points) <= $4 AND coalesce(octet_length(v.annotation), 0) <= $5
-            AND coalesce(cardinality(v.tags), 0) <= $6
+          WHERE v.tenant_id = $1 AND $2 IS NULL AND v.change_time < $3 AND pg_column_size(v.points) <= $4
+            AND coalesce(octet_length(v.annotation), 0) <= $5 AND coalesce(cardinality(v.tags), 0) <= $6
           GROUP BY v.series_id
           HAVING count(*) > 1
-          ORDER BY v.series_id";
+          UNION ALL
+          SELECT w.series_id, v.rows
+          FROM (SELECT DISTINCT unnest($2) AS series_id) AS w
+          CROSS JOIN LATERAL (
+            SELECT count(*) AS rows
+            FROM timedb.values v
+            WHERE v.tenant_id = $1 AND v.series_id = w.series_id AND v.change_time < $3
+              AND pg_column_size(v.points) <= $4 AND coalesce(octet_length(v.annotation), 0) <= $5
+              AND coalesce(cardinality(v.tags), 0) <= $6
+            HAVING count(*) > 1) AS v
+          ORDER BY series_id";
     TAKE_ROWS(Uuid, Uuid, Timestamptz, i32, i32, i32, i64) -> Then<(i64,), Columns<'static>> =
         sql!("WITH chosen AS MATERIALIZED (
             SELECT v.ctid AS place
@@ -44,7 +53,7 @@ statements! {
             LIMIT $7)
           DELETE FROM timedb.values v
           USING chosen c
-          WHERE v.tenant_id = $1 AND v.ctid = c.place
+          WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.ctid = c.place
           RETURNING pg_column_size(v.*)::int8, ", version_columns!());
     /// The smallest ones, and few: packs that are full of text stay small by their points.
     TAKE_PACKS(Uuid, Uuid, i32, i64) -> (i64, PackBytes) =
@@ -56,7 +65,7 @@ statements! {
             LIMIT $4)
           DELETE FROM timedb.packs p
           USING chosen c
-          WHERE p.tenant_id = $1 AND p.ctid = c.place
+          WHERE p.tenant_id = $1 AND p.series_id = $2 AND p.ctid = c.place
           RETURNING pg_column_size(p.*)::int8, p.versions";
 }
 

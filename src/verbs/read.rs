@@ -25,10 +25,30 @@ statements! {
           FROM timedb.series s
           WHERE s.tenant_id = $1
           ORDER BY s.series_key COLLATE \"C\", s.series_id";
+    /// Each once, found by one probe of an index for each key and id, as `series` does.
     SOME_SERIES(Uuid, Option<TextArray>, Option<UuidArray>) -> (Uuid, String, String) =
         c"SELECT s.series_id, s.series_key, s.unit
-          FROM timedb.series s
-          WHERE s.tenant_id = $1 AND (s.series_key = ANY ($2) OR s.series_id = ANY ($3))
+          FROM (
+            SELECT s.series_id, s.series_key, s.unit
+            FROM (SELECT unnest($2) AS series_key) AS k
+            CROSS JOIN LATERAL (
+              SELECT s.series_id, s.series_key, s.unit, twice.place
+              FROM timedb.series s
+              CROSS JOIN (VALUES (1), (2)) AS twice(place)
+              WHERE s.tenant_id = $1 AND s.series_key BETWEEN k.series_key AND k.series_key
+              ORDER BY s.series_key
+              FETCH FIRST ROW WITH TIES) AS s
+            WHERE s.place = 1
+            UNION
+            SELECT s.series_id, s.series_key, s.unit
+            FROM (SELECT unnest($3) AS series_id) AS k
+            CROSS JOIN LATERAL (
+              SELECT s.series_id, s.series_key, s.unit
+              FROM timedb.series s
+              CROSS JOIN (VALUES (1), (2)) AS twice
+              WHERE s.tenant_id = $1 AND s.series_id BETWEEN k.series_id AND k.series_id
+              ORDER BY s.series_id
+              LIMIT 1) AS s) AS s
           ORDER BY s.series_key COLLATE \"C\", s.series_id";
     ONE_SERIES(Uuid, Uuid) -> (Uuid, String, String) =
         c"SELECT s.series_id, s.series_key, s.unit

@@ -32,14 +32,32 @@ statements! {
           WHERE s.tenant_id = $1 AND s.series_key = $2 AND s.labels = coalesce($3, '{}')
             AND (s.unit = 'dimensionless' AND $4 <> 'dimensionless'
                  OR s.unit IN ('dimensionless', $4) AND s.description IS NULL AND $5 IS NOT NULL)";
+    /// One probe of an index for each key, whatever statistics say. A scan by the tenant alone may look as cheap, and stay in
+    /// the plan: so the planner is asked for the first row of an order that one index has and any other plan must sort for.
+    /// Each row stands twice, so that the first is half of all there is to fetch, but comes after all of a sort. No labels
+    /// come before all others.
     FIND_BY_KEY(Uuid, &[&str]) -> (String, Uuid) =
-        c"SELECT s.series_key, s.series_id
-          FROM unnest($2) AS k(series_key)
-          JOIN timedb.series s ON s.tenant_id = $1 AND s.labels = '{}' AND s.series_key = k.series_key";
+        c"SELECT k.series_key, s.series_id
+          FROM (SELECT unnest($2) AS series_key) AS k
+          CROSS JOIN LATERAL (
+            SELECT s.series_id, s.labels
+            FROM timedb.series s
+            CROSS JOIN (VALUES (1), (2)) AS twice
+            WHERE s.tenant_id = $1 AND s.series_key = k.series_key
+            ORDER BY s.labels
+            LIMIT 1) AS s
+          WHERE s.labels = '{}'";
+    /// So too; an order by what is equal to something would be none.
     FIND_BY_ID(Uuid, &[Uuid]) -> (Uuid, String, bool) =
         c"SELECT s.series_id, s.series_key, s.labels = '{}'
-          FROM unnest($2) AS k(series_id)
-          JOIN timedb.series s ON s.tenant_id = $1 AND s.series_id = k.series_id";
+          FROM (SELECT unnest($2) AS series_id) AS k
+          CROSS JOIN LATERAL (
+            SELECT s.series_id, s.series_key, s.labels
+            FROM timedb.series s
+            CROSS JOIN (VALUES (1), (2)) AS twice
+            WHERE s.tenant_id = $1 AND s.series_id BETWEEN k.series_id AND k.series_id
+            ORDER BY s.series_id
+            LIMIT 1) AS s";
     /// In the order of the keys, so that two uploads that make the same series cannot deadlock.
     INSERT_BY_KEY(Uuid, &[Uuid], &[&str]) -> () =
         c"INSERT INTO timedb.series (tenant_id, series_id, series_key)
@@ -47,17 +65,25 @@ statements! {
           FROM ROWS FROM (unnest($2), unnest($3)) AS n(series_id, series_key)
           ORDER BY n.series_key
           ON CONFLICT (tenant_id, series_key, labels) DO NOTHING";
-    /// Locked in the order of their ids, for the same reason.
+    /// Locked in the order of their ids, for the same reason. Nothing is inserted: in conflict with what is locked, a row finds
+    /// it by its index, where the join of an UPDATE could be turned round.
     DESCRIBE(Uuid, &[Uuid], &[&str]) -> () =
-        c"WITH undescribed AS MATERIALIZED (
-            SELECT s.series_id FROM timedb.series s
-            WHERE s.tenant_id = $1 AND s.series_id = ANY ($2) AND s.description IS NULL
+        c"INSERT INTO timedb.series (tenant_id, series_id, series_key, description)
+          SELECT $1, s.series_id, s.series_key, n.description
+          FROM (SELECT n.series_id, n.description
+                FROM (SELECT unnest($2) AS series_id, unnest($3) AS description) AS n
+                ORDER BY n.series_id) AS n
+          CROSS JOIN LATERAL (
+            SELECT s.series_id, s.series_key
+            FROM timedb.series s
+            CROSS JOIN (VALUES (1), (2)) AS twice
+            WHERE s.tenant_id = $1 AND s.series_id BETWEEN n.series_id AND n.series_id AND s.description IS NULL
             ORDER BY s.series_id
-            FOR NO KEY UPDATE)
-          UPDATE timedb.series s
-          SET description = n.description
-          FROM undescribed u, ROWS FROM (unnest($2), unnest($3)) AS n(series_id, description)
-          WHERE s.tenant_id = $1 AND s.series_id = u.series_id AND n.series_id = u.series_id";
+            LIMIT 1
+            FOR NO KEY UPDATE OF s) AS s
+          ON CONFLICT (tenant_id, series_id) DO UPDATE
+          SET description = excluded.description
+          WHERE series.description IS NULL";
 }
 
 #[pg_extern(sql = false)]

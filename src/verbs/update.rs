@@ -24,17 +24,21 @@ use timedb_core::version::{Remark, Version};
 use uuid::Uuid;
 
 statements! {
+    /// Nothing is inserted: in conflict with what is locked, a row finds it by its index, where the join of an UPDATE could be
+    /// turned round.
     MARK_RUNS(Uuid, &[Uuid]) -> (Uuid, Time, Time) =
-        c"WITH marked AS MATERIALIZED (
-            SELECT r.run_id FROM timedb.runs r
-            WHERE r.tenant_id = $1 AND r.run_id = ANY ($2)
-            ORDER BY r.run_id
-            FOR NO KEY UPDATE)
-          UPDATE timedb.runs r
-          SET last_change_time = greatest(clock_timestamp(), r.last_change_time + interval '1 microsecond')
-          FROM marked m
-          WHERE r.tenant_id = $1 AND r.run_id = m.run_id
-          RETURNING r.run_id, r.known_time, r.last_change_time";
+        c"INSERT INTO timedb.runs (tenant_id, run_id, run_start_time, known_time, changed_by, inserted_at, last_change_time)
+          SELECT $1, r.run_id, r.run_start_time, r.known_time, r.changed_by, r.inserted_at, r.last_change_time
+          FROM (SELECT w.run_id FROM (SELECT unnest($2) AS run_id) AS w ORDER BY w.run_id) AS w
+          CROSS JOIN LATERAL (
+            SELECT r.run_id, r.run_start_time, r.known_time, r.changed_by, r.inserted_at, r.last_change_time
+            FROM timedb.runs r
+            WHERE r.tenant_id = $1 AND r.run_id = w.run_id
+            OFFSET 0
+            FOR NO KEY UPDATE) AS r
+          ON CONFLICT (tenant_id, run_id) DO UPDATE
+          SET last_change_time = greatest(clock_timestamp(), runs.last_change_time + interval '1 microsecond')
+          RETURNING run_id, known_time, last_change_time";
 }
 
 /// A value with what is said of it.

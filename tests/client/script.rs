@@ -235,13 +235,21 @@ fn words(statement: &str) -> Vec<&str> {
     words
 }
 
-/// The words of a statement and of each sub-select in it, apart: a condition holds for the query that it stands in.
+const SET_OPERATIONS: [&str; 3] = ["UNION", "INTERSECT", "EXCEPT"];
+
+/// The words of a statement, of each sub-select in it and of each side of a UNION, apart: a condition holds for the query that
+/// it stands in.
 fn queries<'a>(words: &[&'a str]) -> Vec<Vec<&'a str>> {
     let mut queries = vec![Vec::new()];
     let mut within = vec![0];
     for (at, word) in words.iter().enumerate() {
         if *word == ")" && within.len() > 1 {
             within.pop();
+        }
+        if SET_OPERATIONS.contains(word) {
+            queries.push(Vec::new());
+            within.pop();
+            within.push(queries.len() - 1);
         }
         let query = *within.last().expect("one is never popped");
         queries[query].push(*word);
@@ -265,7 +273,7 @@ fn tables_without_tenant(statement: &str) -> Vec<&str> {
     const VERBS: [&str; 9] = [
         "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "TABLE", "COPY", "TRUNCATE", "LOCK",
     ];
-    const NOT_JUDGED: [&str; 5] = ["UNION", "INTERSECT", "EXCEPT", "MERGE", "COPY"];
+    const NOT_JUDGED: [&str; 2] = ["MERGE", "COPY"];
     let words = words(statement);
     if statement == BY_POLICY_ALONE || !words.iter().any(|word| VERBS.contains(word)) {
         return Vec::new();
@@ -275,7 +283,10 @@ fn tables_without_tenant(statement: &str) -> Vec<&str> {
         .flat_map(|query| tables_of_query_without_tenant(query))
         .collect();
     if words.iter().any(|word| is_table(word)) {
-        missing.extend(words.iter().filter(|word| NOT_JUDGED.contains(word)));
+        let inserts = words.contains(&"INTO");
+        let not_judged =
+            |word: &&&str| NOT_JUDGED.contains(word) || inserts && SET_OPERATIONS.contains(word);
+        missing.extend(words.iter().filter(not_judged));
     }
     missing
 }
@@ -411,6 +422,10 @@ fn a_statement_that_does_not_name_the_tenant_is_seen() {
         "INSERT INTO timedb.runs(tenant_id, run_id) SELECT $1::text::uuid, $2",
         "INSERT INTO timedb.runs (tenant_id, run_id) SELECT $1, v.run_id FROM timedb.values v",
         "WITH n AS (INSERT INTO timedb.packs (series_id) VALUES ($2) RETURNING 1) SELECT count(*) FROM n",
+        // Each side of a UNION for itself.
+        "SELECT v.run_id FROM timedb.values v WHERE v.tenant_id = $1 UNION SELECT v.run_id FROM timedb.values v",
+        "SELECT v.run_id FROM timedb.values v UNION ALL SELECT v.run_id FROM timedb.values v WHERE v.tenant_id = $1",
+        "SELECT 1 FROM (SELECT 1 FROM timedb.packs p EXCEPT SELECT 1 FROM timedb.packs p WHERE p.tenant_id = $1) q",
         // What is not judged.
         "INSERT INTO timedb.runs (tenant_id, run_id) SELECT $1, $2 UNION ALL SELECT $3, $4",
         "MERGE INTO timedb.runs r USING n ON r.tenant_id = $1 WHEN MATCHED THEN DELETE",
@@ -429,6 +444,7 @@ fn a_statement_that_does_not_name_the_tenant_is_seen() {
 #[test]
 fn a_statement_that_names_the_tenant_passes() {
     let sound = [
+        "SELECT 1 FROM timedb.runs r WHERE r.tenant_id = $1 UNION ALL SELECT 1 FROM timedb.runs r WHERE r.tenant_id = $1",
         "SELECT v.points::timedb.points FROM timedb.values AS v WHERE v.tenant_id = $1",
         "SELECT 1 FROM timedb.api_keys k JOIN timedb.users u ON u.tenant_id = k.tenant_id AND u.user_id = k.user_id
          WHERE ($1 IS NULL OR k.tenant_id = $1)",
