@@ -50,15 +50,9 @@ pub enum Error {
     /// A timestamp that is infinite or beyond what points hold.
     TimeOutOfRange(&'static str),
     /// A text or a document that is too long to store.
-    TooLong {
-        argument: &'static str,
-        reason: String,
-    },
+    TooLong { argument: &'static str, reason: String },
     /// More than a call takes.
-    TooLarge {
-        argument: &'static str,
-        reason: String,
-    },
+    TooLarge { argument: &'static str, reason: String },
     /// More values of one series than are merged at once.
     WindowTooWide(usize),
     /// An Arrow stream that no bytea holds.
@@ -113,21 +107,16 @@ impl Error {
 
     pub fn code(&self) -> Code {
         match self {
-            Error::LoginNeeded | Error::KeyRefused => {
-                Code::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
-            }
+            Error::LoginNeeded | Error::KeyRefused => Code::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
             Error::ScopeTooLow(_) | Error::ForeignTenant => Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
-            Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => {
-                Code::ERRCODE_UNDEFINED_OBJECT
-            }
+            Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Code::ERRCODE_UNDEFINED_OBJECT,
             Error::BoundAlready(_) => Code::ERRCODE_DUPLICATE_OBJECT,
             Error::NullArgument(_) | Error::NullElement(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::BadArgument { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
             Error::TimeOutOfRange(_) => Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
-            Error::TooLong { .. }
-            | Error::TooLarge { .. }
-            | Error::WindowTooWide(_)
-            | Error::AnswerTooLarge => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
+                Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
+            }
             Error::Row(error) => row_code(&error.kind),
             Error::PointsText(_) | Error::PackText(_) => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
             Error::PointsBinary(_) => Code::ERRCODE_INVALID_BINARY_REPRESENTATION,
@@ -150,9 +139,7 @@ impl Error {
             Error::BoundAlready(role) => format!("role \"{role}\" is bound already"),
             Error::NullArgument(argument) => format!("\"{argument}\" must not be null"),
             Error::NullElement(argument) => format!("\"{argument}\" must not contain null"),
-            Error::BadArgument {
-                argument, reason, ..
-            } => format!("\"{argument}\" {reason}"),
+            Error::BadArgument { argument, reason, .. } => format!("\"{argument}\" {reason}"),
             Error::TimeOutOfRange(argument) => {
                 format!("\"{argument}\" is infinite or out of range")
             }
@@ -188,13 +175,10 @@ impl Error {
             Error::NoActiveKey(_) => Some("Make one with timedb.create_key()."),
             Error::BoundAlready(_) => Some("End that with timedb.unbind_role() first."),
             Error::ScopeTooLow(_) => Some("Ask an administrator of your tenant for such a key."),
-            Error::WindowTooWide(_) | Error::AnswerTooLarge => {
-                Some("Read narrower windows of valid or known time.")
-            }
+            Error::WindowTooWide(_) | Error::AnswerTooLarge => Some("Read narrower windows of valid or known time."),
             Error::TooLarge { .. }
             | Error::Row(RowError {
-                kind: Kind::TooMany,
-                ..
+                kind: Kind::TooMany, ..
             }) => Some("Split it over several calls."),
             Error::Broken(_) => Some("Run SELECT * FROM timedb.self_check() as a superuser."),
             _ => None,
@@ -209,10 +193,9 @@ impl Error {
             Error::ScopeTooLow(_) | Error::ForeignTenant => Some(403),
             Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Some(404),
             Error::BoundAlready(_) => Some(409),
-            Error::TooLong { .. }
-            | Error::TooLarge { .. }
-            | Error::WindowTooWide(_)
-            | Error::AnswerTooLarge => Some(413),
+            Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
+                Some(413)
+            }
             Error::Row(error) if matches!(error.kind, Kind::TooMany | Kind::TooLong) => Some(413),
             // PostgREST answers 500 for what we broke, and 400 for the rest: bad values of every kind.
             _ => None,

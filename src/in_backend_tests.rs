@@ -81,10 +81,7 @@ fn test_arrays_arrive_as_they_were_given() {
              {{\"\\\\x00ff\",\"\\\\x\"}}"
         )
     );
-    assert_eq!(
-        ran(ARRAYS.read((&[], &[], &[], None, None)))[0].0,
-        "{}|{}|{}"
-    );
+    assert_eq!(ran(ARRAYS.read((&[], &[], &[], None, None)))[0].0, "{}|{}|{}");
 }
 
 /// Short, plain, compressed and toasted: where it stands, a text has the same bytes as its copy.
@@ -119,14 +116,10 @@ fn test_a_statement_answers_what_its_types_say_or_is_broken() {
     );
     for (name, result) in [
         ("OTHER_TYPE", OTHER_TYPE.read(()).map(|rows| rows.len())),
-        (
-            "FEWER_COLUMNS",
-            FEWER_COLUMNS.read(()).map(|rows| rows.len()),
-        ),
+        ("FEWER_COLUMNS", FEWER_COLUMNS.read(()).map(|rows| rows.len())),
         ("NOT_POINTS", NOT_POINTS.stream((), |_| Ok(())).map(|()| 0)),
     ] {
-        let expected =
-            format!("timedb is broken: statement {name}: it answers other columns than it says");
+        let expected = format!("timedb is broken: statement {name}: it answers other columns than it says");
         assert_eq!(message(result), expected);
     }
 }
@@ -135,14 +128,7 @@ fn test_a_statement_answers_what_its_types_say_or_is_broken() {
 /// null, and however long the texts before a column are.
 #[pg_extern(sql = false)]
 fn test_a_filled_template_is_the_tuple_that_postgres_forms() {
-    const TYPES: [pg_sys::Oid; 6] = [
-        <&str>::OID,
-        Time::OID,
-        <&str>::OID,
-        Uuid::OID,
-        f64::OID,
-        <&str>::OID,
-    ];
+    const TYPES: [pg_sys::Oid; 6] = [<&str>::OID, Time::OID, <&str>::OID, Uuid::OID, f64::OID, <&str>::OID];
     let store = Tuplestore::of_types(&TYPES);
     let row = |nulls: u32, length: usize, of: i64| -> Vec<NullableDatum> {
         let text = "x".repeat(length);
@@ -184,10 +170,7 @@ fn test_a_key_stands_until_it_is_revoked_or_its_user_deactivated() {
         key_id,
         scope: Scope::Write,
     };
-    assert!(
-        standing::of_login(&login).is_none(),
-        "there is no such key yet"
-    );
+    assert!(standing::of_login(&login).is_none(), "there is no such key yet");
     ran(MAKE_USER.run((tenant, user)));
     ran(MAKE_KEY.run((tenant, key_id, user)));
     let command = || {
@@ -218,10 +201,7 @@ fn test_a_key_stands_until_it_is_revoked_or_its_user_deactivated() {
     );
     ran(DEACTIVATE.run((tenant,)));
     command();
-    assert!(
-        standing::of_login(&login).is_none(),
-        "its user is deactivated"
-    );
+    assert!(standing::of_login(&login).is_none(), "its user is deactivated");
     ran(REVOKE.run((tenant,)));
 }
 
@@ -244,10 +224,7 @@ fn test_a_refusal_voids_the_logins_before_it_and_not_those_after() {
     settings::bind(login, Lasting::Session);
     assert!(is_bound());
     settings::clear(Lasting::Session);
-    assert!(matches!(
-        settings::bound(),
-        Bound::Nobody { others_count: true }
-    ));
+    assert!(matches!(settings::bound(), Bound::Nobody { others_count: true }));
 }
 
 #[pg_extern(sql = false)]
@@ -271,9 +248,7 @@ fn test_a_long_vector_is_cut_into_parts_that_hold_all_of_it() {
     let next = rows.add(&version, series, 0, &points);
     assert_eq!(ran(next), 3);
     ran(rows.insert(tenant));
-    let keys = points
-        .iter()
-        .map(|point| ((version.run, series), point.key()));
+    let keys = points.iter().map(|point| ((version.run, series), point.key()));
     let current = ran(Wanted::of(keys).current(tenant));
     assert_eq!(current.len(), points.len());
     for (point, current) in points.iter().zip(current) {
@@ -286,8 +261,7 @@ fn test_a_header_is_found_only_in_a_request_and_by_its_lower_case_name() {
     assert!(!http::in_request());
     assert_eq!(http::header("x-api-key"), None);
     Spi::run("SELECT set_config('request.method', 'GET', true)").expect("a setting");
-    Spi::run(r#"SELECT set_config('request.headers', '{"x-api-key":"k","n":1}', true)"#)
-        .expect("a setting");
+    Spi::run(r#"SELECT set_config('request.headers', '{"x-api-key":"k","n":1}', true)"#).expect("a setting");
     assert!(http::in_request());
     assert_eq!(http::header("x-api-key").as_deref(), Some("k"));
     assert_eq!(http::header("X-API-Key"), None);

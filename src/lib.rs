@@ -18,49 +18,16 @@ mod verbs;
 
 // The install script, in the order of the files' names.
 ::pgrx::extension_sql_file!("../sql/01_schema.sql", name = "schema", bootstrap);
-::pgrx::extension_sql_file!(
-    "../sql/02_points.sql",
-    name = "points",
-    requires = ["schema"]
-);
-::pgrx::extension_sql_file!(
-    "../sql/03_session.sql",
-    name = "session",
-    requires = ["points"]
-);
-::pgrx::extension_sql_file!(
-    "../sql/04_tables.sql",
-    name = "tables",
-    requires = ["session"]
-);
-::pgrx::extension_sql_file!(
-    "../sql/05_policies.sql",
-    name = "policies",
-    requires = ["tables"]
-);
-::pgrx::extension_sql_file!(
-    "../sql/06_manage.sql",
-    name = "manage",
-    requires = ["policies"]
-);
+::pgrx::extension_sql_file!("../sql/02_points.sql", name = "points", requires = ["schema"]);
+::pgrx::extension_sql_file!("../sql/03_session.sql", name = "session", requires = ["points"]);
+::pgrx::extension_sql_file!("../sql/04_tables.sql", name = "tables", requires = ["session"]);
+::pgrx::extension_sql_file!("../sql/05_policies.sql", name = "policies", requires = ["tables"]);
+::pgrx::extension_sql_file!("../sql/06_manage.sql", name = "manage", requires = ["policies"]);
 ::pgrx::extension_sql_file!("../sql/07_data.sql", name = "data", requires = ["manage"]);
 ::pgrx::extension_sql_file!("../sql/08_read.sql", name = "read", requires = ["data"]);
-::pgrx::extension_sql_file!(
-    "../sql/09_self_check.sql",
-    name = "self_check",
-    requires = ["read"]
-);
-::pgrx::extension_sql_file!(
-    "../sql/10_owners.sql",
-    name = "owners",
-    requires = ["self_check"]
-);
-::pgrx::extension_sql_file!(
-    "../sql/11_grants.sql",
-    name = "grants",
-    requires = ["owners"],
-    finalize
-);
+::pgrx::extension_sql_file!("../sql/09_self_check.sql", name = "self_check", requires = ["read"]);
+::pgrx::extension_sql_file!("../sql/10_owners.sql", name = "owners", requires = ["self_check"]);
+::pgrx::extension_sql_file!("../sql/11_grants.sql", name = "grants", requires = ["owners"], finalize);
 
 #[::pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {

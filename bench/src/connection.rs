@@ -31,16 +31,10 @@ impl Connection {
     }
 
     pub fn batch(&mut self, sql: &str) -> Result<()> {
-        self.client
-            .batch_execute(sql)
-            .with_context(|| format!("in {sql}"))
+        self.client.batch_execute(sql).with_context(|| format!("in {sql}"))
     }
 
-    pub fn query(
-        &mut self,
-        sql: &str,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<(Duration, Vec<Row>)> {
+    pub fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<(Duration, Vec<Row>)> {
         let statement = self.prepared(sql)?;
         let started = Instant::now();
         let rows = self
@@ -83,20 +77,14 @@ impl Connection {
         let statement = self.prepared(sql)?;
         let mut buffer = vec![0; COPIED_AT_ONCE];
         let started = Instant::now();
-        let mut reader = self
-            .client
-            .copy_out(&statement)
-            .with_context(|| format!("in {sql}"))?;
+        let mut reader = self.client.copy_out(&statement).with_context(|| format!("in {sql}"))?;
         while reader.read(&mut buffer)? > 0 {}
         Ok(started.elapsed())
     }
 
     pub fn copied(&mut self, sql: &str) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let mut reader = self
-            .client
-            .copy_out(sql)
-            .with_context(|| format!("in {sql}"))?;
+        let mut reader = self.client.copy_out(sql).with_context(|| format!("in {sql}"))?;
         reader.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
@@ -105,10 +93,7 @@ impl Connection {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
-        let statement = self
-            .client
-            .prepare(sql)
-            .with_context(|| format!("in {sql}"))?;
+        let statement = self.client.prepare(sql).with_context(|| format!("in {sql}"))?;
         self.statements.insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }

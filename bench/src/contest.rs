@@ -29,20 +29,12 @@ impl<'a> Contest<'a> {
     }
 
     /// `turn` is told which repetition it is, those of the warm-up included.
-    pub fn with(
-        mut self,
-        peer: &'static str,
-        turn: impl FnMut(usize) -> Result<Duration> + 'a,
-    ) -> Self {
+    pub fn with(mut self, peer: &'static str, turn: impl FnMut(usize) -> Result<Duration> + 'a) -> Self {
         self.contenders.push((peer, Box::new(turn)));
         self
     }
 
-    pub fn with_if(
-        self,
-        peer: &'static str,
-        turn: Option<impl FnMut(usize) -> Result<Duration> + 'a>,
-    ) -> Self {
+    pub fn with_if(self, peer: &'static str, turn: Option<impl FnMut(usize) -> Result<Duration> + 'a>) -> Self {
         match turn {
             Some(turn) => self.with(peer, turn),
             None => self,
@@ -50,11 +42,7 @@ impl<'a> Contest<'a> {
     }
 
     /// The same read of each of them.
-    pub fn of_reads(
-        self,
-        peers: impl IntoIterator<Item = &'a mut (dyn Peer + 'a)>,
-        read: &'a FlatRead,
-    ) -> Self {
+    pub fn of_reads(self, peers: impl IntoIterator<Item = &'a mut (dyn Peer + 'a)>, read: &'a FlatRead) -> Self {
         peers.into_iter().fold(self, |contest, peer| {
             contest.with(peer.name(), move |_| peer.time(read))
         })
@@ -66,12 +54,7 @@ impl<'a> Contest<'a> {
         let mut samples = vec![Vec::new(); self.contenders.len()];
         for repetition in 0..self.warm_up + self.repetitions {
             for ((peer, turn), samples) in self.contenders.iter_mut().zip(&mut samples) {
-                progress.tick(
-                    &self.what,
-                    peer,
-                    repetition + 1,
-                    self.warm_up + self.repetitions,
-                );
+                progress.tick(&self.what, peer, repetition + 1, self.warm_up + self.repetitions);
                 let took = turn(repetition).with_context(|| format!("{peer}: {}", self.what))?;
                 if repetition >= self.warm_up {
                     samples.push(took.as_secs_f64() * 1e3);
@@ -79,8 +62,6 @@ impl<'a> Contest<'a> {
             }
         }
         let peers = self.contenders.iter().map(|(peer, _)| *peer);
-        Ok(peers
-            .zip(samples.iter().map(|samples| Spread::of(samples)))
-            .collect())
+        Ok(peers.zip(samples.iter().map(|samples| Spread::of(samples))).collect())
     }
 }

@@ -165,10 +165,6 @@ mod tests {
     #[test]
     fn a_meter_shows_two_decimals() {
         let run = Shape::standard(Form::Meter).run(3);
-        assert!(
-            run.values
-                .iter()
-                .all(|value| (value * 100.0).round() / 100.0 == *value)
-        );
+        assert!(run.values.iter().all(|value| (value * 100.0).round() / 100.0 == *value));
     }
 }

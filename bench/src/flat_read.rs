@@ -37,12 +37,7 @@ impl FlatRead {
     }
 
     /// The windows as further conditions, numbered from `$first` on, and their parameters.
-    pub fn conditions(
-        &self,
-        valid_time: &str,
-        known_time: &str,
-        first: usize,
-    ) -> (String, Vec<&(dyn ToSql + Sync)>) {
+    pub fn conditions(&self, valid_time: &str, known_time: &str, first: usize) -> (String, Vec<&(dyn ToSql + Sync)>) {
         let mut sql = String::new();
         let mut params: Vec<&(dyn ToSql + Sync)> = Vec::new();
         if let Some((start, end)) = &self.valid {
@@ -64,10 +59,7 @@ pub struct Answer(Vec<(i64, u64)>);
 
 impl Answer {
     pub fn of(pairs: impl IntoIterator<Item = (i64, f64)>) -> Self {
-        let mut answer: Vec<(i64, u64)> = pairs
-            .into_iter()
-            .map(|(time, value)| (time, value.to_bits()))
-            .collect();
+        let mut answer: Vec<(i64, u64)> = pairs.into_iter().map(|(time, value)| (time, value.to_bits())).collect();
         answer.sort_unstable();
         Self(answer)
     }
@@ -91,11 +83,7 @@ impl Answer {
         if self == other {
             return Ok(());
         }
-        let differing = self
-            .0
-            .iter()
-            .zip(&other.0)
-            .position(|(ours, theirs)| ours != theirs);
+        let differing = self.0.iter().zip(&other.0).position(|(ours, theirs)| ours != theirs);
         bail!(
             "timedb answers {} values and {peer} {}; the first that differs is number {:?}",
             self.len(),
@@ -112,9 +100,7 @@ mod tests {
 
     #[test]
     fn conditions_are_numbered_on() {
-        let read = FlatRead::whole(1)
-            .within(hour(1), hour(2))
-            .known_before(hour(3));
+        let read = FlatRead::whole(1).within(hour(1), hour(2)).known_before(hour(3));
         let (sql, params) = read.conditions("v", "k", 2);
         assert_eq!(sql, " AND v >= $2 AND v < $3 AND k < $4");
         assert_eq!(params.len(), 3);
@@ -133,10 +119,6 @@ mod tests {
                 .must_be_that_of("lean", &Answer::of([(1, 0.5), (2, -0.0)]))
                 .is_err()
         );
-        assert!(
-            answer
-                .must_be_that_of("lean", &Answer::of([(1, 0.5)]))
-                .is_err()
-        );
+        assert!(answer.must_be_that_of("lean", &Answer::of([(1, 0.5)])).is_err());
     }
 }

@@ -11,8 +11,7 @@ use timedb_testkit::{PROJECT, Server};
 use crate::connection::{Connection, SUPERUSER};
 use crate::dataset::Dataset;
 use crate::peers::{
-    CLASSIC, CLICKHOUSE, Classic, Clickhouse, ClickhouseTable, LEAN, Lean, Peer, TIMESCALE, Tenant,
-    Timedb,
+    CLASSIC, CLICKHOUSE, Classic, Clickhouse, ClickhouseTable, LEAN, Lean, Peer, TIMESCALE, Tenant, Timedb,
 };
 use crate::progress::Progress;
 
@@ -77,11 +76,7 @@ impl Lab {
         }
         self.progress.step(&format!("compacts {}", dataset.name()));
         let database = self.copy_database(dataset.name(), "compacted")?;
-        compact(&mut Timedb::connect(
-            &self.server,
-            &database,
-            self.tenant(dataset)?,
-        )?)?;
+        compact(&mut Timedb::connect(&self.server, &database, self.tenant(dataset)?)?)?;
         let mut operator = self.operator(&database)?;
         vacuum(&mut operator, "FULL", &["values", "packs"])?;
         settle(&mut operator)?;
@@ -111,12 +106,10 @@ impl Lab {
     /// timedb with the dataset in it, which only the first call has to load.
     pub fn timedb(&mut self, dataset: Dataset) -> Result<Timedb> {
         if !self.tenants.contains_key(&dataset) {
-            self.progress
-                .step(&format!("loads {} into timedb", dataset.name()));
+            self.progress.step(&format!("loads {} into timedb", dataset.name()));
             self.server.create_database(dataset.name())?;
             let tenant = Tenant::create(&self.server, dataset.name(), 0)?;
-            let mut timedb =
-                Timedb::create(&self.server, dataset.name(), &tenant, dataset.series())?;
+            let mut timedb = Timedb::create(&self.server, dataset.name(), &tenant, dataset.series())?;
             timedb.load(dataset.runs())?;
             settle(&mut self.operator(dataset.name())?)?;
             self.tenants.insert(dataset, tenant);
@@ -126,9 +119,7 @@ impl Lab {
 
     /// Whose the dataset is, once it is loaded.
     pub fn tenant(&self, dataset: Dataset) -> Result<&Tenant> {
-        self.tenants
-            .get(&dataset)
-            .context("the dataset is not loaded")
+        self.tenants.get(&dataset).context("the dataset is not loaded")
     }
 
     pub fn lean(&mut self, dataset: Dataset) -> Result<Lean> {
@@ -146,10 +137,8 @@ impl Lab {
     fn lean_in(&mut self, dataset: Dataset, schema: &'static str) -> Result<Lean> {
         self.timedb(dataset)?;
         if self.loaded.insert((dataset, schema)) {
-            self.progress
-                .step(&format!("loads {} into {schema}", dataset.name()));
-            Lean::create(&self.server, dataset.name(), schema, dataset.series())?
-                .load(dataset.runs())?;
+            self.progress.step(&format!("loads {} into {schema}", dataset.name()));
+            Lean::create(&self.server, dataset.name(), schema, dataset.series())?.load(dataset.runs())?;
         }
         Lean::connect(&self.server, dataset.name(), schema)
     }
@@ -157,10 +146,8 @@ impl Lab {
     pub fn classic(&mut self, dataset: Dataset) -> Result<Classic> {
         self.timedb(dataset)?;
         if self.loaded.insert((dataset, CLASSIC)) {
-            self.progress
-                .step(&format!("loads {} into classic", dataset.name()));
-            Classic::create(&self.server, dataset.name(), dataset.series())?
-                .load(dataset.runs())?;
+            self.progress.step(&format!("loads {} into classic", dataset.name()));
+            Classic::create(&self.server, dataset.name(), dataset.series())?.load(dataset.runs())?;
         }
         Classic::connect(&self.server, dataset.name())
     }
@@ -193,9 +180,7 @@ impl Lab {
     pub fn clickhouse(&mut self, dataset: Dataset) -> Result<Result<SharedClickhouse, Absent>> {
         let clickhouse = self.bare_clickhouse();
         if let Ok(clickhouse) = &clickhouse {
-            clickhouse
-                .borrow_mut()
-                .load(dataset.name(), dataset.runs())?;
+            clickhouse.borrow_mut().load(dataset.name(), dataset.runs())?;
         }
         Ok(clickhouse)
     }
@@ -221,8 +206,7 @@ pub fn settle(operator: &mut Connection) -> Result<()> {
 /// Of the tables that this build of timedb has.
 fn vacuum(operator: &mut Connection, how: &str, tables: &[&str]) -> Result<()> {
     for table in tables {
-        let there: bool =
-            operator.one("SELECT to_regclass('timedb.' || $1) IS NOT NULL", &[table])?;
+        let there: bool = operator.one("SELECT to_regclass('timedb.' || $1) IS NOT NULL", &[table])?;
         if there {
             operator.batch(&format!("VACUUM ({how}) timedb.{table}"))?;
         }
@@ -244,17 +228,13 @@ pub fn timedb_bytes(operator: &mut Connection) -> Result<i64> {
 pub fn compact(timedb: &mut Timedb) -> Result<()> {
     let mut before = i64::MAX;
     loop {
-        let remaining: i64 = timedb.connection.one(
-            "SELECT remaining::bigint FROM timedb.compact(older_than => '0')",
-            &[],
-        )?;
+        let remaining: i64 = timedb
+            .connection
+            .one("SELECT remaining::bigint FROM timedb.compact(older_than => '0')", &[])?;
         if remaining == 0 {
             return Ok(());
         }
-        ensure!(
-            remaining < before,
-            "compact gets no further: {remaining} remain"
-        );
+        ensure!(remaining < before, "compact gets no further: {remaining} remain");
         before = remaining;
     }
 }

@@ -18,18 +18,13 @@ const SETTINGS: &str = "
 
 pub fn settings(lab: &Lab) -> Result<BTreeMap<String, String>> {
     let (_, rows) = lab.operator("timedb")?.query(SETTINGS, &[])?;
-    rows.iter()
-        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-        .collect()
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 pub fn versions(lab: &mut Lab) -> Result<BTreeMap<String, String>> {
     let mut operator = lab.operator("timedb")?;
     let postgres: String = operator.one("SELECT version()", &[])?;
-    let timedb: String = operator.one(
-        "SELECT extversion FROM pg_extension WHERE extname = 'timedb'",
-        &[],
-    )?;
+    let timedb: String = operator.one("SELECT extversion FROM pg_extension WHERE extname = 'timedb'", &[])?;
     let clickhouse = match lab.bare_clickhouse() {
         Ok(clickhouse) => clickhouse.borrow().version.clone(),
         Err(absent) => absent,

@@ -67,8 +67,7 @@ fn bench(list: &str) -> Result<usize> {
             }
             Err(error) => {
                 failures += 1;
-                lab.progress
-                    .say(&format!("{} FAILED: {error:#}", workload.name));
+                lab.progress.say(&format!("{} FAILED: {error:#}", workload.name));
             }
         }
         lab.progress.workload_done();
@@ -87,17 +86,12 @@ fn measure(lab: &mut Lab, workload: &Workload) -> Result<Vec<Record>> {
         workload.name.clone_into(&mut record.measured_by);
     }
     let seconds = started.elapsed().as_secs_f64();
-    lab.progress
-        .say(&format!("{} took {seconds:.0} s", workload.name));
+    lab.progress.say(&format!("{} took {seconds:.0} s", workload.name));
     Ok(records)
 }
 
 fn report(results: &Results, chosen: &[&Workload]) {
-    let is_of_this_run = |record: &&Record| {
-        chosen
-            .iter()
-            .any(|workload| workload.name == record.measured_by)
-    };
+    let is_of_this_run = |record: &&Record| chosen.iter().any(|workload| workload.name == record.measured_by);
     let records: Vec<&Record> = results.records.iter().filter(is_of_this_run).collect();
     table::print(&records);
     let (met, all) = table::goals(&records);
@@ -106,8 +100,7 @@ fn report(results: &Results, chosen: &[&Workload]) {
 
 /// The picture alone, from the figures that are there.
 fn draw_again() -> Result<usize> {
-    let project =
-        std::env::var_os(timedb_testkit::PROJECT).context("run this by scripts/bench.sh")?;
+    let project = std::env::var_os(timedb_testkit::PROJECT).context("run this by scripts/bench.sh")?;
     let project = std::path::PathBuf::from(project);
     let results = Results::read(&project.join("bench/results.json"))?;
     picture::draw(&results, &project.join("docs/bench.svg"))?;

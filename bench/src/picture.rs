@@ -34,12 +34,7 @@ pub fn draw(results: &Results, path: &Path) -> Result<()> {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-fn paint(
-    root: &Area<'_>,
-    results: &Results,
-    groups: &[bars::Group<'_>],
-    bars_height: u32,
-) -> Result<()> {
+fn paint(root: &Area<'_>, results: &Results, groups: &[bars::Group<'_>], bars_height: u32) -> Result<()> {
     root.fill(&WHITE).map_err(|error| anyhow!("{error}"))?;
     let (head, rest) = root.split_vertically(HEAD);
     let (middle, foot) = rest.split_vertically(bars_height);
@@ -57,13 +52,7 @@ fn title(area: &Area<'_>, results: &Results) -> Result<()> {
         &look::INK,
         Align::Left,
     )?;
-    let told = |name: &str| {
-        results
-            .versions
-            .get(name)
-            .map(String::as_str)
-            .unwrap_or_default()
-    };
+    let told = |name: &str| results.versions.get(name).map(String::as_str).unwrap_or_default();
     let postgres = told("postgres").split(" (").next().unwrap_or_default();
     let clickhouse = told("clickhouse").rsplit(", ").next().unwrap_or_default();
     let date = results
@@ -82,14 +71,7 @@ fn title(area: &Area<'_>, results: &Results) -> Result<()> {
     let legend = "Logarithmic scale; 1 x is as fast, or as small, as the peer. The diamond is what was aimed at: green and full where reached.";
     text(area, legend, (24, 71), 13, &look::PALE_INK, Align::Left)?;
     for (row, words) in PEERS.into_iter().enumerate() {
-        text(
-            area,
-            words,
-            (24, 100 + 18 * row as i32),
-            13,
-            &look::INK,
-            Align::Left,
-        )?;
+        text(area, words, (24, 100 + 18 * row as i32), 13, &look::INK, Align::Left)?;
     }
     Ok(())
 }

@@ -15,10 +15,7 @@ impl Progress {
         let bar = stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(workloads as u64);
             let style = "{spinner} {elapsed_precise} [{bar:20}] {pos}/{len} {msg}";
-            bar.set_style(
-                ProgressStyle::with_template(style)
-                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
-            );
+            bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
@@ -50,10 +47,7 @@ impl Progress {
     /// One of many: only on a terminal.
     pub fn tick(&self, what: &str, peer: &str, repetition: usize, repetitions: usize) {
         if let Some(bar) = &self.bar {
-            bar.set_message(format!(
-                "{} {what}: {peer} {repetition}/{repetitions}",
-                self.workload
-            ));
+            bar.set_message(format!("{} {what}: {peer} {repetition}/{repetitions}", self.workload));
         }
     }
 

@@ -31,11 +31,7 @@ impl Python {
             .context("cannot start Python")?;
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().context("no output of Python")?);
-        Ok(Self {
-            child,
-            input,
-            output,
-        })
+        Ok(Self { child, input, output })
     }
 
     pub fn ask(&mut self, request: &Value) -> Result<Value> {
@@ -46,8 +42,7 @@ impl Python {
         if self.output.read_line(&mut line)? == 0 {
             bail!("Python ended at {request}");
         }
-        let reply: Value =
-            serde_json::from_str(&line).with_context(|| format!("Python said {line:?}"))?;
+        let reply: Value = serde_json::from_str(&line).with_context(|| format!("Python said {line:?}"))?;
         match reply["error"].as_str() {
             Some(error) => bail!("{error}, at {request}"),
             None => Ok(reply),

@@ -208,10 +208,7 @@ mod tests {
 
     #[test]
     fn a_goal_in_the_lines_own_unit_is_timedbs() {
-        let records = Line::new("W", "w", "B")
-            .figure(TIMEDB, 9.1)
-            .at_most(9.0)
-            .records();
+        let records = Line::new("W", "w", "B").figure(TIMEDB, 9.1).at_most(9.0).records();
         assert_eq!(records[0].met, Some(false));
     }
 }

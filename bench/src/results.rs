@@ -35,13 +35,10 @@ impl Results {
     /// Puts a workload's records in the place of its earlier ones. (A curve may come from a workload
     /// that is otherwise named.)
     pub fn merge(&mut self, records: Vec<Record>) {
-        let same =
-            |a: &Record, b: &Record| a.workload == b.workload && a.measured_by == b.measured_by;
-        self.records
-            .retain(|old| !records.iter().any(|new| same(old, new)));
+        let same = |a: &Record, b: &Record| a.workload == b.workload && a.measured_by == b.measured_by;
+        self.records.retain(|old| !records.iter().any(|new| same(old, new)));
         self.records.extend(records);
-        self.records
-            .sort_by_key(|record| workloads::rank(&record.workload));
+        self.records.sort_by_key(|record| workloads::rank(&record.workload));
     }
 }
 
@@ -52,11 +49,7 @@ mod tests {
 
     #[test]
     fn a_workload_that_ran_again_takes_the_place_of_its_earlier_figures() {
-        let records = |workload, figure| {
-            Line::new(workload, "w", "ms")
-                .figure(TIMEDB, figure)
-                .records()
-        };
+        let records = |workload, figure| Line::new(workload, "w", "ms").figure(TIMEDB, figure).records();
         let mut results = Results::default();
         results.merge(records("W5", 1.0));
         results.merge(records("W4", 2.0));

@@ -4,16 +4,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use crate::record::Record;
 
-const HEADER: [&str; 8] = [
-    "",
-    "what",
-    "peer",
-    "median",
-    "min – max",
-    "timedb is",
-    "goal",
-    "met",
-];
+const HEADER: [&str; 8] = ["", "what", "peer", "median", "min – max", "timedb is", "goal", "met"];
 const NUMBERS: [usize; 3] = [3, 4, 5];
 
 pub fn print(records: &[&Record]) {
@@ -22,12 +13,9 @@ pub fn print(records: &[&Record]) {
     table.set_header(HEADER);
     let mut before: Option<&Record> = None;
     for record in records {
-        let is_new =
-            |same: fn(&Record, &Record) -> bool| !before.is_some_and(|old| same(old, record));
+        let is_new = |same: fn(&Record, &Record) -> bool| !before.is_some_and(|old| same(old, record));
         let new_workload = is_new(|old, new| old.workload == new.workload);
-        let new_line = is_new(|old, new| {
-            old.workload == new.workload && old.what == new.what && old.size == new.size
-        });
+        let new_line = is_new(|old, new| old.workload == new.workload && old.what == new.what && old.size == new.size);
         table.add_row(row(record, new_workload, new_line));
         before = Some(record);
     }
@@ -56,10 +44,7 @@ fn row(record: &Record, new_workload: bool, new_line: bool) -> [Cell; 8] {
             format!("{} {}", figure(spread.median), record.unit),
             format!("{} – {}", figure(spread.min), figure(spread.max)),
         ),
-        (Some(spread), _) => (
-            format!("{} {}", figure(spread.median), record.unit),
-            String::new(),
-        ),
+        (Some(spread), _) => (format!("{} {}", figure(spread.median), record.unit), String::new()),
         (None, note) => (note.clone().unwrap_or_default(), String::new()),
     };
     let met = record.met.map_or("", |met| if met { "yes" } else { "NO" });

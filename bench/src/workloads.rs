@@ -99,25 +99,15 @@ pub fn rank(name: &str) -> usize {
 
 /// Those of a list such as `W4,W5`; all where it is empty.
 pub fn chosen(list: &str) -> Result<Vec<&'static Workload>> {
-    let names: Vec<&str> = list
-        .split([',', ' '])
-        .filter(|name| !name.is_empty())
-        .collect();
+    let names: Vec<&str> = list.split([',', ' ']).filter(|name| !name.is_empty()).collect();
     for name in &names {
-        if !ALL
-            .iter()
-            .any(|workload| workload.name.eq_ignore_ascii_case(name))
-        {
+        if !ALL.iter().any(|workload| workload.name.eq_ignore_ascii_case(name)) {
             let known: Vec<&str> = ALL.iter().map(|workload| workload.name).collect();
             bail!("no workload {name:?}: there are {}", known.join(", "));
         }
     }
-    let is_chosen = |workload: &&Workload| {
-        names.is_empty()
-            || names
-                .iter()
-                .any(|name| workload.name.eq_ignore_ascii_case(name))
-    };
+    let is_chosen =
+        |workload: &&Workload| names.is_empty() || names.iter().any(|name| workload.name.eq_ignore_ascii_case(name));
     Ok(ALL.iter().filter(is_chosen).collect())
 }
 

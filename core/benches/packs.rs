@@ -15,15 +15,7 @@ use uuid::Uuid;
 
 const HOUR: i64 = 3_600_000_000;
 /// So many runs of so many hours each.
-const SHAPES: [(i64, i64); 7] = [
-    (1, 48),
-    (5, 48),
-    (10, 48),
-    (24, 48),
-    (100, 48),
-    (1000, 48),
-    (10_000, 1),
-];
+const SHAPES: [(i64, i64); 7] = [(1, 48), (5, 48), (10, 48), (24, 48), (100, 48), (1000, 48), (10_000, 1)];
 
 fn main() {
     say_bytes::<Meter>();
@@ -138,9 +130,7 @@ fn packing<V: Values>(bencher: Bencher, shape: (i64, i64)) {
 #[divan::bench(types = [Meter, Noise], args = SHAPES)]
 fn reading<V: Values>(bencher: Bencher, shape: (i64, i64)) {
     let bytes = Forecasts::of::<V>(shape).packed();
-    bencher
-        .counter(count(shape))
-        .bench_local(|| pack_of(black_box(&bytes)));
+    bencher.counter(count(shape)).bench_local(|| pack_of(black_box(&bytes)));
 }
 
 #[divan::bench(types = [Meter, Noise], args = SHAPES)]

@@ -45,8 +45,7 @@ pub fn is_well_formed(key: &str) -> bool {
     };
     let mut bytes = [0; KEY_BYTES];
     let decoded = URL_SAFE_NO_PAD.decode_slice(encoded, &mut bytes);
-    decoded == Ok(KEY_BYTES)
-        && crc32fast::hash(&bytes[..CHECKED_BYTES]).to_be_bytes() == bytes[CHECKED_BYTES..]
+    decoded == Ok(KEY_BYTES) && crc32fast::hash(&bytes[..CHECKED_BYTES]).to_be_bytes() == bytes[CHECKED_BYTES..]
 }
 
 /// What is stored of a key: SHA-256 of its whole text. A key has 240 random bits, so no salt and no slow hash is needed.
@@ -125,10 +124,7 @@ mod tests {
     #[test]
     fn the_hash_is_sha_256_of_the_whole_text() {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let hex: String = hash("abc")
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex: String = hash("abc").iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, expected);
     }
 

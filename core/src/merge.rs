@@ -58,9 +58,7 @@ fn rank(versions: &[Shaped], window: Window) -> Vec<u32> {
                 .is_some_and(|last| window.start.is_none_or(|start| last >= start))
     };
     let age = |version: &u32| {
-        let Version {
-            known, change, run, ..
-        } = &versions[*version as usize].version;
+        let Version { known, change, run, .. } = &versions[*version as usize].version;
         (*known, *change, *run)
     };
     let mut ranked: Vec<u32> = (0..)

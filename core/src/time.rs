@@ -68,11 +68,7 @@ impl Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(
-            f,
-            "{}Z",
-            EPOCH.saturating_add(SignedDuration::from_micros(self.0))
-        )
+        write!(f, "{}Z", EPOCH.saturating_add(SignedDuration::from_micros(self.0)))
     }
 }
 
@@ -110,9 +106,7 @@ fn parse_pieces(text: &str, given: &str) -> Result<Time, TimeError> {
         return Err(TimeError::TooFine(beginning(given)));
     }
     let since = local.duration_since(EPOCH);
-    let offset = pieces
-        .to_numeric_offset()
-        .map_or(0, |offset| offset.seconds());
+    let offset = pieces.to_numeric_offset().map_or(0, |offset| offset.seconds());
     let seconds = since.as_secs() - i64::from(offset);
     let micros = seconds * MICROS_PER_SECOND + i64::from(since.subsec_micros());
     Time::from_micros(micros).ok_or_else(|| TimeError::OutOfRange(beginning(given)))
@@ -160,9 +154,7 @@ mod tests {
     use super::*;
 
     fn micros(text: &str) -> i64 {
-        Time::parse(text)
-            .unwrap_or_else(|error| panic!("{error}"))
-            .micros()
+        Time::parse(text).unwrap_or_else(|error| panic!("{error}")).micros()
     }
 
     const NOON: i64 = 789_048_000_000_000;
@@ -171,12 +163,7 @@ mod tests {
     fn the_bounds_are_those_of_postgres_and_of_four_digit_years() {
         assert_eq!(micros("4714-11-24 00:00:00+00 BC"), Time::MIN.micros());
         assert_eq!(micros("9999-12-31T23:59:59.999999Z"), Time::MAX.micros());
-        for outside in [
-            i64::MIN,
-            Time::MIN.micros() - 1,
-            Time::MAX.micros() + 1,
-            i64::MAX,
-        ] {
+        for outside in [i64::MIN, Time::MIN.micros() - 1, Time::MAX.micros() + 1, i64::MAX] {
             assert_eq!(Time::from_micros(outside), None);
         }
         for inside in [Time::MIN, Time::MAX] {
@@ -231,10 +218,7 @@ mod tests {
             " BC",
             "x-01-01 BC",
         ] {
-            assert!(
-                matches!(Time::parse(text), Err(TimeError::Malformed(_))),
-                "{text}"
-            );
+            assert!(matches!(Time::parse(text), Err(TimeError::Malformed(_))), "{text}");
         }
     }
 
@@ -279,10 +263,7 @@ mod tests {
             "20250101t235960+01",
             "0044-03-15 23:59:60 BC",
         ] {
-            assert_eq!(
-                Time::parse(text),
-                Err(TimeError::Malformed(text.to_owned()))
-            );
+            assert_eq!(Time::parse(text), Err(TimeError::Malformed(text.to_owned())));
         }
         assert_eq!(micros("2025-01-01T12:59:59.6Z"), NOON + 3_599_600_000);
     }
@@ -290,11 +271,7 @@ mod tests {
     #[test]
     fn digits_below_a_microsecond_infinity_and_far_years_have_their_own_words() {
         for (text, message, is_out_of_range) in [
-            (
-                "2025-01-01T00:00:00.1234567Z",
-                "has digits below a microsecond",
-                false,
-            ),
+            ("2025-01-01T00:00:00.1234567Z", "has digits below a microsecond", false),
             ("infinity", "is infinite", true),
             ("-Infinity", "is infinite", true),
             ("294276-12-31 23:59:59.999999+00", "is out of range", true),
@@ -311,10 +288,7 @@ mod tests {
     #[test]
     fn an_error_shows_only_the_beginning_of_a_long_text() {
         let message = Time::parse(&"ä".repeat(1_000_000)).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            format!("\"{}…\" is not a timestamp", "ä".repeat(64))
-        );
+        assert_eq!(message, format!("\"{}…\" is not a timestamp", "ä".repeat(64)));
     }
 
     proptest! {

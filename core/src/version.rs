@@ -77,12 +77,7 @@ impl Remark {
         }
     }
 
-    fn says<'t>(
-        &self,
-        by: &str,
-        annotation: Option<&str>,
-        tags: Option<impl Iterator<Item = &'t str>>,
-    ) -> bool {
+    fn says<'t>(&self, by: &str, annotation: Option<&str>, tags: Option<impl Iterator<Item = &'t str>>) -> bool {
         let same_tags = match (&self.tags, tags) {
             (None, None) => true,
             (Some(own), Some(tags)) => own.iter().map(String::as_str).eq(tags),
@@ -105,14 +100,8 @@ mod tests {
         let tagged = remarks.keep("a", None, tags(&["x", "y"]));
         let noted = remarks.keep("a", Some("x"), None::<Tags>);
         assert!(Rc::ptr_eq(&plain, &remarks.keep("a", None, None::<Tags>)));
-        assert!(Rc::ptr_eq(
-            &tagged,
-            &remarks.keep("a", None, tags(&["x", "y"]))
-        ));
-        assert!(Rc::ptr_eq(
-            &noted,
-            &remarks.keep("a", Some("x"), None::<Tags>)
-        ));
+        assert!(Rc::ptr_eq(&tagged, &remarks.keep("a", None, tags(&["x", "y"]))));
+        assert!(Rc::ptr_eq(&noted, &remarks.keep("a", Some("x"), None::<Tags>)));
         for other in [
             remarks.keep("a", None, tags(&[])),
             remarks.keep("a", None, tags(&["x"])),

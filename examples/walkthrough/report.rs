@@ -76,15 +76,11 @@ impl Report {
     /// The walkthrough could not go on: said with everything the server said, and counted as a
     /// failure.
     pub fn stopped(&mut self, error: &anyhow::Error) {
-        println!(
-            "\n  {} the walkthrough stopped: {error:#}",
-            "✗".red().bold()
-        );
+        println!("\n  {} the walkthrough stopped: {error:#}", "✗".red().bold());
         if let Some(error) = error.downcast_ref::<postgres::Error>() {
             table::print_error(error);
         }
-        self.failed
-            .push(format!("the walkthrough stopped: {error}"));
+        self.failed.push(format!("the walkthrough stopped: {error}"));
     }
 
     /// Ends the report; true if every claim held and nothing stopped it.
@@ -106,9 +102,5 @@ impl Report {
 fn abridged(value: &impl Debug) -> String {
     let text = format!("{value:?}");
     let head: String = text.chars().take(200).collect();
-    if head.len() < text.len() {
-        head + " …"
-    } else {
-        text
-    }
+    if head.len() < text.len() { head + " …" } else { text }
 }

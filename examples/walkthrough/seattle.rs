@@ -63,12 +63,7 @@ fn read_file(report: &mut Report) -> Result<Temperatures> {
         "{} hours of 2010 in °F, taken as UTC; missing in between: {missing:?}.",
         grouped(year.len())
     ));
-    report.note(
-        "They are averages of many years, taken as measured in 2010: see examples/README.md.",
-    );
-    chart::print(
-        vec![year.values().copied().collect()],
-        "°F, January to December",
-    );
+    report.note("They are averages of many years, taken as measured in 2010: see examples/README.md.");
+    chart::print(vec![year.values().copied().collect()], "°F, January to December");
     Ok(year)
 }

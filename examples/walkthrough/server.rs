@@ -45,9 +45,8 @@ pub fn introduce(report: &Report, operator: &mut Session) -> Result<()> {
     )?;
     let (server, database): (String, String) = (row.try_get(0)?, row.try_get(2)?);
     let extension: Option<String> = row.try_get(1)?;
-    let extension = extension.with_context(|| {
-        format!("database \"{database}\" has no timedb: CREATE EXTENSION timedb, or `make serve`")
-    })?;
+    let extension = extension
+        .with_context(|| format!("database \"{database}\" has no timedb: CREATE EXTENSION timedb, or `make serve`"))?;
     report.note(&format!(
         "timedb {extension} on PostgreSQL {server}, database \"{database}\""
     ));
@@ -56,11 +55,7 @@ pub fn introduce(report: &Report, operator: &mut Session) -> Result<()> {
 
 /// Makes the login role that plays the application, if it is not there yet, and says how to connect
 /// as it.
-pub fn client(
-    report: &mut Report,
-    operator: &mut Session,
-    operator_config: &Config,
-) -> Result<Config> {
+pub fn client(report: &mut Report, operator: &mut Session, operator_config: &Config) -> Result<Config> {
     report.step("A login role for the application: a member of timedb_user, and nothing else");
     let known = operator.quietly("SELECT FROM pg_roles WHERE rolname = $1", &[&CLIENT_ROLE])?;
     if known.is_empty() {

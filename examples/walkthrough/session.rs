@@ -23,9 +23,9 @@ pub struct Session {
 impl Session {
     /// `prompt` stands before every statement, so that a reader knows whose it is.
     pub fn open(prompt: &str, config: &Config) -> Result<Self> {
-        let client = config.connect(NoTls).with_context(|| {
-            format!("connecting as {:?}", config.get_user().unwrap_or_default())
-        })?;
+        let client = config
+            .connect(NoTls)
+            .with_context(|| format!("connecting as {:?}", config.get_user().unwrap_or_default()))?;
         Ok(Self {
             prompt: prompt.to_owned(),
             client,
@@ -33,11 +33,7 @@ impl Session {
     }
 
     /// Shows and runs a statement that may well be refused: that is then the answer.
-    pub fn attempt(
-        &mut self,
-        sql: &str,
-        params: &[&dyn Parameter],
-    ) -> Result<Vec<Row>, postgres::Error> {
+    pub fn attempt(&mut self, sql: &str, params: &[&dyn Parameter]) -> Result<Vec<Row>, postgres::Error> {
         self.show(sql, params);
         let outcome = self.client.prepare(sql).and_then(|statement| {
             let rows = self.client.query(&statement, &bound(params))?;
@@ -56,8 +52,7 @@ impl Session {
 
     /// Shows and runs a statement that must work.
     pub fn query(&mut self, sql: &str, params: &[&dyn Parameter]) -> Result<Vec<Row>> {
-        self.attempt(sql, params)
-            .with_context(|| format!("in {sql}"))
+        self.attempt(sql, params).with_context(|| format!("in {sql}"))
     }
 
     /// The same for a statement that answers one row.
@@ -95,8 +90,7 @@ impl Session {
 
 fn only(rows: Vec<Row>, sql: &str) -> Result<Row> {
     let count = rows.len();
-    let [row] = <[Row; 1]>::try_from(rows)
-        .map_err(|_| anyhow::anyhow!("expected one row, got {count}, from {sql}"))?;
+    let [row] = <[Row; 1]>::try_from(rows).map_err(|_| anyhow::anyhow!("expected one row, got {count}, from {sql}"))?;
     Ok(row)
 }
 
@@ -148,10 +142,7 @@ impl Parameter for Vec<Uuid> {
 }
 
 fn bound<'a>(params: &[&'a dyn Parameter]) -> Vec<&'a (dyn ToSql + Sync)> {
-    params
-        .iter()
-        .map(|param| *param as &(dyn ToSql + Sync))
-        .collect()
+    params.iter().map(|param| *param as &(dyn ToSql + Sync)).collect()
 }
 
 fn quoted(text: &str) -> String {
@@ -205,10 +196,7 @@ mod tests {
             "SELECT * FROM timedb.authenticate('tdb_kk…wxyz');"
         );
         assert_eq!(
-            as_typed(
-                "SELECT f(a => $1,\n       b => $2::text::json)",
-                &[&"it's", &"[]"]
-            ),
+            as_typed("SELECT f(a => $1,\n       b => $2::text::json)", &[&"it's", &"[]"]),
             "SELECT f(a => 'it''s',\n  b => '[]'::json);"
         );
     }

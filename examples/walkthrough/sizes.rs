@@ -45,18 +45,9 @@ pub fn print(
     table.load_style(presets::UTF8_BORDERS_ONLY);
     table.add_row(["values stored by this walkthrough", &grouped(values)]);
     table.add_row(["rows that hold them", &grouped(usize::try_from(rows)?)]);
-    table.add_row([
-        "timedb.values with index and TOAST",
-        &format!("{} kB", size / 1024),
-    ]);
-    table.add_row([
-        "of that, added by this walkthrough",
-        &format!("{} kB", added / 1024),
-    ]);
-    table.add_row([
-        "bytes a value",
-        &format!("{:.1}", added as f64 / values as f64),
-    ]);
+    table.add_row(["timedb.values with index and TOAST", &format!("{} kB", size / 1024)]);
+    table.add_row(["of that, added by this walkthrough", &format!("{} kB", added / 1024)]);
+    table.add_row(["bytes a value", &format!("{:.1}", added as f64 / values as f64)]);
     table.add_row(["upload of the measurements", &pace(&uploads.measured)]);
     table.add_row(["uploads of the forecasts", &pace(&uploads.forecasts)]);
     for line in table.lines() {

@@ -41,12 +41,7 @@ fn counted(rows: usize, shown: usize) -> String {
 pub fn print_error(error: &postgres::Error) {
     match error.as_db_error() {
         Some(error) => {
-            println!(
-                "  {}  {}: {}",
-                "ERROR:".red(),
-                error.code().code(),
-                error.message()
-            );
+            println!("  {}  {}: {}", "ERROR:".red(), error.code().code(), error.message());
             for (label, text) in [("DETAIL", error.detail()), ("HINT", error.hint())] {
                 if let Some(text) = text {
                     println!("  {label}:  {text}");
@@ -66,9 +61,7 @@ fn cell(row: &Row, column: usize) -> String {
         Type::INT8 => field::<i64>(row, column, |number| number.to_string()),
         Type::INT4 => field::<i32>(row, column, |number| number.to_string()),
         Type::BOOL => field::<bool>(row, column, |yes| yes.to_string()),
-        Type::TEXT_ARRAY => {
-            field::<Vec<String>>(row, column, |texts| format!("{{{}}}", texts.join(",")))
-        }
+        Type::TEXT_ARRAY => field::<Vec<String>>(row, column, |texts| format!("{{{}}}", texts.join(","))),
         Type::JSON | Type::JSONB => field::<Value>(row, column, |json| json.to_string()),
         Type::VOID => String::new(),
         _ => field::<String>(row, column, |text| without_secret(&text)),
@@ -130,10 +123,7 @@ mod tests {
 
     #[test]
     fn a_key_is_never_shown_whole_and_other_text_always_is() {
-        assert_eq!(
-            without_secret(&format!("tdb_{}wxyz", "k".repeat(44))),
-            "tdb_kk…wxyz"
-        );
+        assert_eq!(without_secret(&format!("tdb_{}wxyz", "k".repeat(44))), "tdb_kk…wxyz");
         assert_eq!(
             without_secret("temperature_forecast of the whole year"),
             "temperature_forecast of the whole year"

@@ -19,10 +19,7 @@ pub fn measured() -> Result<Temperatures> {
 
 fn parse(file: &str) -> Result<Temperatures> {
     let mut temperatures = Temperatures::new();
-    for (index, row) in csv::Reader::from_reader(file.as_bytes())
-        .deserialize()
-        .enumerate()
-    {
+    for (index, row) in csv::Reader::from_reader(file.as_bytes()).deserialize().enumerate() {
         let (stamp, value): (String, f64) = row.with_context(|| format!("row {index}"))?;
         let time = DateTime::strptime("%Y/%m/%d %H:%M", &stamp)
             .and_then(|civil| civil.to_zoned(TimeZone::UTC))
@@ -38,10 +35,7 @@ fn parse(file: &str) -> Result<Temperatures> {
 
 /// The hours between the first and the last that have no value.
 pub fn missing_hours(temperatures: &Temperatures) -> Vec<Timestamp> {
-    let (Some((first, _)), Some((last, _))) = (
-        temperatures.first_key_value(),
-        temperatures.last_key_value(),
-    ) else {
+    let (Some((first, _)), Some((last, _))) = (temperatures.first_key_value(), temperatures.last_key_value()) else {
         return Vec::new();
     };
     first
@@ -62,21 +56,12 @@ pub struct Forecast {
 pub fn persistence(temperatures: &Temperatures) -> Vec<Forecast> {
     let mut last_known: [Option<f64>; 24] = [None; 24];
     let mut forecasts = Vec::new();
-    let (Some((first, _)), Some((last, _))) = (
-        temperatures.first_key_value(),
-        temperatures.last_key_value(),
-    ) else {
+    let (Some((first, _)), Some((last, _))) = (temperatures.first_key_value(), temperatures.last_key_value()) else {
         return forecasts;
     };
-    for midnight in first
-        .series(24.hours())
-        .take_while(|midnight| midnight <= last)
-    {
+    for midnight in first.series(24.hours()).take_while(|midnight| midnight <= last) {
         for (hour, known) in (0..).zip(last_known.iter_mut()) {
-            *known = temperatures
-                .get(&(midnight + hour.hours()))
-                .copied()
-                .or(*known);
+            *known = temperatures.get(&(midnight + hour.hours())).copied().or(*known);
         }
         let known_time = midnight + 24.hours();
         let hours = (0..48)
@@ -140,8 +125,8 @@ mod tests {
 
     #[test]
     fn a_bad_row_is_named() {
-        let error = parse("date,temp\n2010/01/01 00:00,39.4\n2010/13/01 00:00,39.2\n")
-            .expect_err("there is no month 13");
+        let error =
+            parse("date,temp\n2010/01/01 00:00,39.4\n2010/13/01 00:00,39.2\n").expect_err("there is no month 13");
         assert_eq!(error.to_string(), "row 1: 2010/13/01 00:00");
         assert!(parse("date,temp\n2010/01/01 00:00,1\n2010/01/01 00:00,2\n").is_err());
     }

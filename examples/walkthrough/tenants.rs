@@ -47,16 +47,8 @@ pub fn walk(report: &mut Report, operator: &mut Session, client: &Config) -> Res
 }
 
 /// A connection of its own, logged in with the tenant's key.
-pub fn log_in(
-    report: &mut Report,
-    client: &Config,
-    prompt: &str,
-    tenant: &Tenant,
-) -> Result<Session> {
-    report.step(&format!(
-        "{} logs in, for the rest of the session",
-        tenant.email
-    ));
+pub fn log_in(report: &mut Report, client: &Config, prompt: &str, tenant: &Tenant) -> Result<Session> {
+    report.step(&format!("{} logs in, for the rest of the session", tenant.email));
     let mut session = Session::open(prompt, client)?;
     let login = session.query_one(LOGIN, &[&tenant.api_key])?;
     report.same(

@@ -74,11 +74,7 @@ pub fn arrow_streams(runner: &mut TestRunner) -> Vec<Vec<u8>> {
         include_bytes!("../../tests/attacks/streams/by_view.arrow"),
     ];
     let mut streams: Vec<Vec<u8>> = pyarrow.iter().map(|stream| stream.to_vec()).collect();
-    streams.extend(
-        samples(runner, &upload(), 12)
-            .iter()
-            .map(|all| stream_of(all)),
-    );
+    streams.extend(samples(runner, &upload(), 12).iter().map(|all| stream_of(all)));
     streams
 }
 
@@ -202,29 +198,24 @@ fn points(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Point>> {
     .boxed();
     let values = prop_oneof![
         Just(vec![Some(17f64.to_bits())]),
-        vec(
-            any::<i8>().prop_map(|v| Some(f64::from(v).to_bits())),
-            1..60
-        ),
+        vec(any::<i8>().prop_map(|v| Some(f64::from(v).to_bits())), 1..60),
         vec(value.clone().prop_map(Some), 1..60),
         vec(option::of(value), 1..60),
     ];
-    (first, step, gaps, lengths, values, count).prop_map(
-        |(first, step, gaps, lengths, values, count)| {
-            let mut start = first;
-            let mut points: Vec<Point> = (0..count)
-                .map(|at| {
-                    start += step * gaps[at % gaps.len()];
-                    let length = lengths[at % lengths.len()];
-                    let end = (length > 0).then_some(start + length);
-                    (start, end, values[at % values.len()])
-                })
-                .collect();
-            points.sort_by_key(|(start, end, _)| (*start, *end));
-            points.dedup_by_key(|(start, end, _)| (*start, *end));
-            points
-        },
-    )
+    (first, step, gaps, lengths, values, count).prop_map(|(first, step, gaps, lengths, values, count)| {
+        let mut start = first;
+        let mut points: Vec<Point> = (0..count)
+            .map(|at| {
+                start += step * gaps[at % gaps.len()];
+                let length = lengths[at % lengths.len()];
+                let end = (length > 0).then_some(start + length);
+                (start, end, values[at % values.len()])
+            })
+            .collect();
+        points.sort_by_key(|(start, end, _)| (*start, *end));
+        points.dedup_by_key(|(start, end, _)| (*start, *end));
+        points
+    })
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -242,25 +233,16 @@ fn moment() -> impl Strategy<Value = i64> {
 
 fn version(most_points: usize) -> impl Strategy<Value = Version> {
     let remark = (option::of(text()), option::of(vec(text(), 0..3)));
-    let version = (
-        id(),
-        moment(),
-        moment(),
-        text(),
-        remark,
-        points(0..most_points),
-    );
-    version.prop_map(
-        |(run, known, change, changed_by, (annotation, tags), points)| Version {
-            run,
-            known,
-            change,
-            changed_by,
-            annotation,
-            tags,
-            points,
-        },
-    )
+    let version = (id(), moment(), moment(), text(), remark, points(0..most_points));
+    version.prop_map(|(run, known, change, changed_by, (annotation, tags), points)| Version {
+        run,
+        known,
+        change,
+        changed_by,
+        annotation,
+        tags,
+        points,
+    })
 }
 
 /// Of up to three series, one after the other.
@@ -291,21 +273,17 @@ fn upload() -> impl Strategy<Value = Vec<Series>> {
 }
 
 fn update() -> impl Strategy<Value = Update> {
-    let value = option::of(option::of(
-        any::<i16>().prop_map(|v| f64::from(v).to_bits()),
-    ));
+    let value = option::of(option::of(any::<i16>().prop_map(|v| f64::from(v).to_bits())));
     let annotation = option::of(option::of(text()));
     let tags = option::of(option::of(vec(text(), 0..4)));
     let key = (id(), id(), moment(), option::of(1..HOUR));
-    (key, value, annotation, tags).prop_map(
-        |((run, series, start, length), value, annotation, tags)| Update {
-            run,
-            series,
-            start,
-            end: length.map(|length| start + length),
-            value,
-            annotation,
-            tags,
-        },
-    )
+    (key, value, annotation, tags).prop_map(|((run, series, start, length), value, annotation, tags)| Update {
+        run,
+        series,
+        start,
+        end: length.map(|length| start + length),
+        value,
+        annotation,
+        tags,
+    })
 }

@@ -12,9 +12,7 @@ use timedb_core::version::{self, Remark};
 use uuid::Uuid;
 
 pub use timedb_core::key::{hash as hash_key, hint as hint_of_key, is_well_formed as is_key};
-pub use timedb_core::limits::{
-    LONGEST_ANNOTATION, LONGEST_SERIES_KEY, LONGEST_TAG, MOST_POINTS, MOST_TAGS,
-};
+pub use timedb_core::limits::{LONGEST_ANNOTATION, LONGEST_SERIES_KEY, LONGEST_TAG, MOST_POINTS, MOST_TAGS};
 
 /// The last moment there is, in microseconds since 2000.
 pub const LAST_TIME: i64 = Time::MAX.micros();
@@ -67,9 +65,7 @@ pub struct Update {
 
 impl<'a> Points<'a> {
     pub fn of_client(bytes: &'a [u8]) -> Result<Points<'a>, Refused> {
-        points::Points::read_from_client(bytes)
-            .map(Points)
-            .map_err(refused)
+        points::Points::read_from_client(bytes).map(Points).map_err(refused)
     }
 
     pub fn stored(bytes: &'a [u8]) -> Result<Points<'a>, Refused> {

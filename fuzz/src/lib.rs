@@ -36,8 +36,8 @@ pub struct Target {
 }
 
 pub use targets::{
-    API_KEYS, ARROW_STREAMS, JSON_UPDATES, JSON_UPLOADS, PACK_TEXTS, PACKS, POINT_TEXTS,
-    POINTS_OF_CLIENTS, STORED_POINTS,
+    API_KEYS, ARROW_STREAMS, JSON_UPDATES, JSON_UPLOADS, PACK_TEXTS, PACKS, POINT_TEXTS, POINTS_OF_CLIENTS,
+    STORED_POINTS,
 };
 
 /// Reads the target's valid bytes, then as many changed ones as `TIMEDB_FUZZ_INPUTS` says, those of `TIMEDB_FUZZ_SEED`.
@@ -70,9 +70,7 @@ pub fn fuzz(target: &Target) {
         Err(TestError::Fail(reason, (valid, changes))) => {
             let valid = &corpus[valid];
             let bytes = Mutation::apply_all(&changes, valid);
-            panic!(
-                "{reason}\nby {bytes:02x?}\nwhich is {valid:02x?}\nchanged by {changes:?}\nAgain: {again}"
-            );
+            panic!("{reason}\nby {bytes:02x?}\nwhich is {valid:02x?}\nchanged by {changes:?}\nAgain: {again}");
         }
     }
     let is_told = inputs < 1000 || (inputs / 100..inputs / 10 * 9).contains(&taken);

@@ -193,15 +193,9 @@ fn tokens(bytes: &[u8]) -> Vec<Range<usize>> {
     while let Some(first) = bytes.get(at) {
         let after = &bytes[at + 1..];
         let length = if *first == b'"' {
-            after
-                .iter()
-                .position(|byte| *byte == b'"')
-                .map(|end| end + 2)
+            after.iter().position(|byte| *byte == b'"').map(|end| end + 2)
         } else {
-            after
-                .iter()
-                .position(|byte| BETWEEN.contains(byte))
-                .map(|end| end + 1)
+            after.iter().position(|byte| BETWEEN.contains(byte)).map(|end| end + 1)
         };
         if BETWEEN.contains(first) {
             at += 1;

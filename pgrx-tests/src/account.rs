@@ -31,9 +31,7 @@ impl Account {
         let mut words = self.words(program).into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).current_dir("/");
-        command
-            .env_remove("RUST_BACKTRACE")
-            .env_remove("RUST_LIB_BACKTRACE");
+        command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
         without_postgres_variables(&mut command);
         command
     }

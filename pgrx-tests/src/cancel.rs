@@ -38,9 +38,5 @@ pub fn cancelled<T>(
 pub fn once_under_way(client: &mut Client, ticks: u64) -> impl FnOnce() + Send + use<> {
     let pid = backend_pid(client);
     let spent = cpu_ticks(pid);
-    move || {
-        wait_until("the statement is under way", || {
-            cpu_ticks(pid) > spent + ticks
-        })
-    }
+    move || wait_until("the statement is under way", || cpu_ticks(pid) > spent + ticks)
 }

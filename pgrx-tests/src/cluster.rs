@@ -76,10 +76,7 @@ impl Options {
         let folder = private_folder(&account)?;
         // From here on the keeper cleans up, whatever fails.
         let keeper = Keeper::of(&folder, &account)?;
-        let pg_config = self
-            .pg_config
-            .clone()
-            .unwrap_or_else(Installation::default_pg_config);
+        let pg_config = self.pg_config.clone().unwrap_or_else(Installation::default_pg_config);
         let library = self.library.clone().map_or_else(built_library, Ok)?;
         let library = library
             .canonicalize()
@@ -101,10 +98,7 @@ impl Options {
         cluster.create(&self.configuration(&folder))?;
         cluster.start()?;
         if !self.bare {
-            cluster
-                .server
-                .prepare()
-                .map_err(|error| cluster.with_log(error))?;
+            cluster.server.prepare().map_err(|error| cluster.with_log(error))?;
         }
         Ok(cluster)
     }
@@ -213,10 +207,7 @@ impl Cluster {
         self.server.tell(command, SUPERUSER, database);
         let path = std::env::var("PATH").unwrap_or_default();
         command
-            .env(
-                "PATH",
-                format!("{}:{path}", self.folder().join("bin").display()),
-            )
+            .env("PATH", format!("{}:{path}", self.folder().join("bin").display()))
             .env(SERVER_DIR, self.folder())
             .env(LOG, self.log_path())
             .env(LIBRARY, &self.library)
@@ -234,12 +225,7 @@ impl Cluster {
     fn create(&self, configuration: &str) -> Result<()> {
         let mut initdb = self.account.command(&self.folder().join("bin/initdb"));
         initdb
-            .args([
-                "--no-sync",
-                "--locale=C.UTF-8",
-                "--encoding=UTF8",
-                "--auth=trust",
-            ])
+            .args(["--no-sync", "--locale=C.UTF-8", "--encoding=UTF8", "--auth=trust"])
             .args(["--username", SUPERUSER, "--pgdata"])
             .arg(self.data());
         succeed(&mut initdb)?;
@@ -253,9 +239,7 @@ impl Cluster {
 
     fn pg_ctl(&self, action: &str) -> Command {
         let mut command = self.account.command(&self.folder().join("bin/pg_ctl"));
-        command
-            .args([action, "--silent", "--pgdata"])
-            .arg(self.data());
+        command.args([action, "--silent", "--pgdata"]).arg(self.data());
         command
     }
 
@@ -270,21 +254,14 @@ impl Cluster {
 
 /// Stops a server that was left running and removes its folder.
 pub fn remove(folder: &Path) -> Result<()> {
-    let name = folder
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     ensure!(
         folder.parent() == Some(Path::new(TEMPORARY)) && name.starts_with(PREFIX),
         "{} is no private server's folder: left alone",
         folder.display()
     );
     drop(Keeper::of(folder, &Account::of_this_process()?)?);
-    ensure!(
-        !folder.exists(),
-        "cannot remove {}: whose is it?",
-        folder.display()
-    );
+    ensure!(!folder.exists(), "cannot remove {}: whose is it?", folder.display());
     Ok(())
 }
 
@@ -300,16 +277,10 @@ fn private_folder(account: &Account) -> Result<PathBuf> {
 
 fn succeed(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {program}"))?;
+    let output = command.output().with_context(|| format!("cannot run {program}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "{command:?} ended with {}:\n{}",
-            output.status,
-            said.trim_end()
-        );
+        bail!("{command:?} ended with {}:\n{}", output.status, said.trim_end());
     }
     Ok(())
 }

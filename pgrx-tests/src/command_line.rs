@@ -34,25 +34,11 @@ The environment variable PG_CONFIG names the Postgres to copy.
 
 pub enum Action {
     Help,
-    Run {
-        options: Options,
-        command: Vec<OsString>,
-    },
-    Serve {
-        options: Options,
-        project: Project,
-    },
-    Stop {
-        project: Project,
-    },
-    Psql {
-        project: Project,
-        arguments: Vec<OsString>,
-    },
-    Script {
-        project: Project,
-        folder: PathBuf,
-    },
+    Run { options: Options, command: Vec<OsString> },
+    Serve { options: Options, project: Project },
+    Stop { project: Project },
+    Psql { project: Project, arguments: Vec<OsString> },
+    Script { project: Project, folder: PathBuf },
 }
 
 /// What the words before `--`, or before psql's own, have said.

@@ -52,15 +52,9 @@ impl Installation {
             share: beneath(root, &self.share),
         };
         copy_programs(&self.programs, &copy.programs)?;
-        link_entries(&self.libraries, &copy.libraries, &|name| {
-            name != "timedb.so"
-        })?;
+        link_entries(&self.libraries, &copy.libraries, &|name| name != "timedb.so")?;
         link_entries(&self.share, &copy.share, &|name| name != "extension")?;
-        link_entries(
-            &self.share.join("extension"),
-            &copy.extensions(),
-            &is_not_timedb,
-        )?;
+        link_entries(&self.share.join("extension"), &copy.extensions(), &is_not_timedb)?;
         self.link_own_shared_objects(root)?;
         Ok(copy)
     }
@@ -69,10 +63,7 @@ impl Installation {
     pub fn add_timedb(&self, project: &Project, library: &Path) -> Result<()> {
         let extensions = self.extensions();
         put(&self.libraries.join("timedb.so"), &read(library)?)?;
-        put(
-            &extensions.join("timedb.control"),
-            &read(&project.control_file())?,
-        )?;
+        put(&extensions.join("timedb.control"), &read(&project.control_file())?)?;
         let mut scripts = project.released_scripts()?;
         scripts.extend(project.upgrade_scripts()?);
         for script in scripts {
@@ -80,10 +71,7 @@ impl Installation {
             put(&extensions.join(name), &read(&script)?)?;
         }
         // Last: between a release and the change of the version after it, both scripts have one name.
-        put(
-            &extensions.join(project.script_name()?),
-            project.script()?.as_bytes(),
-        )
+        put(&extensions.join(project.script_name()?), project.script()?.as_bytes())
     }
 
     fn extensions(&self) -> PathBuf {
@@ -95,10 +83,7 @@ impl Installation {
     fn link_own_shared_objects(&self, root: &Path) -> Result<()> {
         const SYSTEM: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
         const FOLDERS_UP: usize = 3;
-        if SYSTEM
-            .iter()
-            .any(|system| self.shared_objects.starts_with(system))
-        {
+        if SYSTEM.iter().any(|system| self.shared_objects.starts_with(system)) {
             return Ok(());
         }
         let up = self.shared_objects.ancestors().take(1 + FOLDERS_UP);
@@ -167,8 +152,7 @@ fn link_entries(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> Result
         let link = to.join(entry.file_name());
         // One of our own folders may already stand where the original has one: those come first.
         if entry.file_name().to_str().is_some_and(wanted) && !link.exists() {
-            symlink(entry.path(), &link)
-                .with_context(|| format!("cannot link {}", link.display()))?;
+            symlink(entry.path(), &link).with_context(|| format!("cannot link {}", link.display()))?;
         }
     }
     Ok(())
@@ -192,10 +176,7 @@ mod tests {
 
     #[test]
     fn a_copy_keeps_the_distances_between_the_folders() {
-        let copy = beneath(
-            Path::new("/tmp/tdb.x"),
-            Path::new("/usr/lib/postgresql/15/bin"),
-        );
+        let copy = beneath(Path::new("/tmp/tdb.x"), Path::new("/usr/lib/postgresql/15/bin"));
         assert_eq!(copy, Path::new("/tmp/tdb.x/usr/lib/postgresql/15/bin"));
     }
 

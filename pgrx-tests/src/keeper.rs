@@ -48,8 +48,7 @@ impl Keeper {
     /// Lets the server live on after this process.
     pub fn dismiss(mut self) -> Result<()> {
         if let Some(pipe) = self.shell.stdin.as_mut() {
-            pipe.write_all(b"leave\n")
-                .context("the keeper of the server is gone")?;
+            pipe.write_all(b"leave\n").context("the keeper of the server is gone")?;
         }
         Ok(())
     }

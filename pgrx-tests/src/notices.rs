@@ -32,9 +32,6 @@ impl Notices {
     #[track_caller]
     pub fn assert_heard(&self, code: &str) {
         let heard = self.take();
-        assert!(
-            heard.iter().any(|(heard, _)| heard == code),
-            "no {code} in {heard:?}"
-        );
+        assert!(heard.iter().any(|(heard, _)| heard == code), "no {code} in {heard:?}");
     }
 }

@@ -12,16 +12,9 @@ pub fn memory(pid: i32, field: &str) -> Result<u64> {
     let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let kibibytes = status
         .lines()
-        .find_map(|line| {
-            line.strip_prefix(field)?
-                .strip_prefix(':')?
-                .split_whitespace()
-                .next()
-        })
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':')?.split_whitespace().next())
         .with_context(|| format!("no {field} in {path}"))?;
-    let kibibytes: u64 = kibibytes
-        .parse()
-        .with_context(|| format!("{field} in {path}"))?;
+    let kibibytes: u64 = kibibytes.parse().with_context(|| format!("{field} in {path}"))?;
     Ok(kibibytes * 1024)
 }
 
@@ -50,9 +43,7 @@ pub fn cpu_ticks(pid: i32) -> u64 {
     // The name of the program, in parentheses, may hold spaces: user and system time are 12th and 13th after it.
     let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
     let ticks = fields.split_whitespace().skip(11).take(2);
-    ticks
-        .map(|field| field.parse::<u64>().expect("ticks"))
-        .sum()
+    ticks.map(|field| field.parse::<u64>().expect("ticks")).sum()
 }
 
 #[cfg(test)]
@@ -64,10 +55,7 @@ mod tests {
         let pid = i32::try_from(std::process::id()).expect("a number");
         let (resident, most) = (memory(pid, "VmRSS"), memory(pid, "VmHWM"));
         let (resident, most) = (resident.expect("VmRSS"), most.expect("VmHWM"));
-        assert!(
-            (MIB..=most).contains(&resident),
-            "{resident} of at most {most} bytes"
-        );
+        assert!((MIB..=most).contains(&resident), "{resident} of at most {most} bytes");
         assert!(peak_claim(pid) >= peak_memory(pid));
         let absent = memory(pid, "VmH").expect_err("no such field");
         assert!(absent.to_string().starts_with("no VmH in /proc/"));

@@ -54,11 +54,7 @@ impl Project {
     /// The install script: every `sql/NN_*.sql` in the order of their names.
     pub fn script(&self) -> Result<String> {
         let parts = self.sql_files("sql", is_part_of_script)?;
-        ensure!(
-            !parts.is_empty(),
-            "no sql/NN_*.sql in {}",
-            self.root.display()
-        );
+        ensure!(!parts.is_empty(), "no sql/NN_*.sql in {}", self.root.display());
         let mut script = String::new();
         for part in parts {
             script.push_str(&read(&part)?);
@@ -87,8 +83,7 @@ impl Project {
 
     fn sql_files(&self, folder: &str, wanted: fn(&str) -> bool) -> Result<Vec<PathBuf>> {
         let folder = self.root.join(folder);
-        let entries =
-            fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
         let mut files = Vec::new();
         for entry in entries {
             let entry = entry?;
@@ -140,10 +135,7 @@ fn default_version(control: &str) -> Option<&str> {
 
 fn is_part_of_script(name: &str) -> bool {
     let bytes = name.as_bytes();
-    bytes.len() > 3
-        && bytes[..2].iter().all(u8::is_ascii_digit)
-        && bytes[2] == b'_'
-        && name.ends_with(".sql")
+    bytes.len() > 3 && bytes[..2].iter().all(u8::is_ascii_digit) && bytes[2] == b'_' && name.ends_with(".sql")
 }
 
 fn is_upgrade_script(name: &str) -> bool {

@@ -30,10 +30,7 @@ pub fn told(error: &postgres::Error) -> (String, String) {
     let Some(refusal) = error.as_db_error() else {
         panic!("not the server's refusal: {error:?}");
     };
-    (
-        refusal.code().code().to_owned(),
-        refusal.message().to_owned(),
-    )
+    (refusal.code().code().to_owned(), refusal.message().to_owned())
 }
 
 /// All that an error says of data: SQLSTATE, message, DETAIL and HINT.

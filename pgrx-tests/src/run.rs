@@ -26,11 +26,7 @@ pub fn run(options: &Options, command: &[OsString]) -> Result<ExitCode> {
     Ok(exit_code(status))
 }
 
-fn run_command(
-    cluster: &Cluster,
-    words: &[OsString],
-    signals: &Interruptions,
-) -> Result<ExitStatus> {
+fn run_command(cluster: &Cluster, words: &[OsString], signals: &Interruptions) -> Result<ExitStatus> {
     let (program, arguments) = words.split_first().context("run: which command?")?;
     let mut command = Command::new(program);
     command.args(arguments);

@@ -67,10 +67,7 @@ fn stop_served(project: &Project) -> Result<Option<PathBuf>> {
 
 /// `psql` if the PATH has one, else the private server's own.
 fn psql_program(server: &Server) -> String {
-    let on_path = Command::new("psql")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status();
+    let on_path = Command::new("psql").arg("--version").stdout(Stdio::null()).status();
     match on_path {
         Ok(status) if status.success() => "psql".to_owned(),
         _ => server.folder().join("bin/psql").display().to_string(),

@@ -24,9 +24,7 @@ pub struct Server {
 
 impl Server {
     pub fn at(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-        }
+        Self { folder: folder.into() }
     }
 
     /// The server that `private-server run` started this process for.
@@ -46,10 +44,7 @@ impl Server {
     }
 
     pub fn url(&self, role: &str, database: &str) -> String {
-        format!(
-            "postgresql:///{database}?host={}&user={role}",
-            self.folder.display()
-        )
+        format!("postgresql:///{database}?host={}&user={role}", self.folder.display())
     }
 
     pub fn connect(&self, role: &str, database: &str) -> Result<Client> {

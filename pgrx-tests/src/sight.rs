@@ -45,9 +45,7 @@ pub fn seen(client: &mut Client) -> Vec<Uuid> {
 /// The series that these show, each once.
 #[track_caller]
 pub fn series_of(client: &mut Client, from: &str) -> Vec<Uuid> {
-    let sql = format!(
-        "SELECT coalesce(array_agg(series_id), '{{}}') FROM (SELECT series_id FROM {from}) s"
-    );
+    let sql = format!("SELECT coalesce(array_agg(series_id), '{{}}') FROM (SELECT series_id FROM {from}) s");
     let mut series: Vec<Uuid> = one(client, &sql);
     series.sort_unstable();
     series.dedup();
@@ -57,12 +55,8 @@ pub fn series_of(client: &mut Client, from: &str) -> Vec<Uuid> {
 /// Which relations show a row. Also where a transaction is open: no statement here fails.
 #[track_caller]
 pub fn shown(client: &mut Client) -> Vec<&'static str> {
-    let shows_rows = |relation: &&str| -> bool {
-        one(
-            client,
-            &format!("SELECT EXISTS (SELECT FROM timedb.{relation})"),
-        )
-    };
+    let shows_rows =
+        |relation: &&str| -> bool { one(client, &format!("SELECT EXISTS (SELECT FROM timedb.{relation})")) };
     RELATIONS.into_iter().filter(shows_rows).collect()
 }
 

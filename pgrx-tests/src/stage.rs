@@ -110,8 +110,7 @@ impl Stage {
     #[track_caller]
     pub fn alice_of_scope(&self, scope: &str) -> Identity {
         let email = format!("{scope}.{}@tenant-a.com", Uuid::now_v7().simple());
-        self.database
-            .create_user(self.alice.tenant_id, &email, scope)
+        self.database.create_user(self.alice.tenant_id, &email, scope)
     }
 
     /// A login role of the test's own (roles are the whole server's), held by policies too.

@@ -27,11 +27,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 #[track_caller]
 pub fn wait_until_blocked(admin: &mut Client, pid: i32) {
     wait_until("a backend waits for a lock", || {
-        one_of(
-            admin,
-            "SELECT cardinality(pg_blocking_pids($1)) > 0",
-            &[&pid],
-        )
+        one_of(admin, "SELECT cardinality(pg_blocking_pids($1)) > 0", &[&pid])
     });
 }
 

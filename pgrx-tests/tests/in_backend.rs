@@ -12,9 +12,7 @@ use timedb_testkit::{LIBRARY, Server, words};
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     match tests() {
-        Ok(names) => {
-            libtest_mimic::run(&arguments, names.into_iter().map(trial).collect()).exit_code()
-        }
+        Ok(names) => libtest_mimic::run(&arguments, names.into_iter().map(trial).collect()).exit_code(),
         Err(error) => {
             eprintln!("in_backend: {error:#}");
             ExitCode::FAILURE
@@ -24,19 +22,13 @@ fn main() -> ExitCode {
 
 /// The tests are found by the record that Postgres wants of every C function it calls.
 fn tests() -> Result<Vec<String>> {
-    let library = env::var(LIBRARY)
-        .with_context(|| format!("{LIBRARY} is not set: run this by `private-server run`"))?;
-    let output = Command::new("nm")
-        .args(["-D", "--defined-only", &library])
-        .output();
+    let library =
+        env::var(LIBRARY).with_context(|| format!("{LIBRARY} is not set: run this by `private-server run`"))?;
+    let output = Command::new("nm").args(["-D", "--defined-only", &library]).output();
     let output = output.context("cannot run nm")?;
     ensure!(output.status.success(), "nm cannot read {library}");
     let symbols = String::from_utf8(output.stdout)?;
-    let names: Vec<String> = symbols
-        .lines()
-        .filter_map(test_name)
-        .map(str::to_owned)
-        .collect();
+    let names: Vec<String> = symbols.lines().filter_map(test_name).map(str::to_owned).collect();
     ensure!(
         !names.is_empty(),
         "{library} has no tests: build it with --features in_backend_tests"

@@ -14,8 +14,7 @@ pub fn in_request() -> bool {
 /// A header of the request; PostgREST lower-cases their names.
 pub fn header(name: &str) -> Option<String> {
     let headers = guc::get(c"request.headers")?;
-    let headers: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(&headers).ok()?;
+    let headers: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&headers).ok()?;
     Some(headers.get(name)?.as_str()?.to_owned())
 }
 
@@ -30,8 +29,7 @@ fn report(status: u16, error: &Error) -> ErrorReport {
     // `headers` is not optional for PostgREST.
     let detail = serde_json::json!({ "status": status, "headers": challenge(status) });
     error_context::link(Log::Whole);
-    ErrorReport::new(error_context::PGRST, message.to_string(), "timedb")
-        .set_detail(detail.to_string())
+    ErrorReport::new(error_context::PGRST, message.to_string(), "timedb").set_detail(detail.to_string())
 }
 
 /// A 401 must say how to authenticate.

@@ -18,11 +18,7 @@ use timedb_core::scope::Scope;
 use uuid::Uuid;
 
 #[pg_extern(sql = false)]
-fn authenticate(
-    api_key: Option<&str>,
-    is_local: Option<bool>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> Reported<Returned> {
+fn authenticate(api_key: Option<&str>, is_local: Option<bool>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     hide_statement();
     error_context::link(Log::Hidden);
     let lasting = if is_local.unwrap_or(false) || http::in_request() {
@@ -80,11 +76,7 @@ fn presented_login(api_key: Option<&str>) -> Result<Option<Login>> {
     let _presented = Presented::hash_of(api_key);
     match PRESENTED.read(())?[..] {
         [] => Ok(None),
-        [(tenant, key_id, scope)] => Ok(Some(Login {
-            tenant,
-            key_id,
-            scope,
-        })),
+        [(tenant, key_id, scope)] => Ok(Some(Login { tenant, key_id, scope })),
         _ => Err(Error::Broken("two keys have one hash".into())),
     }
 }

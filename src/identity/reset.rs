@@ -49,10 +49,6 @@ unsafe extern "C-unwind" {
 ///
 /// Not `pg_guard`ed, and the statement runs last: an ERROR in it passes over this frame, which holds nothing to drop,
 /// instead of through Rust, which would strip every utility statement's error of its constraint name and context.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the signature of ProcessUtility_hook"
-)]
 unsafe extern "C-unwind" fn watch_for_reset_all(
     statement: *mut pg_sys::PlannedStmt,
     query: *const c_char,
@@ -68,10 +64,7 @@ unsafe extern "C-unwind" fn watch_for_reset_all(
         if resets_all((*statement).utilityStmt, context) {
             settings::forget_refusals();
         }
-        let next = NEXT_UTILITY_HOOK
-            .get()
-            .copied()
-            .unwrap_or(standard_ProcessUtility);
+        let next = NEXT_UTILITY_HOOK.get().copied().unwrap_or(standard_ProcessUtility);
         next(
             statement,
             query,
@@ -89,10 +82,7 @@ unsafe extern "C-unwind" fn watch_for_reset_all(
 ///
 /// # Safety
 /// The pointer is null or points to a node.
-unsafe fn resets_all(
-    node: *mut pg_sys::Node,
-    context: pg_sys::ProcessUtilityContext::Type,
-) -> bool {
+unsafe fn resets_all(node: *mut pg_sys::Node, context: pg_sys::ProcessUtilityContext::Type) -> bool {
     if node.is_null() {
         return false;
     }

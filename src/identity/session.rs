@@ -42,22 +42,16 @@ impl Session {
             return Session::Nobody;
         }
         match settings::bound() {
-            Bound::Key(login) => {
-                standing::of_login(&login).map_or(Session::Refused, Session::Acting)
-            }
+            Bound::Key(login) => standing::of_login(&login).map_or(Session::Refused, Session::Acting),
             Bound::Nobody { others_count: true } => Session::without_login(),
-            Bound::Nobody {
-                others_count: false,
-            } => Session::Nobody,
+            Bound::Nobody { others_count: false } => Session::Nobody,
         }
     }
 
     /// Where nobody has called `authenticate`: a key in the settings, else a role binding.
     fn without_login() -> Session {
         match credential::current() {
-            Credential::Hash(hash) => {
-                standing::of_key(&hash).map_or(Session::Refused, Session::Acting)
-            }
+            Credential::Hash(hash) => standing::of_key(&hash).map_or(Session::Refused, Session::Acting),
             Credential::Malformed => Session::Refused,
             Credential::None => standing::of_role().map_or(Session::Nobody, Session::Acting),
         }
@@ -149,14 +143,7 @@ fn _may(scope: Option<&str>) -> Option<bool> {
 
 #[pg_extern(sql = false)]
 fn whoami(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
-    let mut rows = Rows::<(
-        Uuid,
-        Option<Uuid>,
-        Option<&str>,
-        Scope,
-        Option<Timestamptz>,
-        &str,
-    )>::open(fcinfo)?;
+    let mut rows = Rows::<(Uuid, Option<Uuid>, Option<&str>, Scope, Option<Timestamptz>, &str)>::open(fcinfo)?;
     if let Session::Acting(identity) = Session::now() {
         let via = match identity.via {
             Via::Key { .. } => "key",
@@ -169,13 +156,7 @@ fn whoami(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
 }
 
 /// tenant_id, user_id, email, scope, expires_at.
-pub type Described<'a> = (
-    Uuid,
-    Option<Uuid>,
-    Option<&'a str>,
-    Scope,
-    Option<Timestamptz>,
-);
+pub type Described<'a> = (Uuid, Option<Uuid>, Option<&'a str>, Scope, Option<Timestamptz>);
 
 pub fn described(identity: &Identity) -> Described<'_> {
     let (user_id, email, expires_at) = match &identity.via {

@@ -110,18 +110,14 @@ pub fn bound() -> Bound {
         (None, None) => Bound::Nobody {
             others_count: !(session.others || transaction.others),
         },
-        (Some(tenant), Some(login))
-            if login.serial > session.logins_up_to.max(transaction.logins_up_to) =>
-        {
+        (Some(tenant), Some(login)) if login.serial > session.logins_up_to.max(transaction.logins_up_to) => {
             Bound::Key(Login {
                 tenant,
                 key_id: login.key_id,
                 scope: login.scope,
             })
         }
-        _ => Bound::Nobody {
-            others_count: false,
-        },
+        _ => Bound::Nobody { others_count: false },
     }
 }
 
@@ -217,9 +213,7 @@ unsafe extern "C-unwind" fn check(
     let from_bind = DOOR_IS_OPEN.get() && source == pg_sys::GucSource::PGC_S_SESSION;
     // SAFETY: this is the check hook, with the value it was given.
     unsafe {
-        guc::is_harmless(new_value)
-            || from_bind
-            || guc::refuse(c"a tenant is set by timedb.authenticate() alone")
+        guc::is_harmless(new_value) || from_bind || guc::refuse(c"a tenant is set by timedb.authenticate() alone")
     }
 }
 
@@ -243,11 +237,7 @@ impl LoginValue {
         let key_id = Uuid::parse_str(words.next()?).ok()?;
         let scope = words.next()?.parse().ok()?;
         let serial = words.next()?.parse().ok()?;
-        Some(LoginValue {
-            key_id,
-            scope,
-            serial,
-        })
+        Some(LoginValue { key_id, scope, serial })
     }
 }
 

@@ -125,9 +125,7 @@ fn _list_audit(
         let (at, tenant, actor, via, action, user_id, email, key_id, role, detail) = entry;
         let role = role.as_ref().map(|role| role.0.as_str());
         let email = email.as_deref();
-        rows.put((
-            at, tenant, &actor, &via, &action, user_id, email, key_id, role, detail,
-        ));
+        rows.put((at, tenant, &actor, &via, &action, user_id, email, key_id, role, detail));
         Ok(())
     })?;
     Ok(rows.close())

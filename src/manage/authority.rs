@@ -23,20 +23,14 @@ impl Manager {
     fn of(session: Session, operates: bool) -> Result<Manager> {
         match session {
             Session::Refused => Err(Error::KeyRefused),
-            Session::Acting(identity) if !operates || matches!(identity.via, Via::Key { .. }) => {
-                admin(&identity)
-            }
+            Session::Acting(identity) if !operates || matches!(identity.via, Via::Key { .. }) => admin(&identity),
             _ if operates => Ok(Manager::Operator),
             other => admin(&other.required()?),
         }
     }
 
     /// The tenant to act on: an operator's choice, or none for all; an admin's own, and no other.
-    pub fn tenant(
-        self,
-        asked: Option<Uuid>,
-        foreign: impl FnOnce() -> Error,
-    ) -> Result<Option<Uuid>> {
+    pub fn tenant(self, asked: Option<Uuid>, foreign: impl FnOnce() -> Error) -> Result<Option<Uuid>> {
         match (self, asked) {
             (Manager::Operator, asked) => Ok(asked),
             (Manager::Tenant(own), None) => Ok(Some(own)),

@@ -24,11 +24,7 @@ statements! {
 }
 
 #[pg_extern(sql = false)]
-fn bind_role(
-    role: Option<&CStr>,
-    tenant_id: Option<pgrx::Uuid>,
-    scope: Option<&str>,
-) -> Reported<()> {
+fn bind_role(role: Option<&CStr>, tenant_id: Option<pgrx::Uuid>, scope: Option<&str>) -> Reported<()> {
     let role = name("role", role)?;
     let tenant = tenant_id.map(id).ok_or(Error::NullArgument("tenant_id"))?;
     let scope = match scope {

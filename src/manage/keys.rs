@@ -65,14 +65,9 @@ pub struct NewKey {
 }
 
 /// Makes a key for a user and stores its hash.
-pub fn insert(
-    user: &User,
-    name: Option<&str>,
-    scope: Scope,
-    expires_at: Option<Time>,
-) -> Result<NewKey> {
-    let text = key::make(user.tenant)
-        .map_err(|_| Error::Broken("the operating system gives no random bytes".into()))?;
+pub fn insert(user: &User, name: Option<&str>, scope: Scope, expires_at: Option<Time>) -> Result<NewKey> {
+    let text =
+        key::make(user.tenant).map_err(|_| Error::Broken("the operating system gives no random bytes".into()))?;
     let new = NewKey {
         id: clock::new_id(),
         text,
@@ -124,13 +119,7 @@ fn _create_key(
 }
 
 /// That a user has a new key.
-fn record(
-    user: &User,
-    key: &NewKey,
-    action: Action,
-    name: Option<&str>,
-    scope: Scope,
-) -> Result<()> {
+fn record(user: &User, key: &NewKey, action: Action, name: Option<&str>, scope: Scope) -> Result<()> {
     let subject = Subject {
         user_id: Some(user.id),
         key_id: Some(key.id),
@@ -185,9 +174,7 @@ fn _list_keys(
     LIST_KEYS.stream((tenant, user_id), |key| {
         let (id, user_id, email, name, hint, scope, created, expires, revoked) = key;
         let name = name.as_deref();
-        rows.put((
-            id, user_id, &email, name, &hint, scope, created, expires, revoked,
-        ));
+        rows.put((id, user_id, &email, name, &hint, scope, created, expires, revoked));
         Ok(())
     })?;
     Ok(rows.close())

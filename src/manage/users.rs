@@ -68,13 +68,10 @@ fn _list_users(
     let tenant = authority::listed_tenant(tenant_id)?;
     let mut rows = Rows::<Account>::open(fcinfo)?;
     let listed = (tenant, include_inactive.unwrap_or(false));
-    LIST_USERS.stream(
-        listed,
-        |(id, tenant, email, is_active, created, updated)| {
-            rows.put((id, tenant, &email, is_active, created, updated));
-            Ok(())
-        },
-    )?;
+    LIST_USERS.stream(listed, |(id, tenant, email, is_active, created, updated)| {
+        rows.put((id, tenant, &email, is_active, created, updated));
+        Ok(())
+    })?;
     Ok(rows.close())
 }
 
@@ -108,8 +105,7 @@ fn set_active(user: &User, is_active: bool, fcinfo: pg_sys::FunctionCallInfo) ->
     };
     audit::record(user.tenant, action, subject)?;
     let account = SET_ACTIVE.write((user.tenant, user.id, is_active))?.pop();
-    let (id, tenant, email, is_active, created, updated) =
-        account.ok_or_else(|| Error::absent_id("user", user.id))?;
+    let (id, tenant, email, is_active, created, updated) = account.ok_or_else(|| Error::absent_id("user", user.id))?;
     let account = (id, tenant, email.as_str(), is_active, created, updated);
     Returned::row::<Account>(fcinfo, account)
 }

@@ -431,10 +431,7 @@ pub trait FetchAll {
     ///
     /// # Safety
     /// As [`Fetch::fetch`], of each column.
-    unsafe fn fetch<'r>(
-        values: &[pg_sys::Datum],
-        nulls: &[bool],
-    ) -> Result<Self::Fetched<'r>, usize>;
+    unsafe fn fetch<'r>(values: &[pg_sys::Datum], nulls: &[bool]) -> Result<Self::Fetched<'r>, usize>;
 }
 
 macro_rules! tuple {
@@ -487,10 +484,7 @@ impl<A: FetchAll, B: FetchAll> FetchAll for Then<A, B> {
             .is_some_and(|(first, rest)| A::are(first) && B::are(rest))
     }
 
-    unsafe fn fetch<'r>(
-        values: &[pg_sys::Datum],
-        nulls: &[bool],
-    ) -> Result<Self::Fetched<'r>, usize> {
+    unsafe fn fetch<'r>(values: &[pg_sys::Datum], nulls: &[bool]) -> Result<Self::Fetched<'r>, usize> {
         let at = A::COUNT;
         // SAFETY: as the caller's; there are as many columns as were compared.
         unsafe {

@@ -80,7 +80,8 @@ unsafe extern "C-unwind" fn complete(_arg: *mut c_void) {
 
 /// As Postgres packs a SQLSTATE: six bits a character.
 fn packed(state: [u8; 5]) -> c_int {
-    state.iter().rev().fold(0, |code, &byte| {
-        (code << 6) | (c_int::from(byte - b'0') & 0x3f)
-    })
+    state
+        .iter()
+        .rev()
+        .fold(0, |code, &byte| (code << 6) | (c_int::from(byte - b'0') & 0x3f))
 }

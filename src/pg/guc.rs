@@ -7,11 +7,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 
 pub use pgrx::guc::GucContext as Context;
 
-pub type CheckHook = unsafe extern "C-unwind" fn(
-    *mut *mut c_char,
-    *mut *mut c_void,
-    pg_sys::GucSource::Type,
-) -> bool;
+pub type CheckHook = unsafe extern "C-unwind" fn(*mut *mut c_char, *mut *mut c_void, pg_sys::GucSource::Type) -> bool;
 pub type AssignHook = unsafe extern "C-unwind" fn(*const c_char, *mut c_void);
 pub type ShowHook = unsafe extern "C-unwind" fn() -> *const c_char;
 
@@ -39,9 +35,7 @@ impl Definition {
                 self.long,
                 self.text,
                 self.context,
-                GucFlags::NO_SHOW_ALL
-                    | GucFlags::DISALLOW_IN_FILE
-                    | GucFlags::DISALLOW_IN_AUTO_FILE,
+                GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE | GucFlags::DISALLOW_IN_AUTO_FILE,
                 Some(self.check),
                 Some(self.assign),
                 self.show,

@@ -76,8 +76,7 @@ pub fn find<T>(
         }
         let relation = pg_sys::table_open(table, pg_sys::AccessShareLock as _);
         let shape = (*relation).rd_att;
-        let fit =
-            |condition: &Condition| type_of(shape, condition.column - 1) == Some(condition.of);
+        let fit = |condition: &Condition| type_of(shape, condition.column - 1) == Some(condition.of);
         let found = if conditions.iter().all(fit) {
             only_row(relation, index, &mut keys, read)
         } else {

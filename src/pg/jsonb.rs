@@ -24,8 +24,7 @@ pub struct Inspected {
 impl Jsonb {
     pub fn inspect(self) -> Result<Inspected> {
         let found = INSPECT.read((self,))?.pop();
-        let (kind, text_size, stored_size) =
-            found.ok_or_else(|| Error::Broken("a JSON value of no kind".into()))?;
+        let (kind, text_size, stored_size) = found.ok_or_else(|| Error::Broken("a JSON value of no kind".into()))?;
         Ok(Inspected {
             kind,
             text_size,

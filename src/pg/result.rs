@@ -36,10 +36,7 @@ impl Returned {
     }
 
     /// The one row of a function with OUT parameters, or of a composite type.
-    pub fn row<A: BindAll>(
-        fcinfo: pg_sys::FunctionCallInfo,
-        given: A::Given<'_>,
-    ) -> Result<Returned> {
+    pub fn row<A: BindAll>(fcinfo: pg_sys::FunctionCallInfo, given: A::Given<'_>) -> Result<Returned> {
         // SAFETY: Postgres describes the call; the columns are compared with what the function declares.
         unsafe {
             let mut shape = std::ptr::null_mut();
@@ -112,12 +109,7 @@ impl Tuplestore {
         let (mut values, mut nulls) = split(datums);
         // SAFETY: see above; the store copies them.
         unsafe {
-            pg_sys::tuplestore_putvalues(
-                self.store,
-                self.shape,
-                values.as_mut_ptr(),
-                nulls.as_mut_ptr(),
-            );
+            pg_sys::tuplestore_putvalues(self.store, self.shape, values.as_mut_ptr(), nulls.as_mut_ptr());
         }
     }
 

@@ -51,11 +51,7 @@ impl TableRow {
             let mut values = vec![pg_sys::Datum::null(); columns];
             let mut nulls = vec![true; columns];
             pg_sys::heap_deform_tuple(tuple, shape, values.as_mut_ptr(), nulls.as_mut_ptr());
-            TableRow {
-                values,
-                nulls,
-                shape,
-            }
+            TableRow { values, nulls, shape }
         }
     }
 
@@ -67,11 +63,7 @@ impl TableRow {
             false => self.values.get(place).copied(),
         };
         // SAFETY: the shape is that of the row, and the column is fetched as what it says.
-        unsafe {
-            T::is(type_of(self.shape, place)?)
-                .then(|| T::fetch(datum))
-                .flatten()
-        }
+        unsafe { T::is(type_of(self.shape, place)?).then(|| T::fetch(datum)).flatten() }
     }
 }
 

@@ -129,9 +129,7 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
         unsafe {
             let mut take = |slot| match ResultRow::<R>::in_slot(slot).fetch() {
                 Ok(row) => each(row),
-                Err(column) => {
-                    Err(self.broken(&format!("column {column} is not what it should be")))
-                }
+                Err(column) => Err(self.broken(&format!("column {column} is not what it should be"))),
             };
             let mut receiver = Receiver::of(&mut take);
             pg_sys::SPI_connect();
@@ -202,8 +200,7 @@ impl<A: BindAll + 'static> Statement<A, ()> {
 unsafe fn columns_of(plan: pg_sys::SPIPlanPtr) -> Vec<pg_sys::Oid> {
     // SAFETY: the list is the plan's own; a statement has one source, which describes its result if it has any.
     unsafe {
-        let sources =
-            PgList::<pg_sys::CachedPlanSource>::from_pg(pg_sys::SPI_plan_get_plan_sources(plan));
+        let sources = PgList::<pg_sys::CachedPlanSource>::from_pg(pg_sys::SPI_plan_get_plan_sources(plan));
         match sources.get_ptr(0) {
             Some(source) if !(*source).resultDesc.is_null() => types_of((*source).resultDesc),
             _ => Vec::new(),
@@ -242,10 +239,7 @@ impl<'a> Receiver<'a> {
 /// # Safety
 /// Called by the executor, with the [`Receiver`] it was given.
 #[pgrx::pg_guard]
-unsafe extern "C-unwind" fn receive(
-    slot: *mut pg_sys::TupleTableSlot,
-    destination: *mut pg_sys::DestReceiver,
-) -> bool {
+unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, destination: *mut pg_sys::DestReceiver) -> bool {
     // SAFETY: the destination is the first field of a Receiver that is alive; the slot holds a row.
     unsafe {
         let receiver = &mut *destination.cast::<Receiver>();

@@ -33,11 +33,7 @@ impl Tuplestore {
         let (mut values, mut nulls) = split(datums);
         // SAFETY: see above; what is made of them is a copy.
         unsafe {
-            let tuple = pg_sys::heap_form_minimal_tuple(
-                self.shape,
-                values.as_mut_ptr(),
-                nulls.as_mut_ptr(),
-            );
+            let tuple = pg_sys::heap_form_minimal_tuple(self.shape, values.as_mut_ptr(), nulls.as_mut_ptr());
             let slot = pg_sys::MakeSingleTupleTableSlot(self.shape, &pg_sys::TTSOpsMinimalTuple);
             pg_sys::ExecStoreMinimalTuple(tuple, slot, false);
             Template {
@@ -63,12 +59,7 @@ impl Template {
         debug_assert_eq!(place.length, Some(size_of::<T>()), "column {column}");
         if place.length == Some(size_of::<T>()) {
             // SAFETY: this is where the tuple has the column, and the column is as long as its content.
-            unsafe {
-                self.tuple
-                    .byte_add(place.offset)
-                    .cast::<T>()
-                    .write_unaligned(content)
-            };
+            unsafe { self.tuple.byte_add(place.offset).cast::<T>().write_unaligned(content) };
         }
     }
 
@@ -100,11 +91,7 @@ const MINIMAL_TUPLE_OFFSET: usize = {
 ///
 /// # Safety
 /// The tuple is of this shape, and has these nulls.
-unsafe fn places(
-    tuple: pg_sys::MinimalTuple,
-    shape: pg_sys::TupleDesc,
-    nulls: &[bool],
-) -> Vec<Option<Place>> {
+unsafe fn places(tuple: pg_sys::MinimalTuple, shape: pg_sys::TupleDesc, nulls: &[bool]) -> Vec<Option<Place>> {
     // SAFETY: the columns follow each other as their types are aligned and long, from the end of the header on.
     unsafe {
         let start = (*tuple).t_hoff as usize - MINIMAL_TUPLE_OFFSET;

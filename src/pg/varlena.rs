@@ -19,7 +19,9 @@ macro_rules! no_generated_sql {
             const ARGUMENT_SQL: Result<
                 ::pgrx::pgrx_sql_entity_graph::metadata::SqlMappingRef,
                 ::pgrx::pgrx_sql_entity_graph::metadata::ArgumentError,
-            > = Ok(::pgrx::pgrx_sql_entity_graph::metadata::SqlMappingRef::literal("unused"));
+            > = Ok(::pgrx::pgrx_sql_entity_graph::metadata::SqlMappingRef::literal(
+                "unused",
+            ));
             const RETURN_SQL: Result<
                 ::pgrx::pgrx_sql_entity_graph::metadata::ReturnsRef,
                 ::pgrx::pgrx_sql_entity_graph::metadata::ReturnsError,
@@ -231,11 +233,7 @@ fn is_named(oid: pg_sys::Oid, name: &CStr) -> bool {
 pub struct PackedBytes(pub Vec<u8>);
 
 impl FromDatum for PackedBytes {
-    unsafe fn from_polymorphic_datum(
-        datum: pg_sys::Datum,
-        is_null: bool,
-        _type: pg_sys::Oid,
-    ) -> Option<PackedBytes> {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _type: pg_sys::Oid) -> Option<PackedBytes> {
         // SAFETY: a varlena, like bytea; the vector is a copy of what may be toasted.
         unsafe { Vec::from_polymorphic_datum(datum, is_null, pg_sys::BYTEAOID).map(PackedBytes) }
     }

@@ -85,9 +85,7 @@ impl Wanted {
             found.add_row(series, row)
         })?;
         let of_series = Scans::of_series(self);
-        STORED_PACKS.stream_fresh(of_series.packs(tenant), |(series, pack)| {
-            found.add_pack(series, &pack)
-        })?;
+        STORED_PACKS.stream_fresh(of_series.packs(tenant), |(series, pack)| found.add_pack(series, &pack))?;
         Ok(found.current)
     }
 }
@@ -130,12 +128,7 @@ impl Found<'_> {
         Ok(())
     }
 
-    fn keep_latest(
-        &mut self,
-        series: Uuid,
-        version: &Version,
-        points: impl Iterator<Item = Point>,
-    ) {
+    fn keep_latest(&mut self, series: Uuid, version: &Version, points: impl Iterator<Item = Point>) {
         let Some(keys) = self.wanted.keys.get(&(version.run, series)) else {
             return;
         };
@@ -144,10 +137,7 @@ impl Found<'_> {
                 continue;
             };
             let latest = &mut self.current[keys[found].1];
-            if latest
-                .as_ref()
-                .is_none_or(|latest| latest.change < version.change)
-            {
+            if latest.as_ref().is_none_or(|latest| latest.change < version.change) {
                 *latest = Some(Current {
                     change: version.change,
                     value: point.value,
@@ -179,14 +169,7 @@ type OfRows<'a> = (
     &'a [Time],
 );
 
-type OfPacks<'a> = (
-    Uuid,
-    &'a [Uuid],
-    &'a [i16],
-    &'a [Timestamptz],
-    &'a [Time],
-    &'a [Time],
-);
+type OfPacks<'a> = (Uuid, &'a [Uuid], &'a [i16], &'a [Timestamptz], &'a [Time], &'a [Time]);
 
 impl Scans {
     fn of_targets(wanted: &Wanted) -> Scans {
@@ -230,15 +213,7 @@ impl Scans {
 
     fn rows(&self, tenant: Uuid) -> OfRows<'_> {
         let (tenant, series, spans, earliest, first_valid, last_valid) = self.packs(tenant);
-        (
-            tenant,
-            &self.runs,
-            series,
-            spans,
-            earliest,
-            first_valid,
-            last_valid,
-        )
+        (tenant, &self.runs, series, spans, earliest, first_valid, last_valid)
     }
 
     fn packs(&self, tenant: Uuid) -> OfPacks<'_> {

@@ -125,8 +125,7 @@ impl<'a> Opened<'a> {
         if self.starts[version].is_none() {
             self.decode(version)?;
         }
-        let start = self.starts[version]
-            .ok_or_else(|| Error::Broken("values that were not decoded".into()))?;
+        let start = self.starts[version].ok_or_else(|| Error::Broken("values that were not decoded".into()))?;
         let is_null = self.versions[version].shape.is_null(index);
         Ok((!is_null).then(|| self.dense[start + index]))
     }

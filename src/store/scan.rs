@@ -131,14 +131,7 @@ struct Bounds {
     earliest: Vec<Timestamptz>,
 }
 
-type OfAll = (
-    Uuid,
-    Uuid,
-    Timestamptz,
-    Timestamptz,
-    Timestamptz,
-    Timestamptz,
-);
+type OfAll = (Uuid, Uuid, Timestamptz, Timestamptz, Timestamptz, Timestamptz);
 
 type OfClasses<'a> = (
     Uuid,
@@ -178,16 +171,6 @@ impl Bounds {
     fn of_classes(&self, tenant: Uuid, series: Uuid) -> OfClasses<'_> {
         let (tenant, series, end, from, to, as_of) = self.of_all(tenant, series);
         let (spans, earliest) = (&self.spans, &self.earliest);
-        (
-            tenant,
-            series,
-            end,
-            from,
-            to,
-            as_of,
-            spans,
-            earliest,
-            self.valid.0,
-        )
+        (tenant, series, end, from, to, as_of, spans, earliest, self.valid.0)
     }
 }

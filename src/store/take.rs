@@ -77,14 +77,7 @@ pub struct Work {
 
 /// What there is to pack of a tenant's series: of these, or of all.
 pub fn work(tenant: Uuid, series_ids: Option<UuidArray>, cutoff: Timestamptz) -> Result<Vec<Work>> {
-    let of = (
-        tenant,
-        series_ids,
-        cutoff,
-        LARGE_ROW_BYTES,
-        LONG_ANNOTATION,
-        MANY_TAGS,
-    );
+    let of = (tenant, series_ids, cutoff, LARGE_ROW_BYTES, LONG_ANNOTATION, MANY_TAGS);
     let found = WORK.read_fresh(of)?;
     let work = |(series, rows)| Work { series, rows };
     Ok(found.into_iter().map(work).collect())

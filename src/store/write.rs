@@ -76,20 +76,13 @@ pub struct NewRows {
 impl NewRows {
     /// Adds the points of a version of one series, in the order of their keys, as parts from `first_part` on; answers the
     /// next part.
-    pub fn add(
-        &mut self,
-        version: &Version,
-        series: Uuid,
-        first_part: i16,
-        points: &[Point],
-    ) -> Result<i16> {
+    pub fn add(&mut self, version: &Version, series: Uuid, first_part: i16, points: &[Point]) -> Result<i16> {
         let mut part = first_part;
         for cut in points.chunks(POINTS_IN_A_ROW) {
             let (Some(first), Some(last)) = (cut.first(), cut.last()) else {
                 continue;
             };
-            let packed = pack(cut)
-                .map_err(|error| Error::Broken(format!("points out of order: {error:?}")))?;
+            let packed = pack(cut).map_err(|error| Error::Broken(format!("points out of order: {error:?}")))?;
             self.versions.push(version.clone());
             self.series.push(series);
             self.parts.push(part);
@@ -130,20 +123,12 @@ impl NewRows {
         }
         let remarks = || self.versions.iter().map(|version| &version.remark);
         let authors: Vec<&str> = remarks().map(|remark| remark.by.as_str()).collect();
-        let annotations: Vec<Option<&str>> = remarks()
-            .map(|remark| remark.annotation.as_deref())
-            .collect();
+        let annotations: Vec<Option<&str>> = remarks().map(|remark| remark.annotation.as_deref()).collect();
         let tags: Vec<Option<String>> = remarks()
-            .map(|remark| {
-                remark
-                    .tags
-                    .as_ref()
-                    .map(|tags| serde_json::json!(tags).to_string())
-            })
+            .map(|remark| remark.tags.as_ref().map(|tags| serde_json::json!(tags).to_string()))
             .collect();
         let tags: Vec<Option<&str>> = tags.iter().map(Option::as_deref).collect();
-        let times =
-            |of: fn(&Version) -> Time| -> Vec<Time> { self.versions.iter().map(of).collect() };
+        let times = |of: fn(&Version) -> Time| -> Vec<Time> { self.versions.iter().map(of).collect() };
         let runs: Vec<Uuid> = self.versions.iter().map(|version| version.run).collect();
         INSERT_VALUES.run((
             tenant,
@@ -207,8 +192,7 @@ impl NewPacks {
         }
         let mut new = NewPacks::default();
         for of_class in classes.values_mut() {
-            of_class
-                .sort_by_key(|(version, points)| (points.first(), version.known, version.change));
+            of_class.sort_by_key(|(version, points)| (points.first(), version.known, version.change));
             new.add(of_class)?;
         }
         Ok(new)
@@ -236,30 +220,16 @@ impl NewPacks {
         let known = || versions.iter().map(|(version, _)| version.known);
         let change = versions.iter().map(|(version, _)| version.change);
         let bounds = (
-            versions
-                .iter()
-                .filter_map(|(_, points)| points.first())
-                .min(),
-            versions
-                .iter()
-                .filter_map(|(_, points)| points.last())
-                .max(),
+            versions.iter().filter_map(|(_, points)| points.first()).min(),
+            versions.iter().filter_map(|(_, points)| points.last()).max(),
             known().min(),
             known().max(),
             change.min(),
         );
-        let (
-            Some(valid_from),
-            Some(valid_to),
-            Some(first_known),
-            Some(last_known),
-            Some(first_change),
-        ) = bounds
-        else {
+        let (Some(valid_from), Some(valid_to), Some(first_known), Some(last_known), Some(first_change)) = bounds else {
             return Ok(());
         };
-        let pack =
-            pack_versions(versions).map_err(|error| Error::Broken(format!("a pack: {error}")))?;
+        let pack = pack_versions(versions).map_err(|error| Error::Broken(format!("a pack: {error}")))?;
         self.ids.push(clock::new_id());
         self.spans.push(spans::class(valid_from, valid_to));
         self.valid_from.push(valid_from);

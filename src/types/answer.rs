@@ -50,10 +50,7 @@ pub struct SeriesRows<'a> {
 const MOST_KEPT: usize = 64;
 
 impl AnswerRows {
-    pub fn open(
-        fcinfo: pg_sys::FunctionCallInfo,
-        columns: &'static [Column],
-    ) -> Result<AnswerRows> {
+    pub fn open(fcinfo: pg_sys::FunctionCallInfo, columns: &'static [Column]) -> Result<AnswerRows> {
         let store = Tuplestore::open(fcinfo);
         check(&store.types(), columns)?;
         Ok(AnswerRows {
@@ -93,21 +90,14 @@ impl AnswerRows {
                 .switch_to(|_| columns.map(|content| content.and_then(datum)).collect());
             let template = self.store.template(datums);
             self.scratch.reset();
-            Cut {
-                template,
-                of: version,
-            }
+            Cut { template, of: version }
         }
     }
 }
 
 impl SeriesRows<'_> {
     pub fn put(&mut self, version: &Version, point: &Point) {
-        if !self
-            .last
-            .as_ref()
-            .is_some_and(|(kind, _)| kind.is_of(version, point))
-        {
+        if !self.last.as_ref().is_some_and(|(kind, _)| kind.is_of(version, point)) {
             self.change_kind(version, point);
         }
         let Some((_, cut)) = &mut self.last else {
@@ -182,9 +172,7 @@ impl Kind {
 // Remarks are compared by where they are: those of a series are each kept once.
 impl PartialEq for Kind {
     fn eq(&self, other: &Kind) -> bool {
-        self.has_end == other.has_end
-            && self.has_value == other.has_value
-            && Rc::ptr_eq(&self.remark, &other.remark)
+        self.has_end == other.has_end && self.has_value == other.has_value && Rc::ptr_eq(&self.remark, &other.remark)
     }
 }
 

@@ -10,9 +10,7 @@ use timedb_core::points::{Points, from_text, pack, to_text};
 
 #[pg_extern(sql = false)]
 fn points_in(text: &CStr) -> Reported<PackedBytes> {
-    let text = text
-        .to_str()
-        .map_err(|_| Error::PointsText("is not UTF-8".into()))?;
+    let text = text.to_str().map_err(|_| Error::PointsText("is not UTF-8".into()))?;
     let points = from_text(text).map_err(|error| Error::PointsText(error.to_string()))?;
     let packed = pack(&points).map_err(|error| Error::PointsText(error.to_string()))?;
     Ok(PackedBytes(packed))

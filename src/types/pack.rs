@@ -16,9 +16,7 @@ use timedb_core::pack::{Pack, from_text, to_text};
 
 #[pg_extern(sql = false)]
 fn pack_in(text: &CStr) -> Reported<PackedBytes> {
-    let text = text
-        .to_str()
-        .map_err(|_| Error::PackText("is not UTF-8".into()))?;
+    let text = text.to_str().map_err(|_| Error::PackText("is not UTF-8".into()))?;
     Ok(of_text(text)?)
 }
 
@@ -84,11 +82,7 @@ fn unnest_pack(pack: PackedBytes, fcinfo: pg_sys::FunctionCallInfo) -> Reported<
 
 fn check(declared: &[pg_sys::Oid]) -> Result<()> {
     match declared {
-        [of_version @ .., points] if PointsBytes::is(*points) => {
-            answer::check(of_version, &OF_VERSION)
-        }
-        _ => Err(Error::Broken(
-            "unnest_pack is declared without points".into(),
-        )),
+        [of_version @ .., points] if PointsBytes::is(*points) => answer::check(of_version, &OF_VERSION),
+        _ => Err(Error::Broken("unnest_pack is declared without points".into())),
     }
 }

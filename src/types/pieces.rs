@@ -77,9 +77,7 @@ fn count_points(points: PackedBytes) -> Reported<i32> {
 fn bound_points(points: PackedBytes, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     let points = read(&points)?;
     let bounds = (points.first(), points.last());
-    Ok(Returned::row::<(Option<Time>, Option<Time>)>(
-        fcinfo, bounds,
-    )?)
+    Ok(Returned::row::<(Option<Time>, Option<Time>)>(fcinfo, bounds)?)
 }
 
 /// An element of an array of times.

@@ -17,10 +17,7 @@ pub fn rows_of_arrays(
     most_rows: usize,
 ) -> Result<Vec<SeriesRows>> {
     let count = keys.len();
-    let lengths = [
-        ("valid_times", starts.len()),
-        ("point_values", values.len()),
-    ];
+    let lengths = [("valid_times", starts.len()), ("point_values", values.len())];
     let ends_length = ends.map(|ends| ("valid_time_ends", ends.len()));
     for (argument, length) in lengths.into_iter().chain(ends_length) {
         if length != count {
@@ -37,12 +34,7 @@ pub fn rows_of_arrays(
     }
     let mut columns = UploadColumns::new();
     let mut ends = ends.map(|ends| ends.iter());
-    for (row, ((key, start), value)) in keys
-        .iter()
-        .zip(starts.iter())
-        .zip(values.iter())
-        .enumerate()
-    {
+    for (row, ((key, start), value)) in keys.iter().zip(starts.iter()).zip(values.iter()).enumerate() {
         if row % 4096 == 0 {
             answer_cancel();
         }

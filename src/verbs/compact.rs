@@ -59,9 +59,7 @@ fn compact(
         tally.bytes_after,
         remaining,
     );
-    Ok(Returned::row::<(i32, i64, i64, i64, i64, i64, i64)>(
-        fcinfo, answer,
-    )?)
+    Ok(Returned::row::<(i32, i64, i64, i64, i64, i64, i64)>(fcinfo, answer)?)
 }
 
 fn cutoff(older_than: Option<Interval>) -> Result<Timestamptz> {
@@ -80,11 +78,7 @@ fn pack_all(tenant: Uuid, work: &[Work], cutoff: Timestamptz) -> Result<(Tally, 
             answer_cancel();
             let taken = pack_some(tenant, part.series, cutoff, &mut tally)?;
             tally.series += i32::from(left == part.rows && taken > 0);
-            left = if taken < ROWS_AT_ONCE {
-                0
-            } else {
-                left - taken
-            };
+            left = if taken < ROWS_AT_ONCE { 0 } else { left - taken };
             progress.report(&tally);
         }
         progress.remaining -= part.rows - left;

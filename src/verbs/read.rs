@@ -86,10 +86,7 @@ pub struct Arguments<'a> {
 }
 
 #[pg_extern(sql = false)]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the arguments of the SQL function"
-)]
+#[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
 fn read(
     start_valid: Option<i64>,
     end_valid: Option<i64>,
@@ -120,10 +117,7 @@ fn read(
 
 /// For the view: no error without a login, and the columns that the view does not have from the series itself.
 #[pg_extern(sql = false)]
-fn _series_values(
-    series_id: Option<pgrx::Uuid>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> Reported<Returned> {
+fn _series_values(series_id: Option<pgrx::Uuid>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     let mut rows = AnswerRows::open(fcinfo, &OF_ONE_SERIES)?;
     if let (Session::Acting(identity), Some(series_id)) = (Session::now(), series_id) {
         let request = Request {

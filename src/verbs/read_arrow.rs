@@ -11,10 +11,7 @@ use std::io;
 use timedb_core::answer::{Frame, VersionCode};
 
 #[pg_extern(sql = false)]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the arguments of the SQL function"
-)]
+#[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
 fn read_arrow(
     start_valid: Option<i64>,
     end_valid: Option<i64>,
@@ -43,9 +40,7 @@ fn read_arrow(
         Bytea::check(frame.bytes())
     })?;
     let mut bytea = Bytea::with_capacity(frame.bytes())?;
-    frame
-        .finish(&mut bytea)
-        .map_err(|_| Error::AnswerTooLarge)?;
+    frame.finish(&mut bytea).map_err(|_| Error::AnswerTooLarge)?;
     Ok(bytea.answer())
 }
 

@@ -107,11 +107,7 @@ fn check(name: &str, unit: &str, description: Option<&str>, labels: Option<Jsonb
         return Err(Error::bad("unit", "is blank"));
     }
     Error::if_longer("unit", unit, LONGEST_UNIT)?;
-    Error::if_longer(
-        "description",
-        description.unwrap_or_default(),
-        LONGEST_DESCRIPTION,
-    )?;
+    Error::if_longer("description", description.unwrap_or_default(), LONGEST_DESCRIPTION)?;
     check_labels(labels)
 }
 
@@ -128,15 +124,12 @@ fn find_or_make(
     }
     // Completed first and looked at afterwards, because somebody else may make or complete it at the same time.
     COMPLETE.run((tenant, name, labels, unit, description))?;
-    let (id, has_unit) =
-        find()?.ok_or_else(|| Error::Broken("a new series is not there".into()))?;
+    let (id, has_unit) = find()?.ok_or_else(|| Error::Broken("a new series is not there".into()))?;
     if has_unit != unit {
         return Err(Error::BadArgument {
             argument: "unit",
             reason: format!("is \"{unit}\", but series \"{name}\" has \"{has_unit}\""),
-            hint: Some(
-                "A unit stays once it is set; name another series for values in another unit.",
-            ),
+            hint: Some("A unit stays once it is set; name another series for values in another unit."),
         });
     }
     Ok(id)
@@ -188,11 +181,7 @@ pub fn by_id(tenant: Uuid, ids: &[Uuid]) -> Result<HashMap<Uuid, Known>> {
 /// The ids of the series with these keys and no labels; those unknown so far are made.
 pub fn by_key(tenant: Uuid, keys: &[&str]) -> Result<HashMap<String, Uuid>> {
     let mut ids = find_by_key(tenant, keys)?;
-    let missing: Vec<&str> = keys
-        .iter()
-        .filter(|key| !ids.contains_key(**key))
-        .copied()
-        .collect();
+    let missing: Vec<&str> = keys.iter().filter(|key| !ids.contains_key(**key)).copied().collect();
     if !missing.is_empty() {
         let new_ids: Vec<Uuid> = missing.iter().map(|_| clock::new_id()).collect();
         INSERT_BY_KEY.run((tenant, &new_ids, &missing))?;
@@ -217,9 +206,6 @@ pub fn describe(tenant: Uuid, descriptions: &[(Uuid, String)]) -> Result<()> {
     for (_, text) in descriptions {
         Error::if_longer("series_descriptions", text, LONGEST_DESCRIPTION)?;
     }
-    let (ids, texts): (Vec<Uuid>, Vec<&str>) = descriptions
-        .iter()
-        .map(|(id, text)| (*id, text.as_str()))
-        .unzip();
+    let (ids, texts): (Vec<Uuid>, Vec<&str>) = descriptions.iter().map(|(id, text)| (*id, text.as_str())).unzip();
     DESCRIBE.run((tenant, &ids, &texts))
 }

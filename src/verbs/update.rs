@@ -88,10 +88,7 @@ fn mark_runs(tenant: Uuid, updates: &[UpdateRow]) -> Result<Marked> {
         .into_iter()
         .map(|(run, known, change)| (run, (known, change)))
         .collect();
-    match updates
-        .iter()
-        .find(|update| !marked.contains_key(&update.run_id))
-    {
+    match updates.iter().find(|update| !marked.contains_key(&update.run_id)) {
         Some(update) => Err(absent(update, "run_id", "run", update.run_id)),
         None => Ok(marked),
     }
@@ -102,10 +99,7 @@ fn check_series(tenant: Uuid, updates: &[UpdateRow]) -> Result<()> {
     ids.sort_unstable();
     ids.dedup();
     let known = series::by_id(tenant, &ids)?;
-    match updates
-        .iter()
-        .find(|update| !known.contains_key(&update.series_id))
-    {
+    match updates.iter().find(|update| !known.contains_key(&update.series_id)) {
         Some(update) => Err(absent(update, "series_id", "series", update.series_id)),
         None => Ok(()),
     }
@@ -187,12 +181,7 @@ fn apply<T: Clone>(change: &Change<T>, current: Option<T>) -> Option<T> {
 }
 
 /// Updates of one run and series with equal annotation and tags share a row.
-fn write(
-    writer: &Identity,
-    updates: &[UpdateRow],
-    outcomes: &[Outcome],
-    marked: &Marked,
-) -> Result<()> {
+fn write(writer: &Identity, updates: &[UpdateRow], outcomes: &[Outcome], marked: &Marked) -> Result<()> {
     let mut groups: BTreeMap<Target, HashMap<Remark, Vec<Point>>> = BTreeMap::new();
     for (update, outcome) in updates.iter().zip(outcomes) {
         let (Outcome::Created(content) | Outcome::Updated(content)) = outcome else {

@@ -56,10 +56,7 @@ struct Run<'a> {
 }
 
 #[pg_extern(sql = false)]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the arguments of the SQL function"
-)]
+#[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
 fn upload(
     run_start_time: Option<i64>,
     value_rows: Option<&str>,
@@ -86,10 +83,7 @@ fn upload(
 }
 
 #[pg_extern(sql = false)]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the arguments of the SQL function"
-)]
+#[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
 fn upload_points(
     run_start_time: Option<i64>,
     series_keys: Option<Array<&str>>,
@@ -122,10 +116,7 @@ fn upload_points(
 }
 
 #[pg_extern(sql = false)]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the arguments of the SQL function"
-)]
+#[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
 fn upload_arrow(
     run_start_time: Option<i64>,
     stream: Option<&[u8]>,
@@ -185,12 +176,7 @@ fn descriptions(json: Option<Jsonb>) -> Result<HashMap<String, String>> {
         return Ok(HashMap::new());
     };
     let descriptions = json.texts_by_key()?;
-    descriptions.ok_or_else(|| {
-        Error::bad(
-            "series_descriptions",
-            "must be a JSON object of texts by series key",
-        )
-    })
+    descriptions.ok_or_else(|| Error::bad("series_descriptions", "must be a JSON object of texts by series key"))
 }
 
 /// One series of an upload, found or made.
@@ -237,16 +223,11 @@ fn store(
 fn resolve(tenant: Uuid, rows: Vec<SeriesRows>, argument: &str) -> Result<Vec<Resolved>> {
     let ids: Vec<Uuid> = rows.iter().filter_map(|rows| rows.series.id).collect();
     let known = series::by_id(tenant, &ids)?;
-    if let Some(refused) = rows
-        .iter()
-        .find_map(|rows| disagreement(rows, &known, argument))
-    {
+    if let Some(refused) = rows.iter().find_map(|rows| disagreement(rows, &known, argument)) {
         return Err(refused);
     }
     let by_key_alone = rows.iter().filter(|rows| rows.series.id.is_none());
-    let keys: Vec<&str> = by_key_alone
-        .filter_map(|rows| rows.series.key.as_deref())
-        .collect();
+    let keys: Vec<&str> = by_key_alone.filter_map(|rows| rows.series.key.as_deref()).collect();
     let made = series::by_key(tenant, &keys)?;
 
     let mut resolved: Vec<Resolved> = Vec::with_capacity(rows.len());
@@ -265,11 +246,7 @@ fn resolve(tenant: Uuid, rows: Vec<SeriesRows>, argument: &str) -> Result<Vec<Re
 }
 
 /// Why rows that give an id cannot be taken: there is no such series, or the key they also give is not its key.
-fn disagreement(
-    rows: &SeriesRows,
-    known: &HashMap<Uuid, series::Known>,
-    argument: &str,
-) -> Option<Error> {
+fn disagreement(rows: &SeriesRows, known: &HashMap<Uuid, series::Known>, argument: &str) -> Option<Error> {
     let id = rows.series.id?;
     let path = || format!("{argument}[{}].series_id", rows.first_row);
     let Some(series) = known.get(&id) else {
@@ -311,11 +288,7 @@ fn named(
     name.ok_or_else(|| Error::Broken("a row's series is not there".into()))
 }
 
-fn describe(
-    tenant: Uuid,
-    descriptions: &HashMap<String, String>,
-    resolved: &[Resolved],
-) -> Result<()> {
+fn describe(tenant: Uuid, descriptions: &HashMap<String, String>, resolved: &[Resolved]) -> Result<()> {
     if descriptions.is_empty() {
         return Ok(());
     }
@@ -353,10 +326,6 @@ struct SeriesIds<'a>(&'a [Resolved]);
 
 impl Serialize for SeriesIds<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(
-            self.0
-                .iter()
-                .map(|series| (&series.name, series.id.to_string())),
-        )
+        serializer.collect_map(self.0.iter().map(|series| (&series.name, series.id.to_string())))
     }
 }

@@ -21,13 +21,7 @@ fn count(stage: &Stage) -> i64 {
 
 /// Each call adds one row, told of as the actor.
 #[track_caller]
-fn assert_each_audited(
-    stage: &Stage,
-    client: &mut Client,
-    actor: &str,
-    via: &str,
-    calls: &[(&str, String)],
-) {
+fn assert_each_audited(stage: &Stage, client: &mut Client, actor: &str, via: &str, calls: &[(&str, String)]) {
     for (action, call) in calls {
         let before = count(stage);
         run(client, &format!("SELECT * FROM timedb.{call}"));
@@ -53,19 +47,10 @@ fn management(stage: &Stage) -> Vec<(&'static str, String)> {
             "create_key",
             format!("create_key(user_id => '{user}', scope => 'read')"),
         ),
-        (
-            "regenerate_key",
-            format!("regenerate_key(user_id => '{user}')"),
-        ),
+        ("regenerate_key", format!("regenerate_key(user_id => '{user}')")),
         ("revoke_key", format!("revoke_key('{key}')")),
-        (
-            "deactivate_user",
-            format!("deactivate_user(user_id => '{user}')"),
-        ),
-        (
-            "activate_user",
-            format!("activate_user(user_id => '{user}')"),
-        ),
+        ("deactivate_user", format!("deactivate_user(user_id => '{user}')")),
+        ("activate_user", format!("activate_user(user_id => '{user}')")),
     ]
 }
 
@@ -78,13 +63,7 @@ fn each_action_adds_one_row_with_its_actor_and_as_what_he_acted() {
     let calls = management(&stage);
     assert_each_audited(&stage, &mut stage.ops(), "ops", "operator", &calls);
     let mut by_key = stage.database.authenticated(&admin);
-    assert_each_audited(
-        &stage,
-        &mut by_key,
-        &admin.email,
-        "key",
-        &management(&stage),
-    );
+    assert_each_audited(&stage, &mut by_key, &admin.email, "key", &management(&stage));
     let mut by_role = stage.database.login(&bound);
     assert_each_audited(&stage, &mut by_role, &bound, "role", &management(&stage));
     // A superuser is an operator; one who has logged in with a key is that key.
@@ -97,23 +76,14 @@ fn each_action_adds_one_row_with_its_actor_and_as_what_he_acted() {
     );
     let mut superuser = stage.admin();
     login(&mut superuser, &admin, false);
-    assert_each_audited(
-        &stage,
-        &mut superuser,
-        &admin.email,
-        "key",
-        &management(&stage)[..1],
-    );
+    assert_each_audited(&stage, &mut superuser, &admin.email, "key", &management(&stage)[..1]);
 }
 
 #[test]
 fn binding_and_unbinding_a_role_are_audited_with_its_name() {
     let stage = Stage::set("audited bindings");
     let role = stage.bound_to_bob("write");
-    run(
-        &mut stage.ops(),
-        &format!("SELECT timedb.unbind_role('{role}')"),
-    );
+    run(&mut stage.ops(), &format!("SELECT timedb.unbind_role('{role}')"));
     let sql = "SELECT array_agg(concat_ws(' ', actor, via, action, role_name, detail->>'scope') ORDER BY occurred_at) \
                FROM timedb.list_audit($1) WHERE role_name IS NOT NULL";
     let entries: Vec<String> = one_of(&mut stage.ops(), sql, &[&stage.bob.tenant_id]);
@@ -144,10 +114,7 @@ fn the_audit_is_read_by_the_tenants_admin_key_and_no_other() {
     let admin = stage.alice_of_scope("admin");
     let mut client = stage.database.authenticated(&admin);
     let tenants = "SELECT array_agg(DISTINCT tenant_id) FROM timedb.list_audit()";
-    assert_eq!(
-        one::<Vec<Uuid>>(&mut client, tenants),
-        [stage.alice.tenant_id]
-    );
+    assert_eq!(one::<Vec<Uuid>>(&mut client, tenants), [stage.alice.tenant_id]);
     each_refused(
         &mut client,
         "42704",
@@ -182,18 +149,9 @@ fn the_audit_is_append_only_for_everybody_but_a_superuser() {
         "TRUNCATE timedb.audit",
     ];
     let admin = stage.alice_of_scope("admin");
-    each_refused(
-        &mut stage.database.authenticated(&admin),
-        "42501",
-        tampering,
-    );
+    each_refused(&mut stage.database.authenticated(&admin), "42501", tampering);
     each_refused(&mut stage.ops(), "42501", tampering);
-    for role in [
-        "timedb_api",
-        "timedb_operator",
-        "timedb_auth",
-        "timedb_admin",
-    ] {
+    for role in ["timedb_api", "timedb_operator", "timedb_auth", "timedb_admin"] {
         let mut client = stage.admin();
         run(&mut client, &format!("SET ROLE {role}"));
         each_refused(&mut client, "42501", tampering);
@@ -253,10 +211,7 @@ fn t54_an_operator_looks_only_with_a_key_that_leaves_a_trace() {
         "42501",
         [
             forge.clone(),
-            format!(
-                "SELECT set_config('timedb.tenant', '{}', true)",
-                stage.bob.tenant_id
-            ),
+            format!("SELECT set_config('timedb.tenant', '{}', true)", stage.bob.tenant_id),
         ],
     );
     let mut ops = stage.ops();
@@ -271,9 +226,7 @@ fn t54_an_operator_looks_only_with_a_key_that_leaves_a_trace() {
         ],
     );
     let sql = "SELECT key_id, api_key FROM timedb.create_key(user_id => $1, scope => 'read', name => 'support', expires_at => now() + interval '1 hour')";
-    let key = ops
-        .query_one(sql, &[&stage.bob.user_id])
-        .expect("a short-lived key");
+    let key = ops.query_one(sql, &[&stage.bob.user_id]).expect("a short-lived key");
     assert_eq!(
         newest(&stage, stage.bob.tenant_id),
         ("ops".into(), "operator".into(), "create_key".into())

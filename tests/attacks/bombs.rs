@@ -106,20 +106,14 @@ fn t51_an_arrow_stream_that_is_cut_off_or_claims_too_much_is_refused_and_costs_n
     for stream in streams::EACH_WAY {
         // By its id there is no such series.
         let whole = target.send(upload, &[&stream]);
-        assert!(matches!(
-            whole.as_ref().map_err(String::as_str),
-            Ok(()) | Err("42704")
-        ));
+        assert!(matches!(whole.as_ref().map_err(String::as_str), Ok(()) | Err("42704")));
         let before = target.most_memory();
         let (mut sent, mut refused) = (0, 0);
         for mutation in mutations(stream) {
             sent += 1;
             refused += i32::from(target.send(upload, &[&mutation]).is_err());
         }
-        assert!(
-            refused > sent / 2,
-            "the premise: {refused} of {sent} are malformed"
-        );
+        assert!(refused > sent / 2, "the premise: {refused} of {sent} are malformed");
         let more = target.most_memory() - before;
         assert!(more < 32, "{more} MB for {sent} streams of less than 1 kB");
     }
@@ -133,8 +127,7 @@ fn t51_an_arrow_stream_that_is_cut_off_or_claims_too_much_is_refused_and_costs_n
 fn t51_the_text_of_a_pack_that_is_cut_off_nested_or_too_long_is_refused() {
     let stage = Stage::set("t51 packs");
     let mut target = Target::of(&stage);
-    let open =
-        "SELECT count(*), sum(length(u::text)) FROM timedb.unnest_pack($1::text::timedb.pack) u";
+    let open = "SELECT count(*), sum(length(u::text)) FROM timedb.unnest_pack($1::text::timedb.pack) u";
     let version = |points: &str| {
         format!(
             r#"{{"run_id":"00000000-0000-0000-0000-000000000000","known_time":"2025-01-01","change_time":"2025-01-01","changed_by":"x","points":{points}}}"#
@@ -144,11 +137,7 @@ fn t51_the_text_of_a_pack_that_is_cut_off_nested_or_too_long_is_refused() {
         "[{}]",
         version(r#"{"start":"2025-01-01","step":"PT1S","values":[1,2.5,null,"NaN"]}"#)
     );
-    assert_eq!(
-        target.send(open, &[&whole]),
-        Ok(()),
-        "the premise: it is a pack"
-    );
+    assert_eq!(target.send(open, &[&whole]), Ok(()), "the premise: it is a pack");
     let before = target.most_memory();
     for end in 0..whole.len() {
         assert_eq!(
@@ -173,25 +162,14 @@ fn t51_the_text_of_a_pack_that_is_cut_off_nested_or_too_long_is_refused() {
         ),
         format!("[{}]", version(r#"{"start":"infinity","values":[1]}"#)),
         whole.replace(r#""changed_by":"x""#, r#""changed_by":"x\u0000""#),
-        whole.replace(
-            r#""changed_by":"x""#,
-            r#""changed_by":"x","annotation":"\u0000""#,
-        ),
-        format!(
-            "[{}]",
-            version(r#"{"start":"2025-01-01","values":[1e999]}"#)
-        ),
+        whole.replace(r#""changed_by":"x""#, r#""changed_by":"x","annotation":"\u0000""#),
+        format!("[{}]", version(r#"{"start":"2025-01-01","values":[1e999]}"#)),
         format!(
             "[{}]",
             version(r#"{"start":"2025-01-01","step":"PT1S","values":"#) + &many("0,")
         ),
     ] {
-        assert_eq!(
-            target.send(open, &[&text]),
-            Err("22P02".into()),
-            "{:.80}",
-            text
-        );
+        assert_eq!(target.send(open, &[&text]), Err("22P02".into()), "{:.80}", text);
     }
     let more = target.most_memory() - before;
     assert!(more < 128, "{more} MB for texts of at most 12 MB");
@@ -233,10 +211,7 @@ fn t51_twenty_bytes_that_stand_for_five_million_values_cost_what_those_do_and_no
     let before = target.most_memory();
     let merged = "SELECT timedb.count_points(timedb.merge_points(p, '2025-01-01', '2025-01-01', gen_random_uuid())) \
                   FROM (SELECT $1::timedb.points AS p) p, generate_series(1, $2::bigint)";
-    assert_eq!(
-        target.send(merged, &[&Binary(small.clone()), &2_i64]),
-        Ok(())
-    );
+    assert_eq!(target.send(merged, &[&Binary(small.clone()), &2_i64]), Ok(()));
     assert_eq!(
         target.send(merged, &[&Binary(small.clone()), &1000_i64]),
         Err("54000".into())
@@ -259,10 +234,7 @@ fn t51_the_encoding_that_only_storage_may_have_is_refused_even_where_it_is_whole
            (SELECT array_agg(sin(i / 100.0) ORDER BY i) FROM generate_series(1, 2000) i))",
     );
     let mut admin = stage.admin();
-    run(
-        &mut admin,
-        "CREATE CAST (timedb.points AS bytea) WITHOUT FUNCTION",
-    );
+    run(&mut admin, "CREATE CAST (timedb.points AS bytea) WITHOUT FUNCTION");
     let stored: Vec<u8> = one(
         &mut admin,
         "SELECT points::bytea FROM timedb.values ORDER BY timedb.count_points(points) DESC LIMIT 1",
@@ -272,11 +244,7 @@ fn t51_the_encoding_that_only_storage_may_have_is_refused_even_where_it_is_whole
     let open = "SELECT count(*) FROM timedb.unnest_points($1)";
     for end in [stored.len(), stored.len() - 1, stored.len() / 2, 20] {
         let sent = Binary(stored[..end].to_vec());
-        assert_eq!(
-            target.send(open, &[&sent]),
-            Err("22P03".into()),
-            "{end} bytes"
-        );
+        assert_eq!(target.send(open, &[&sent]), Err("22P03".into()), "{end} bytes");
     }
     // The same points as they are sent out do come in.
     let sent: Vec<u8> = one(
@@ -320,10 +288,7 @@ fn t51_long_tags_that_thousands_of_versions_share_are_read_once() {
                     (SELECT json_agg(lpad(i::text, 200, 'x')) AS tags FROM generate_series(1, 10) i) t))";
     assert_eq!(one::<i64>(&mut alice, tagged), VERSIONS);
     run(&mut alice, "SELECT FROM timedb.compact(older_than => '0')");
-    let left: i64 = one(
-        &mut alice,
-        "SELECT count(*) FROM timedb.values WHERE tags IS NOT NULL",
-    );
+    let left: i64 = one(&mut alice, "SELECT count(*) FROM timedb.values WHERE tags IS NOT NULL");
     assert_eq!(left, 0, "the premise: all are in packs");
     let mut target = Target::of(&stage);
     for read in [

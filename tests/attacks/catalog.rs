@@ -85,10 +85,7 @@ fn t17_what_is_added_later_without_its_guards_is_reported() {
             "ALTER FUNCTION timedb.update OWNER TO timedb_compactor",
             "compact alone runs as the role that may delete",
         ),
-        (
-            "GRANT timedb_compactor TO app",
-            "owning roles have no members",
-        ),
+        ("GRANT timedb_compactor TO app", "owning roles have no members"),
         (
             "GRANT SELECT (key_hash) ON timedb.api_keys TO timedb_user",
             "nothing more is granted on tables",
@@ -109,10 +106,7 @@ fn t17_what_is_added_later_without_its_guards_is_reported() {
             "ALTER FUNCTION timedb.current_tenant() IMMUTABLE",
             "current_tenant is stable and parallel restricted",
         ),
-        (
-            "ALTER FUNCTION timedb._may(text) LEAKPROOF",
-            "no function is leakproof",
-        ),
+        ("ALTER FUNCTION timedb._may(text) LEAKPROOF", "no function is leakproof"),
         (
             "CREATE UNIQUE INDEX oracle ON timedb.series (series_key)",
             "keys start with tenant_id",
@@ -128,10 +122,7 @@ fn t17_what_is_added_later_without_its_guards_is_reported() {
             &mut admin,
             "SELECT array_agg(DISTINCT promise) FROM timedb.self_check()",
         );
-        assert!(
-            noticed.iter().any(|noticed| noticed == promise),
-            "{slip}: {noticed:?}"
-        );
+        assert!(noticed.iter().any(|noticed| noticed == promise), "{slip}: {noticed:?}");
         run(&mut admin, "ROLLBACK");
     }
 }
@@ -160,8 +151,7 @@ fn t18_every_unique_key_and_foreign_key_starts_with_the_tenant() {
 #[test]
 fn t21_every_view_reads_as_whoever_asks() {
     let stage = Stage::set("t21");
-    let views =
-        "FROM pg_class c WHERE relnamespace = 'timedb'::regnamespace AND relkind IN ('v', 'm')";
+    let views = "FROM pg_class c WHERE relnamespace = 'timedb'::regnamespace AND relkind IN ('v', 'm')";
     let mut alice = stage.alice();
     assert!(
         one::<i64>(&mut alice, &format!("SELECT count(*) {views}")) > 0,
@@ -169,9 +159,7 @@ fn t21_every_view_reads_as_whoever_asks() {
     );
     assert_none(
         &mut alice,
-        &format!(
-            "SELECT c.relname::text {views} AND NOT coalesce(reloptions, '{{}}') @> '{{security_invoker=true}}'"
-        ),
+        &format!("SELECT c.relname::text {views} AND NOT coalesce(reloptions, '{{}}') @> '{{security_invoker=true}}'"),
     );
     stage.assert_alice(&mut alice);
 }
@@ -208,10 +196,7 @@ fn t21_a_tenants_own_view_shows_each_reader_what_the_reader_may_see() {
     );
     let mut bob = stage.bob();
     let shown = "SELECT array_agg(series_id) FROM public.mine";
-    assert_eq!(
-        one::<Vec<uuid::Uuid>>(&mut bob, shown),
-        [stage.bobs.series_id]
-    );
+    assert_eq!(one::<Vec<uuid::Uuid>>(&mut bob, shown), [stage.bobs.series_id]);
     each_refused(&mut stage.evil(), "42501", [shown]);
 }
 
@@ -299,10 +284,7 @@ fn t28_what_is_the_operators_or_internal_is_refused_to_a_tenants_role() {
         .map(|call| format!("SELECT * FROM {call}")),
     );
     let mut app = stage.app();
-    let create = format!(
-        "SELECT timedb.create_user('{}', 'x@y.z')",
-        stage.bob.tenant_id
-    );
+    let create = format!("SELECT timedb.create_user('{}', 'x@y.z')", stage.bob.tenant_id);
     each_refused(&mut app, "28000", [&create]);
     login(&mut app, &stage.alice, false);
     each_refused(&mut app, "42501", [&create]);
@@ -325,11 +307,7 @@ fn t28_an_operator_manages_and_reads_no_data_and_no_hash() {
         "audit",
         "role_bindings",
     ];
-    each_refused(
-        &mut ops,
-        "42501",
-        tables.map(|table| format!("TABLE timedb.{table}")),
-    );
+    each_refused(&mut ops, "42501", tables.map(|table| format!("TABLE timedb.{table}")));
     each_refused(
         &mut ops,
         "42501",
@@ -344,10 +322,7 @@ fn t28_an_operator_manages_and_reads_no_data_and_no_hash() {
         ]
         .map(|call| format!("SELECT * FROM {call}")),
     );
-    assert_eq!(
-        one::<i64>(&mut ops, "SELECT count(*) FROM timedb.list_users()"),
-        2
-    );
+    assert_eq!(one::<i64>(&mut ops, "SELECT count(*) FROM timedb.list_users()"), 2);
 }
 
 /// Row-level security does not apply to these.

@@ -3,8 +3,8 @@
 
 use postgres::{Config, NoTls};
 use timedb_testkit::{
-    KEY_REFUSED, Options, Stage, assert_key_refused, assert_nobody, fail_to_login, login, one,
-    one_of, refused, run, seen, tenant,
+    KEY_REFUSED, Options, Stage, assert_key_refused, assert_nobody, fail_to_login, login, one, one_of, refused, run,
+    seen, tenant,
 };
 
 use crate::support::{each_refused, new_key, secret};
@@ -49,10 +49,7 @@ fn the_setting_is_never_shown_in_any_view_before_or_after_it_is_looked_up() {
         assert_eq!(one::<String>(&mut app, show), "********", "{show}");
     }
     let all = app.query("SHOW ALL", &[]).expect("the settings");
-    assert!(
-        !all.iter()
-            .any(|row| row.get::<_, &str>(0).starts_with("timedb."))
-    );
+    assert!(!all.iter().any(|row| row.get::<_, &str>(0).starts_with("timedb.")));
     for listing in [
         "pg_settings",
         "pg_show_all_settings()",
@@ -67,16 +64,9 @@ fn the_setting_is_never_shown_in_any_view_before_or_after_it_is_looked_up() {
         assert!(!text.contains(secret), "{listing}");
     }
     let plan = app
-        .query(
-            "EXPLAIN (SETTINGS, VERBOSE) SELECT * FROM timedb.series",
-            &[],
-        )
+        .query("EXPLAIN (SETTINGS, VERBOSE) SELECT * FROM timedb.series", &[])
         .expect("a plan");
-    assert!(
-        !plan
-            .iter()
-            .any(|row| row.get::<_, &str>(0).contains(secret))
-    );
+    assert!(!plan.iter().any(|row| row.get::<_, &str>(0).contains(secret)));
 }
 
 #[test]
@@ -86,10 +76,7 @@ fn t34_a_key_is_refused_wherever_it_would_be_stored() {
     let secret = secret(key);
     let owner = stage.role("dbowner", "IN ROLE timedb_user");
     let mut admin = stage.admin();
-    run(
-        &mut admin,
-        &format!("ALTER DATABASE \"{database}\" OWNER TO {owner}"),
-    );
+    run(&mut admin, &format!("ALTER DATABASE \"{database}\" OWNER TO {owner}"));
     let setting = set(key);
     let attempts = [
         format!("ALTER ROLE {owner} {setting}"),
@@ -121,8 +108,7 @@ fn t34_a_key_is_refused_wherever_it_would_be_stored() {
         ["ALTER FUNCTION pg_temp.f() SET timedb.api_key FROM CURRENT"],
     );
     each_refused(&mut admin, "55P02", [format!("ALTER SYSTEM {setting}")]);
-    let stored =
-        "SELECT count(*) FROM pg_db_role_setting WHERE position($1 IN setconfig::text) > 0";
+    let stored = "SELECT count(*) FROM pg_db_role_setting WHERE position($1 IN setconfig::text) > 0";
     assert_eq!(one_of::<i64>(&mut admin, stored, &[&secret]), 0);
 }
 
@@ -161,25 +147,14 @@ fn a_login_stands_over_the_setting_and_the_setting_over_a_binding() {
     run(&mut client, &set(&stage.alice.api_key));
     stage.assert_alice(&mut client);
     login(&mut client, &stage.bob, false);
-    assert_eq!(
-        one::<String>(&mut client, "SELECT via FROM timedb.whoami()"),
-        "key"
-    );
+    assert_eq!(one::<String>(&mut client, "SELECT via FROM timedb.whoami()"), "key");
     stage.assert_bob(&mut client);
     run(&mut client, "SELECT timedb.logout()");
     stage.assert_alice(&mut client);
     run(&mut client, "RESET timedb.api_key");
-    assert_eq!(
-        one::<String>(&mut client, "SELECT via FROM timedb.whoami()"),
-        "role"
-    );
+    assert_eq!(one::<String>(&mut client, "SELECT via FROM timedb.whoami()"), "role");
     // A wrong key in the setting is refused, and does not fall back to the binding.
-    for wrong in [
-        "x",
-        " ",
-        &stage.alice.api_key[..51],
-        &new_key(stage.bob.tenant_id),
-    ] {
+    for wrong in ["x", " ", &stage.alice.api_key[..51], &new_key(stage.bob.tenant_id)] {
         run(&mut client, &set(wrong));
         assert_key_refused(&mut client);
     }
@@ -241,10 +216,7 @@ fn a_key_in_the_startup_packet_acts_and_comes_back_with_every_reset() {
 #[test]
 fn a_preloaded_library_takes_a_key_from_the_startup_packet_and_quotes_none() {
     let preload = "shared_preload_libraries = 'timedb'";
-    let cluster = Options::default()
-        .setting(preload)
-        .start()
-        .expect("a server");
+    let cluster = Options::default().setting(preload).start().expect("a server");
     let stage = Stage::on(cluster.database("preloaded").expect("a database"));
     let mut config: Config = stage.database.url("app").parse().expect("a URL");
     config.options(&format!("-c timedb.api_key={}", stage.alice.api_key));

@@ -5,21 +5,13 @@
 use postgres::Client;
 use serde_json::{Value, json};
 use timedb_testkit::{
-    KEY_NEEDED, KEY_REFUSED, Stage, assert_nobody, assert_sees_nothing, fail_to_login, one,
-    refused, run, tenant,
+    KEY_NEEDED, KEY_REFUSED, Stage, assert_nobody, assert_sees_nothing, fail_to_login, one, refused, run, tenant,
 };
 
 /// A request as PostgREST begins one: the mode by its method, then all settings in one statement, then the pre-request.
 fn begin(client: &mut Client, method: &str, headers: &Value) {
-    let mode = if method == "GET" {
-        "READ ONLY"
-    } else {
-        "READ WRITE"
-    };
-    run(
-        client,
-        &format!("BEGIN ISOLATION LEVEL READ COMMITTED {mode}"),
-    );
+    let mode = if method == "GET" { "READ ONLY" } else { "READ WRITE" };
+    run(client, &format!("BEGIN ISOLATION LEVEL READ COMMITTED {mode}"));
     client
         .execute(
             "SELECT set_config('search_path', '\"timedb\", \"public\"', true), set_config('role', 'timedb_user', true), \
@@ -47,11 +39,8 @@ fn answer<T>(result: Result<T, postgres::Error>) -> Answer {
     let refusal = refused(result).code("PGRST");
     let error = refusal.error();
     let body: Value = serde_json::from_str(error.message()).expect("the message is JSON");
-    let detail: Value =
-        serde_json::from_str(error.detail().expect("a detail")).expect("the detail is JSON");
-    let headers = detail["headers"]
-        .as_object()
-        .expect("PostgREST insists on headers");
+    let detail: Value = serde_json::from_str(error.detail().expect("a detail")).expect("the detail is JSON");
+    let headers = detail["headers"].as_object().expect("PostgREST insists on headers");
     Answer {
         status: detail["status"].as_u64().expect("a status"),
         challenge: headers
@@ -64,10 +53,7 @@ fn answer<T>(result: Result<T, postgres::Error>) -> Answer {
 #[track_caller]
 fn assert_unauthorized<T>(result: Result<T, postgres::Error>, message: &str) {
     let answer = answer(result);
-    assert_eq!(
-        (answer.status, answer.challenge.as_deref()),
-        (401, Some("ApiKey"))
-    );
+    assert_eq!((answer.status, answer.challenge.as_deref()), (401, Some("ApiKey")));
     assert_eq!(
         (&answer.body["code"], &answer.body["message"]),
         (&json!("28000"), &json!(message))
@@ -88,24 +74,12 @@ fn t42_a_request_without_a_key_or_with_a_bad_one_is_401_and_challenged() {
             json!("x"),
         ] {
             begin(&mut client, method, &none);
-            assert_unauthorized(
-                client.execute("SELECT timedb.pre_request()", &[]),
-                KEY_NEEDED,
-            );
+            assert_unauthorized(client.execute("SELECT timedb.pre_request()", &[]), KEY_NEEDED);
             run(&mut client, "ROLLBACK");
         }
-        for bad in [
-            "",
-            "x",
-            "tdb_\"quoted\\",
-            "tdb_ümläut",
-            &stage.alice.api_key[..51],
-        ] {
+        for bad in ["", "x", "tdb_\"quoted\\", "tdb_ümläut", &stage.alice.api_key[..51]] {
             begin(&mut client, method, &with_key(bad));
-            assert_unauthorized(
-                client.execute("SELECT timedb.pre_request()", &[]),
-                KEY_REFUSED,
-            );
+            assert_unauthorized(client.execute("SELECT timedb.pre_request()", &[]), KEY_REFUSED);
             run(&mut client, "ROLLBACK");
         }
         assert_nobody(&mut client);
@@ -115,10 +89,7 @@ fn t42_a_request_without_a_key_or_with_a_bad_one_is_401_and_challenged() {
         &mut client,
         "BEGIN; SET LOCAL request.method = 'GET'; SET LOCAL request.headers = '{'",
     );
-    assert_unauthorized(
-        client.execute("SELECT timedb.pre_request()", &[]),
-        KEY_NEEDED,
-    );
+    assert_unauthorized(client.execute("SELECT timedb.pre_request()", &[]), KEY_NEEDED);
 }
 
 #[test]
@@ -149,10 +120,7 @@ fn t42_a_login_within_a_request_lasts_as_long_as_the_request() {
     let mut client = stage.app();
     begin(&mut client, "POST", &json!({}));
     client
-        .execute(
-            "SELECT timedb.authenticate($1, false)",
-            &[&stage.alice.api_key],
-        )
+        .execute("SELECT timedb.authenticate($1, false)", &[&stage.alice.api_key])
         .expect("it logs in");
     assert_eq!(tenant(&mut client), Some(stage.alice.tenant_id));
     run(&mut client, "COMMIT");
@@ -173,10 +141,7 @@ fn t42_a_request_without_a_key_is_nobody_whoever_the_connection_is() {
     let mut by_role = stage.database.login(&bound);
     for client in [&mut by_login, &mut by_setting, &mut by_role] {
         begin(client, "GET", &json!({}));
-        assert_unauthorized(
-            client.execute("SELECT timedb.pre_request()", &[]),
-            KEY_NEEDED,
-        );
+        assert_unauthorized(client.execute("SELECT timedb.pre_request()", &[]), KEY_NEEDED);
         run(client, "ROLLBACK");
         begin(client, "GET", &with_key(&stage.alice.api_key));
         run(client, "SELECT timedb.pre_request()");
@@ -191,10 +156,7 @@ fn t42_what_a_key_may_not_is_403_and_what_is_not_there_404() {
     let stage = Stage::set("t42 statuses");
     let reader = stage.alice_of_scope("read");
     let upload = "SELECT timedb.upload(now(), '[]')".to_owned();
-    let create = format!(
-        "SELECT timedb.create_user('{}', 'x@y.z')",
-        stage.bob.tenant_id
-    );
+    let create = format!("SELECT timedb.create_user('{}', 'x@y.z')", stage.bob.tenant_id);
     let admin = stage.alice_of_scope("admin");
     let onto = |id: uuid::Uuid| {
         format!(
@@ -210,11 +172,7 @@ fn t42_what_a_key_may_not_is_403_and_what_is_not_there_404() {
         run(&mut client, "ROLLBACK");
         answer
     };
-    for (key, sql) in [
-        (&reader, &upload),
-        (&stage.alice, &create),
-        (&admin, &create),
-    ] {
+    for (key, sql) in [(&reader, &upload), (&stage.alice, &create), (&admin, &create)] {
         let answer = request(&key.api_key, sql);
         assert_eq!(
             (answer.status, answer.challenge, &answer.body["code"]),
@@ -224,8 +182,7 @@ fn t42_what_a_key_may_not_is_403_and_what_is_not_there_404() {
     let of_bobs = request(&stage.alice.api_key, &onto(bobs));
     let of_nobodys = request(&stage.alice.api_key, &onto(nobodys));
     assert_eq!((of_bobs.status, of_nobodys.status), (404, 404));
-    let told =
-        |answer: &Answer, id: uuid::Uuid| answer.body.to_string().replace(&id.to_string(), "…");
+    let told = |answer: &Answer, id: uuid::Uuid| answer.body.to_string().replace(&id.to_string(), "…");
     assert_eq!(told(&of_bobs, bobs), told(&of_nobodys, nobodys));
     let long = "SELECT timedb.create_series(repeat('x', 1000))";
     assert_eq!(request(&stage.alice.api_key, long).status, 413);
@@ -267,16 +224,9 @@ fn t42_what_a_client_sends_cannot_forge_the_answers_status_or_headers() {
         run(&mut client, "SELECT timedb.pre_request()");
         let result = client.execute("SELECT timedb.deactivate_user(email => $1)", &[&name]);
         let error = result.expect_err("no such user");
-        if error
-            .as_db_error()
-            .is_some_and(|error| error.code().code() == "PGRST")
-        {
+        if error.as_db_error().is_some_and(|error| error.code().code() == "PGRST") {
             let answer = answer::<u64>(Err(error));
-            assert_eq!(
-                (answer.status, &answer.body["code"]),
-                (404, &json!("42704")),
-                "{name}"
-            );
+            assert_eq!((answer.status, &answer.body["code"]), (404, &json!("42704")), "{name}");
         }
         run(&mut client, "ROLLBACK");
     }
@@ -298,16 +248,14 @@ fn t42_forged_request_settings_in_plain_sql_gain_nothing() {
     assert_sees_nothing(&mut client);
     assert_unauthorized(client.execute("SELECT timedb.read()", &[]), KEY_NEEDED);
     // An error of somebody else's keeps its SQLSTATE, also after one of ours was caught.
-    let raise = "DO $$ BEGIN BEGIN PERFORM timedb.read(); EXCEPTION WHEN OTHERS THEN NULL; END; RAISE SQLSTATE '08P01'; END $$";
+    let raise =
+        "DO $$ BEGIN BEGIN PERFORM timedb.read(); EXCEPTION WHEN OTHERS THEN NULL; END; RAISE SQLSTATE '08P01'; END $$";
     refused(client.batch_execute(raise)).code("08P01");
     run(&mut client, "RESET ALL");
     refused(client.execute("SELECT timedb.read()", &[]))
         .code("28000")
         .message(KEY_NEEDED);
-    run(
-        &mut client,
-        "BEGIN; SET LOCAL request.method = 'GET'; SAVEPOINT s",
-    );
+    run(&mut client, "BEGIN; SET LOCAL request.method = 'GET'; SAVEPOINT s");
     let bad = client.execute("SELECT timedb.authenticate('x')", &[]);
     assert_unauthorized(bad, KEY_REFUSED);
     run(&mut client, "ROLLBACK");

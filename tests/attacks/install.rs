@@ -48,16 +48,9 @@ fn t25_a_schema_squatted_before_the_install_makes_it_fail_and_leaves_nothing() {
     );
     run(&mut squatted.connect("evil"), "CREATE SCHEMA timedb");
     each_refused(&mut admin, "42P06", ["CREATE EXTENSION timedb"]);
-    each_refused(
-        &mut admin,
-        "0A000",
-        ["CREATE EXTENSION timedb SCHEMA public"],
-    );
+    each_refused(&mut admin, "0A000", ["CREATE EXTENSION timedb SCHEMA public"]);
     assert_eq!(
-        one::<i64>(
-            &mut admin,
-            "SELECT count(*) FROM pg_extension WHERE extname = 'timedb'"
-        ),
+        one::<i64>(&mut admin, "SELECT count(*) FROM pg_extension WHERE extname = 'timedb'"),
         0
     );
     run(&mut admin, "DROP SCHEMA timedb; CREATE EXTENSION timedb");
@@ -69,10 +62,7 @@ fn t25_a_schema_squatted_before_the_install_makes_it_fail_and_leaves_nothing() {
     each_refused(
         &mut squatted.connect("evil"),
         "42501",
-        [
-            "ALTER SCHEMA timedb RENAME TO mine",
-            "DROP SCHEMA timedb CASCADE",
-        ],
+        ["ALTER SCHEMA timedb RENAME TO mine", "DROP SCHEMA timedb CASCADE"],
     );
 }
 
@@ -101,10 +91,7 @@ fn t26_objects_squatted_before_the_install_are_not_adopted() {
          CREATE FUNCTION public.format(text, regclass) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'captured'; END $$",
     );
     run(&mut admin, "CREATE EXTENSION timedb");
-    assert_eq!(
-        one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
     let script = Project::default().script().expect("the script");
     let words: Vec<String> = script
         .lines()
@@ -126,17 +113,12 @@ fn t26_a_squatted_role_with_powers_or_members_makes_the_install_fail() {
         .bare()
         .start()
         .expect("a server of our own: roles are a server's");
-    let mut admin = cluster
-        .connect("postgres", "postgres")
-        .expect("its superuser");
+    let mut admin = cluster.connect("postgres", "postgres").expect("its superuser");
     run(&mut admin, "CREATE ROLE evil LOGIN");
     for (squat, undo) in [
         ("CREATE ROLE timedb_owner LOGIN", "DROP ROLE timedb_owner"),
         ("CREATE ROLE timedb_api BYPASSRLS", "DROP ROLE timedb_api"),
-        (
-            "CREATE ROLE timedb_user CREATEROLE",
-            "DROP ROLE timedb_user",
-        ),
+        ("CREATE ROLE timedb_user CREATEROLE", "DROP ROLE timedb_user"),
         (
             "CREATE ROLE timedb_auth; GRANT timedb_auth TO evil",
             "DROP ROLE timedb_auth",
@@ -166,10 +148,7 @@ fn t27_a_role_that_is_no_superuser_may_not_install_update_or_drop() {
     each_refused(
         &mut stage.evil(),
         "42501",
-        [
-            "ALTER EXTENSION timedb UPDATE",
-            "DROP EXTENSION timedb CASCADE",
-        ],
+        ["ALTER EXTENSION timedb UPDATE", "DROP EXTENSION timedb CASCADE"],
     );
     let control = fs::read_to_string(Project::default().control_file()).expect("the control file");
     let says = |line: &str| {
@@ -194,10 +173,7 @@ fn t28_default_privileges_prepared_before_the_install_give_nobody_anything() {
         run(&mut admin, &grant);
     }
     run(&mut admin, "CREATE EXTENSION timedb");
-    assert_eq!(
-        one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
     let mut evil = empty.connect("evil");
     each_refused(
         &mut evil,

@@ -1,9 +1,7 @@
 //! Keys: guessing one, telling one wrong key from another, finding one in a table or a dump, and doing without.
 
 use postgres::Client;
-use timedb_testkit::{
-    Database, KEY_NEEDED, KEY_REFUSED, Stage, assert_nobody, login, one, one_of, refused, run,
-};
+use timedb_testkit::{Database, KEY_NEEDED, KEY_REFUSED, Stage, assert_nobody, login, one, one_of, refused, run};
 use uuid::Uuid;
 
 use crate::support::{each_refused, new_key, secret};
@@ -15,12 +13,8 @@ fn t31_no_table_and_no_dump_holds_a_key() {
     let found = "SELECT count(*) FROM timedb.api_keys k WHERE position($1 in k::text) > 0 \
                    OR position(encode($1::text::bytea, 'hex') in k::text) > 0";
     for identity in [&stage.alice, &stage.bob] {
-        assert_eq!(
-            one_of::<i64>(&mut admin, found, &[&secret(&identity.api_key)]),
-            0
-        );
-        let hashed =
-            "SELECT count(*) FROM timedb.api_keys WHERE key_hash = sha256(convert_to($1, 'UTF8'))";
+        assert_eq!(one_of::<i64>(&mut admin, found, &[&secret(&identity.api_key)]), 0);
+        let hashed = "SELECT count(*) FROM timedb.api_keys WHERE key_hash = sha256(convert_to($1, 'UTF8'))";
         assert_eq!(
             one_of::<i64>(&mut admin, hashed, &[&identity.api_key]),
             1,
@@ -37,9 +31,7 @@ fn t31_no_table_and_no_dump_holds_a_key() {
         dump.contains(&stage.bob.user_id.to_string()),
         "the premise: the keys' rows are in it"
     );
-    assert!(
-        !dump.contains(secret(&stage.alice.api_key)) && !dump.contains(secret(&stage.bob.api_key))
-    );
+    assert!(!dump.contains(secret(&stage.alice.api_key)) && !dump.contains(secret(&stage.bob.api_key)));
 }
 
 #[test]
@@ -47,14 +39,8 @@ fn t31_nobody_who_lists_keys_sees_a_key_or_a_hash() {
     let stage = Stage::set("t31 lists");
     let admin = stage.alice_of_scope("admin");
     for mut client in [stage.database.authenticated(&admin), stage.ops()] {
-        let keys = client
-            .query("SELECT * FROM timedb.list_keys()", &[])
-            .expect("the keys");
-        let columns: Vec<&str> = keys[0]
-            .columns()
-            .iter()
-            .map(|column| column.name())
-            .collect();
+        let keys = client.query("SELECT * FROM timedb.list_keys()", &[]).expect("the keys");
+        let columns: Vec<&str> = keys[0].columns().iter().map(|column| column.name()).collect();
         let shown = [
             "key_id",
             "user_id",
@@ -67,16 +53,9 @@ fn t31_nobody_who_lists_keys_sees_a_key_or_a_hash() {
             "revoked_at",
         ];
         assert_eq!(columns, shown);
-        let text: String = one(
-            &mut client,
-            "SELECT string_agg(k::text, ' ') FROM timedb.list_keys() k",
-        );
+        let text: String = one(&mut client, "SELECT string_agg(k::text, ' ') FROM timedb.list_keys() k");
         assert!(!text.contains(secret(&stage.alice.api_key)) && !text.contains("\\x"));
-        each_refused(
-            &mut client,
-            "42501",
-            ["SELECT key_hash FROM timedb.api_keys"],
-        );
+        each_refused(&mut client, "42501", ["SELECT key_hash FROM timedb.api_keys"]);
     }
     // Not even the roles behind the functions read a hash, but the one whose key is being presented.
     for role in ["timedb_api", "timedb_operator"] {
@@ -85,10 +64,7 @@ fn t31_nobody_who_lists_keys_sees_a_key_or_a_hash() {
         each_refused(
             &mut client,
             "42501",
-            [
-                "SELECT key_hash FROM timedb.api_keys",
-                "TABLE timedb.api_keys",
-            ],
+            ["SELECT key_hash FROM timedb.api_keys", "TABLE timedb.api_keys"],
         );
     }
     let mut client = stage.admin();
@@ -123,8 +99,7 @@ fn t35_every_wrong_key_is_refused_in_the_same_words() {
     let unknown = new_key(stage.alice.tenant_id);
     let mut mistyped = stage.alice.api_key.clone();
     mistyped.replace_range(20..21, if &mistyped[20..21] == "A" { "B" } else { "A" });
-    let [expired, revoked, disabled] =
-        ["read", "write", "admin"].map(|scope| stage.alice_of_scope(scope));
+    let [expired, revoked, disabled] = ["read", "write", "admin"].map(|scope| stage.alice_of_scope(scope));
     let mut admin = stage.admin();
     for (sql, user) in [
         (
@@ -135,10 +110,7 @@ fn t35_every_wrong_key_is_refused_in_the_same_words() {
             "SELECT timedb.revoke_key(key_id) FROM timedb.list_keys(user_id => $1)",
             revoked.user_id,
         ),
-        (
-            "SELECT timedb.deactivate_user(user_id => $1)",
-            disabled.user_id,
-        ),
+        ("SELECT timedb.deactivate_user(user_id => $1)", disabled.user_id),
     ] {
         admin.execute(sql, &[&user]).expect("the key ends");
     }
@@ -197,10 +169,7 @@ fn t36_a_malformed_key_is_refused_without_a_lookup() {
         assert_eq!(lookups(&mut app), 0);
     }
     try_key(&mut app, &new_key(stage.bob.tenant_id));
-    assert!(
-        lookups(&mut app) > 0,
-        "the premise: a well-formed key is looked up"
-    );
+    assert!(lookups(&mut app) > 0, "the premise: a well-formed key is looked up");
     assert!(!one::<bool>(
         &mut app,
         "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
@@ -235,11 +204,7 @@ fn t37_ten_thousand_random_keys_open_nothing_however_near_they_are() {
         })
     };
     let mut keys: Vec<String> = (0..10_000).map(key).collect();
-    assert_eq!(
-        keys[0][..6],
-        stage.bob.api_key[..6],
-        "the premise: the victim's route"
-    );
+    assert_eq!(keys[0][..6], stage.bob.api_key[..6], "the premise: the victim's route");
     let opened = "SELECT pg_temp.opened($1)";
     assert_eq!(one_of::<i32>(&mut app, opened, &[&keys]), 0);
     assert_nobody(&mut app);
@@ -264,16 +229,9 @@ fn t38_without_users_and_keys_everything_is_denied() {
             .code("28000")
             .message(KEY_NEEDED);
     }
-    refused(app.execute(
-        "SELECT timedb.authenticate($1)",
-        &[&new_key(Uuid::now_v7())],
-    ))
-    .code("28000");
+    refused(app.execute("SELECT timedb.authenticate($1)", &[&new_key(Uuid::now_v7())])).code("28000");
     assert_nobody(&mut app);
-    assert_eq!(
-        one::<i64>(&mut database.admin(), "SELECT count(*) FROM timedb.runs"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut database.admin(), "SELECT count(*) FROM timedb.runs"), 0);
 }
 
 #[test]
@@ -286,9 +244,5 @@ fn t38_no_user_setting_turns_authentication_off() {
         "SELECT coalesce(array_agg(name), '{}') FROM pg_settings WHERE name LIKE 'timedb.%'",
     );
     assert_eq!(settings, Vec::<String>::new(), "none is shown");
-    each_refused(
-        &mut app,
-        "42602",
-        ["SET timedb.auth = off", "SET timedb.enabled = off"],
-    );
+    each_refused(&mut app, "42602", ["SET timedb.auth = off", "SET timedb.enabled = off"]);
 }

@@ -51,14 +51,8 @@ fn t43_a_plan_of_bare_tables_tells_a_volume_and_nothing_more() {
 fn t20_explain_analyze_counts_what_row_security_removed_and_shows_none_of_it() {
     let stage = stage_with_volume("t20 explain");
     let mut alice = stage.alice();
-    let analyse = |client: &mut Client| {
-        explain(
-            client,
-            ", ANALYZE, TIMING off",
-            "SELECT * FROM timedb.series",
-        )
-        .to_string()
-    };
+    let analyse =
+        |client: &mut Client| explain(client, ", ANALYZE, TIMING off", "SELECT * FROM timedb.series").to_string();
     run(
         &mut alice,
         "SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off",
@@ -125,11 +119,7 @@ fn t43_the_catalogs_tell_the_size_of_all_tenants_together_and_no_value() {
         "the premise: it is analysed"
     );
     assert_eq!(one::<i64>(&mut alice, shown), 0);
-    each_refused(
-        &mut alice,
-        "42501",
-        ["SELECT stavalues1::text FROM pg_statistic"],
-    );
+    each_refused(&mut alice, "42501", ["SELECT stavalues1::text FROM pg_statistic"]);
 }
 
 /// Each would tell by an error or a notice of a row it should not have been given.
@@ -157,10 +147,7 @@ fn t45_a_leaky_function_operator_or_cast_is_given_the_tenants_own_rows_only() {
     ] {
         assert_eq!(one::<i64>(&mut app, sql), 1, "{sql}");
         let told = notices.take();
-        assert!(
-            !told.is_empty(),
-            "the premise: the function is called: {sql}"
-        );
+        assert!(!told.is_empty(), "the premise: the function is called: {sql}");
         assert!(
             told.iter()
                 .all(|(_, notice)| notice.contains("alice") && !notice.contains("bob")),
@@ -173,18 +160,13 @@ fn t45_a_leaky_function_operator_or_cast_is_given_the_tenants_own_rows_only() {
     ] {
         assert_eq!(one::<i64>(&mut app, sql), 1, "{sql}");
     }
-    each_refused(
-        &mut app,
-        "42501",
-        ["ALTER FUNCTION pg_temp.leak(text) LEAKPROOF"],
-    );
+    each_refused(&mut app, "42501", ["ALTER FUNCTION pg_temp.leak(text) LEAKPROOF"]);
 }
 
 #[test]
 fn t45_none_of_our_functions_is_leakproof() {
     let stage = Stage::set("t45 marks");
-    let leakproof =
-        "SELECT count(*) FROM pg_proc WHERE pronamespace = 'timedb'::regnamespace AND proleakproof";
+    let leakproof = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'timedb'::regnamespace AND proleakproof";
     assert_eq!(one::<i64>(&mut stage.app(), leakproof), 0);
 }
 
@@ -217,10 +199,7 @@ fn no_catalog_view_tells_a_tenant_who_else_is_bound_or_logged_in() {
     each_refused(
         &mut alice,
         "42501",
-        [
-            "TABLE timedb.role_bindings",
-            "SELECT * FROM timedb.list_bindings()",
-        ],
+        ["TABLE timedb.role_bindings", "SELECT * FROM timedb.list_bindings()"],
     );
     let settings = "SELECT count(*) FROM pg_settings WHERE name LIKE 'timedb%' OR setting LIKE '%' || $1 || '%'";
     assert_eq!(
@@ -233,11 +212,7 @@ fn no_catalog_view_tells_a_tenant_who_else_is_bound_or_logged_in() {
         stage.bob.tenant_id
     );
     let own: String = one(&mut alice, "SELECT current_setting('timedb.tenant')");
-    assert_eq!(
-        own,
-        stage.alice.tenant_id.to_string(),
-        "of itself a session may know"
-    );
+    assert_eq!(own, stage.alice.tenant_id.to_string(), "of itself a session may know");
     let mut nobody = stage.app();
     assert_sees_nothing(&mut nobody);
 }
@@ -250,30 +225,17 @@ fn a_superuser_sees_through_the_api_the_tenant_he_has_logged_in_as() {
     each_refused(
         &mut admin,
         "28000",
-        [
-            "SELECT * FROM timedb.read()",
-            "SELECT * FROM timedb.list_series()",
-        ],
+        ["SELECT * FROM timedb.read()", "SELECT * FROM timedb.list_series()"],
     );
-    assert_eq!(
-        one::<i64>(&mut admin, "SELECT count(*) FROM timedb.current_values"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.current_values"), 0);
     assert_eq!(
         one::<i64>(&mut admin, "SELECT count(*) FROM timedb.values"),
         2,
         "what is inherent"
     );
     login(&mut admin, &stage.alice, false);
-    for from in [
-        "timedb.read()",
-        "timedb.list_series()",
-        "timedb.current_values",
-    ] {
-        let shown: Vec<Uuid> = one(
-            &mut admin,
-            &format!("SELECT array_agg(series_id) FROM {from}"),
-        );
+    for from in ["timedb.read()", "timedb.list_series()", "timedb.current_values"] {
+        let shown: Vec<Uuid> = one(&mut admin, &format!("SELECT array_agg(series_id) FROM {from}"));
         assert_eq!(shown, [stage.alices.series_id], "{from}");
     }
 }

@@ -25,20 +25,13 @@ pub fn restored(stage: &Stage) -> Empty {
     std::io::Write::write_all(&mut input, dump.as_bytes()).expect("psql reads");
     drop(input);
     let output = child.wait_with_output().expect("psql ends");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     copy
 }
 
 /// What pg_dump wrote, or why it did not.
 fn dump(stage: &Stage, role: &str, arguments: &[&str]) -> Result<String, String> {
-    let mut pg_dump = stage
-        .database
-        .server()
-        .command("pg_dump", role, stage.database.name());
+    let mut pg_dump = stage.database.server().command("pg_dump", role, stage.database.name());
     let output = pg_dump.args(arguments).output().expect("pg_dump runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     if output.status.success() {
@@ -63,10 +56,7 @@ fn t48_a_superusers_dump_is_whole_and_anybody_elses_fails_or_is_their_own() {
         ("app", &["--extension=timedb"][..]),
         ("app", &["--enable-row-security"][..]),
         ("postgres", &["--role=timedb_owner"][..]),
-        (
-            "postgres",
-            &["--role=timedb_user", "--enable-row-security"][..],
-        ),
+        ("postgres", &["--role=timedb_user", "--enable-row-security"][..]),
     ] {
         let why = dump(&stage, role, arguments).expect_err("it fails, loudly");
         assert!(
@@ -75,17 +65,9 @@ fn t48_a_superusers_dump_is_whole_and_anybody_elses_fails_or_is_their_own() {
         );
     }
     // Accepted, and so a rule for operators: the owner's dump, told to keep to the policies, is silently empty.
-    let owners = dump(
-        &stage,
-        "postgres",
-        &["--role=timedb_owner", "--enable-row-security"],
-    );
+    let owners = dump(&stage, "postgres", &["--role=timedb_owner", "--enable-row-security"]);
     assert!(!owners.unwrap_or_default().contains(&secret));
-    assert!(
-        dump(&stage, "postgres", &[])
-            .expect("whole")
-            .contains(&secret)
-    );
+    assert!(dump(&stage, "postgres", &[]).expect("whole").contains(&secret));
 }
 
 #[test]
@@ -101,15 +83,9 @@ fn t49_a_restore_in_one_transaction_collides_with_nothing_and_keys_still_open() 
         try_upload(&mut client, &row).expect("no id is given twice");
     }
     let mut admin = copy.connect("postgres");
-    assert_eq!(
-        one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
     let audited = "SELECT count(*) FROM timedb.audit";
-    assert_eq!(
-        one::<i64>(&mut admin, audited),
-        one::<i64>(&mut stage.admin(), audited)
-    );
+    assert_eq!(one::<i64>(&mut admin, audited), one::<i64>(&mut stage.admin(), audited));
     let unregistered = "SELECT count(*) FROM pg_class c, pg_extension e WHERE relnamespace = 'timedb'::regnamespace \
                           AND relkind IN ('r', 'S') AND extname = 'timedb' AND NOT c.oid = ANY (extconfig)";
     assert_eq!(one::<i64>(&mut admin, unregistered), 0);
@@ -150,9 +126,8 @@ fn t50_an_update_keeps_grants_policies_owners_and_open_sessions() {
 fn next_release(folder: &Path) -> Project {
     let root = Project::default().root().to_owned();
     fs::create_dir_all(folder.join("sql")).expect("a folder");
-    let copy = |from: PathBuf, to: PathBuf| {
-        fs::copy(&from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()))
-    };
+    let copy =
+        |from: PathBuf, to: PathBuf| fs::copy(&from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
     copy(root.join("timedb.control"), folder.join("timedb.control"));
     for entry in fs::read_dir(root.join("sql")).expect("the SQL") {
         let path = entry.expect("an entry").path();
@@ -164,11 +139,7 @@ fn next_release(folder: &Path) -> Project {
     let session = fs::read_to_string(root.join("sql/03_session.sql")).expect("the functions");
     let step = session.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION");
     let version = Project::default().version().expect("a version");
-    fs::write(
-        folder.join(format!("sql/timedb--{version}--99.0.0.sql")),
-        step,
-    )
-    .expect("the step");
+    fs::write(folder.join(format!("sql/timedb--{version}--99.0.0.sql")), step).expect("the step");
     Project::at(folder)
 }
 
@@ -207,10 +178,7 @@ fn t53_replication_by_a_role_that_policies_bind_stops_and_copies_nothing() {
         "SELECT slot_name::text FROM pg_create_logical_replication_slot('s', 'pgoutput')",
     );
     let mut admin = here.admin();
-    let version: i32 = one(
-        &mut admin,
-        "SELECT current_setting('server_version_num')::int",
-    );
+    let version: i32 = one(&mut admin, "SELECT current_setting('server_version_num')::int");
     let as_owner = if version >= 160_000 {
         ", run_as_owner = true"
     } else {
@@ -229,9 +197,7 @@ fn t53_replication_by_a_role_that_policies_bind_stops_and_copies_nothing() {
     );
     upload(&mut stage.bob(), "copied by a superuser");
     let copied = "SELECT count(*) FROM timedb.series";
-    wait_until("a superuser's copy has come", || {
-        one::<i64>(&mut admin, copied) == 1
-    });
+    wait_until("a superuser's copy has come", || one::<i64>(&mut admin, copied) == 1);
     run(
         &mut admin,
         "ALTER SUBSCRIPTION s DISABLE; ALTER ROLE copier NOSUPERUSER; ALTER SUBSCRIPTION s ENABLE",
@@ -245,8 +211,6 @@ fn t53_replication_by_a_role_that_policies_bind_stops_and_copies_nothing() {
         "ALTER SUBSCRIPTION s DISABLE; ALTER SUBSCRIPTION s SET (slot_name = NONE); DROP SUBSCRIPTION s",
     );
     wait_until("the slot is free", || {
-        there
-            .batch_execute("SELECT pg_drop_replication_slot('s')")
-            .is_ok()
+        there.batch_execute("SELECT pg_drop_replication_slot('s')").is_ok()
     });
 }

@@ -89,10 +89,7 @@ fn t24_objects_in_public_and_pg_temp_capture_no_name_of_any_function() {
 #[track_caller]
 fn assert_not_captured(notices: &Notices, by: &str) {
     let heard = notices.take();
-    assert!(
-        !heard.iter().any(|(_, notice)| notice == "captured"),
-        "{by}: {heard:?}"
-    );
+    assert!(!heard.iter().any(|(_, notice)| notice == "captured"), "{by}: {heard:?}");
 }
 
 /// What the functions that only read answer, as text.
@@ -127,11 +124,7 @@ fn answers(stage: &Stage, client: &mut Client) -> Vec<String> {
 fn t23_a_temporary_table_of_keys_makes_no_key() {
     let stage = Stage::set("t23 keys");
     let mut app = stage.app();
-    each_refused(
-        &mut app,
-        "42501",
-        ["CREATE TEMP TABLE api_keys (LIKE timedb.api_keys)"],
-    );
+    each_refused(&mut app, "42501", ["CREATE TEMP TABLE api_keys (LIKE timedb.api_keys)"]);
     let fake = new_key(stage.bob.tenant_id);
     let (tenant, user) = (stage.bob.tenant_id, stage.bob.user_id);
     run(
@@ -150,10 +143,7 @@ fn t23_a_temporary_table_of_keys_makes_no_key() {
         ),
     );
     refused(app.execute("SELECT timedb.authenticate($1)", &[&fake])).code("28000");
-    run(
-        &mut app,
-        "SELECT timedb.logout(); SET search_path = pg_temp",
-    );
+    run(&mut app, "SELECT timedb.logout(); SET search_path = pg_temp");
     assert_nobody(&mut app);
     run(&mut app, &format!("SET timedb.api_key = '{fake}'"));
     assert_key_refused(&mut app);
@@ -222,15 +212,11 @@ fn a_tenants_role_replaces_adds_and_switches_off_nothing_of_the_installation() {
 /// Accepted: up to Postgres 15 whoever may create roles may grant any that is no superuser's. From 16 on not.
 #[test]
 fn a_role_that_may_create_roles_is_an_administrator_up_to_postgres_15_only() {
-    let cluster = timedb_testkit::Cluster::start_default()
-        .expect("a server of our own: roles are a server's");
+    let cluster = timedb_testkit::Cluster::start_default().expect("a server of our own: roles are a server's");
     let stage = Stage::on(cluster.database("createrole").expect("a database"));
     let role = stage.role_of_any_power("maker", "CREATEROLE");
     let mut maker = stage.database.login(&role);
-    let version: i32 = one(
-        &mut maker,
-        "SELECT current_setting('server_version_num')::int",
-    );
+    let version: i32 = one(&mut maker, "SELECT current_setting('server_version_num')::int");
     let grant = format!("GRANT timedb_owner TO {role}");
     if version >= 160_000 {
         each_refused(&mut maker, "42501", [grant]);

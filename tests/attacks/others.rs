@@ -25,15 +25,9 @@ fn said_of(id: Uuid, result: Result<Vec<postgres::Row>, postgres::Error>) -> Str
 
 /// The same attempt with an id of Bob's and with one of nobody's: not a letter may differ.
 #[track_caller]
-fn assert_told_alike(
-    client: &mut Client,
-    sql: &str,
-    bobs: Uuid,
-    arguments: impl Fn(Uuid) -> Value,
-) {
+fn assert_told_alike(client: &mut Client, sql: &str, bobs: Uuid, arguments: impl Fn(Uuid) -> Value) {
     let nobodys = Uuid::now_v7();
-    let [of_bobs, of_nobodys] =
-        [bobs, nobodys].map(|id| said_of(id, client.query(sql, &[&arguments(id)])));
+    let [of_bobs, of_nobodys] = [bobs, nobodys].map(|id| said_of(id, client.query(sql, &[&arguments(id)])));
     assert_eq!(of_bobs, of_nobodys, "{sql}");
     assert!(of_bobs.starts_with("42704 "), "{of_bobs}");
 }
@@ -69,15 +63,9 @@ fn t20_updating_anothers_value_is_told_like_one_that_is_not_there() {
     let mut alice = stage.alice();
     let sql = "SELECT timedb.update($1)";
     let (alices, bobs) = (stage.alices, stage.bobs);
-    assert_told_alike(&mut alice, sql, bobs.run_id, |id| {
-        update_of(id, bobs.series_id, 6.0)
-    });
-    assert_told_alike(&mut alice, sql, bobs.run_id, |id| {
-        update_of(id, alices.series_id, 6.0)
-    });
-    assert_told_alike(&mut alice, sql, bobs.series_id, |id| {
-        update_of(alices.run_id, id, 6.0)
-    });
+    assert_told_alike(&mut alice, sql, bobs.run_id, |id| update_of(id, bobs.series_id, 6.0));
+    assert_told_alike(&mut alice, sql, bobs.run_id, |id| update_of(id, alices.series_id, 6.0));
+    assert_told_alike(&mut alice, sql, bobs.series_id, |id| update_of(alices.run_id, id, 6.0));
     let value: f64 = one(&mut stage.bob(), "SELECT value FROM timedb.read()");
     assert_eq!(value, 2.0, "Bob's is untouched");
 }
@@ -86,8 +74,7 @@ fn t20_updating_anothers_value_is_told_like_one_that_is_not_there() {
 fn t20_reading_by_anothers_ids_adds_no_row() {
     let stage = Stage::set("t20 read");
     let mut alice = stage.alice();
-    let count =
-        |client: &mut Client, sql: &str| one_of::<i64>(client, sql, &[&stage.bobs.series_id]);
+    let count = |client: &mut Client, sql: &str| one_of::<i64>(client, sql, &[&stage.bobs.series_id]);
     for sql in [
         "SELECT count(*) FROM timedb.read(series_ids => ARRAY[$1::uuid])",
         "SELECT count(*) FROM timedb.read(series_ids => ARRAY[$1::uuid], mode => 'overlapping', all_versions => true)",
@@ -120,10 +107,7 @@ fn t40_a_key_of_scope_read_or_write_does_no_more_than_that() {
     let tenant = stage.alice.tenant_id;
     let manages = [
         format!("create_user('{tenant}', 'x@y.z', 'admin')"),
-        format!(
-            "create_key(user_id => '{}', scope => 'admin')",
-            reader.user_id
-        ),
+        format!("create_key(user_id => '{}', scope => 'admin')", reader.user_id),
         format!("regenerate_key(user_id => '{}')", reader.user_id),
         "list_users()".into(),
         "list_keys()".into(),
@@ -135,24 +119,14 @@ fn t40_a_key_of_scope_read_or_write_does_no_more_than_that() {
     ];
     let call = |call: &str| format!("SELECT * FROM timedb.{call}");
     each_refused(&mut client, "42501", writes.map(call));
+    each_refused(&mut client, "42501", manages.each_ref().map(|manage| call(manage)));
     each_refused(
         &mut client,
         "42501",
-        manages.each_ref().map(|manage| call(manage)),
-    );
-    each_refused(
-        &mut client,
-        "42501",
-        [format!(
-            "INSERT INTO timedb.values (tenant_id) VALUES ('{tenant}')"
-        )],
+        [format!("INSERT INTO timedb.values (tenant_id) VALUES ('{tenant}')")],
     );
     let mut writer = stage.alice();
-    each_refused(
-        &mut writer,
-        "42501",
-        manages.each_ref().map(|manage| call(manage)),
-    );
+    each_refused(&mut writer, "42501", manages.each_ref().map(|manage| call(manage)));
     upload(&mut writer, "more");
 }
 
@@ -173,42 +147,18 @@ fn t41_an_admin_key_finds_no_user_or_key_of_another_tenant() {
         &[&stage.bob.user_id],
     );
     for (call, bobs) in [
-        (
-            "create_key(user_id => ($1::json->>0)::uuid)",
-            stage.bob.user_id,
-        ),
-        (
-            "regenerate_key(user_id => ($1::json->>0)::uuid)",
-            stage.bob.user_id,
-        ),
-        (
-            "deactivate_user(user_id => ($1::json->>0)::uuid)",
-            stage.bob.user_id,
-        ),
-        (
-            "activate_user(user_id => ($1::json->>0)::uuid)",
-            stage.bob.user_id,
-        ),
+        ("create_key(user_id => ($1::json->>0)::uuid)", stage.bob.user_id),
+        ("regenerate_key(user_id => ($1::json->>0)::uuid)", stage.bob.user_id),
+        ("deactivate_user(user_id => ($1::json->>0)::uuid)", stage.bob.user_id),
+        ("activate_user(user_id => ($1::json->>0)::uuid)", stage.bob.user_id),
         ("revoke_key(($1::json->>0)::uuid)", bobs_key),
-        (
-            "list_users(tenant_id => ($1::json->>0)::uuid)",
-            stage.bob.tenant_id,
-        ),
-        (
-            "list_keys(tenant_id => ($1::json->>0)::uuid)",
-            stage.bob.tenant_id,
-        ),
-        (
-            "list_audit(tenant_id => ($1::json->>0)::uuid)",
-            stage.bob.tenant_id,
-        ),
+        ("list_users(tenant_id => ($1::json->>0)::uuid)", stage.bob.tenant_id),
+        ("list_keys(tenant_id => ($1::json->>0)::uuid)", stage.bob.tenant_id),
+        ("list_audit(tenant_id => ($1::json->>0)::uuid)", stage.bob.tenant_id),
     ] {
-        assert_told_alike(
-            &mut client,
-            &format!("SELECT * FROM timedb.{call}"),
-            bobs,
-            |id| json!([id.to_string()]),
-        );
+        assert_told_alike(&mut client, &format!("SELECT * FROM timedb.{call}"), bobs, |id| {
+            json!([id.to_string()])
+        });
     }
     let emails = ["bob@tenant-b.com", "nobody@tenant-b.com"].map(|email| {
         let result = client.query("SELECT timedb.deactivate_user(email => $1)", &[&email]);
@@ -218,16 +168,10 @@ fn t41_an_admin_key_finds_no_user_or_key_of_another_tenant() {
     each_refused(
         &mut client,
         "42501",
-        [format!(
-            "SELECT timedb.create_user('{}', 'x@y.z')",
-            stage.bob.tenant_id
-        )],
+        [format!("SELECT timedb.create_user('{}', 'x@y.z')", stage.bob.tenant_id)],
     );
     let listed = "SELECT array_agg(DISTINCT tenant_id) FROM timedb.list_users()";
-    assert_eq!(
-        one::<Vec<Uuid>>(&mut client, listed),
-        [stage.alice.tenant_id]
-    );
+    assert_eq!(one::<Vec<Uuid>>(&mut client, listed), [stage.alice.tenant_id]);
     let keys: i64 = one_of(
         &mut client,
         "SELECT count(*) FROM timedb.list_keys() WHERE user_id = $1",

@@ -3,9 +3,7 @@
 
 use postgres::Client;
 use serde_json::json;
-use timedb_testkit::{
-    Stage, backend_pid, login, one, one_of, refused, run, told, wait_until_blocked,
-};
+use timedb_testkit::{Stage, backend_pid, login, one, one_of, refused, run, told, wait_until_blocked};
 use uuid::Uuid;
 
 use crate::streams;
@@ -117,19 +115,13 @@ fn t16_the_role_behind_compact_is_itself_held_to_the_tenant_logged_in_and_to_sco
             stage.alices.series_id
         )
     };
-    let delete = |table: &str, tenant: Uuid| {
-        format!("DELETE FROM timedb.{table} WHERE tenant_id = '{tenant}'")
-    };
+    let delete = |table: &str, tenant: Uuid| format!("DELETE FROM timedb.{table} WHERE tenant_id = '{tenant}'");
     login(&mut compactor, &stage.alice, false);
     run(&mut compactor, "SET ROLE timedb_compactor");
     for table in ["values", "packs"] {
         let shown = format!("SELECT count(*) FROM timedb.{table} WHERE tenant_id = '{b}'");
         assert_eq!(one::<i64>(&mut compactor, &shown), 0, "{table}");
-        assert_eq!(
-            compactor.execute(&delete(table, b), &[]).expect("no row"),
-            0,
-            "{table}"
-        );
+        assert_eq!(compactor.execute(&delete(table, b), &[]).expect("no row"), 0, "{table}");
     }
     each_refused(
         &mut compactor,
@@ -159,11 +151,7 @@ fn t16_the_role_behind_compact_is_itself_held_to_the_tenant_logged_in_and_to_sco
         }
         run(&mut compactor, "SET ROLE timedb_compactor");
         for table in ["values", "packs"] {
-            assert_eq!(
-                compactor.execute(&delete(table, a), &[]).expect("no row"),
-                0,
-                "{table}"
-            );
+            assert_eq!(compactor.execute(&delete(table, a), &[]).expect("no row"), 0, "{table}");
         }
         each_refused(&mut compactor, "42501", [forged(a)]);
     }
@@ -171,10 +159,7 @@ fn t16_the_role_behind_compact_is_itself_held_to_the_tenant_logged_in_and_to_sco
     run(&mut compactor, "RESET ROLE");
     login(&mut compactor, &stage.alice, false);
     run(&mut compactor, "BEGIN; SET LOCAL ROLE timedb_compactor");
-    assert_eq!(
-        compactor.execute(&delete("packs", a), &[]).expect("a row"),
-        1
-    );
+    assert_eq!(compactor.execute(&delete("packs", a), &[]).expect("a row"), 1);
     run(&mut compactor, &forged(a));
     run(&mut compactor, "ROLLBACK");
     stage.assert_alice(&mut stage.alice());
@@ -192,13 +177,8 @@ fn t19_an_arrow_upload_onto_anothers_series_is_told_like_one_that_is_not_there()
         )
     };
     let own = stage.alices.series_id;
-    assert_eq!(
-        outcome(&mut alice, &upload(own), own),
-        "done",
-        "the premise"
-    );
-    let [of_bobs, of_nobodys] =
-        [stage.bobs.series_id, Uuid::now_v7()].map(|id| outcome(&mut alice, &upload(id), id));
+    assert_eq!(outcome(&mut alice, &upload(own), own), "done", "the premise");
+    let [of_bobs, of_nobodys] = [stage.bobs.series_id, Uuid::now_v7()].map(|id| outcome(&mut alice, &upload(id), id));
     assert_eq!(of_bobs, of_nobodys);
     assert!(of_bobs.contains("42704"), "{of_bobs}");
     stage.assert_bob(&mut stage.bob());
@@ -214,19 +194,12 @@ fn t20_no_way_of_asking_shows_or_counts_anothers_packs() {
         format!("SELECT count(*) FROM timedb.packs WHERE tenant_id = '{tenant}'"),
         format!("SELECT count(*) FROM timedb.packs WHERE series_id = '{series}'"),
         format!("SELECT count(*) FROM timedb.versions WHERE series_id = '{series}'"),
-        format!(
-            "SELECT count(*) FROM timedb.packs p, timedb.unnest_pack(p.versions) u WHERE p.series_id = '{series}'"
-        ),
+        format!("SELECT count(*) FROM timedb.packs p, timedb.unnest_pack(p.versions) u WHERE p.series_id = '{series}'"),
         format!("SELECT count(*) FROM timedb.read(series_ids => '{{{series}}}')"),
         format!("SELECT count(*) FROM timedb._series_values('{series}')"),
-        format!(
-            "SELECT count(*) FROM (VALUES ('{series}'::uuid)) s (id) JOIN timedb.packs p ON p.series_id = s.id"
-        ),
+        format!("SELECT count(*) FROM (VALUES ('{series}'::uuid)) s (id) JOIN timedb.packs p ON p.series_id = s.id"),
     ] {
-        assert!(
-            one::<i64>(&mut bob, &sql) > 0,
-            "the premise: it is there: {sql}"
-        );
+        assert!(one::<i64>(&mut bob, &sql) > 0, "the premise: it is there: {sql}");
         assert_eq!(one::<i64>(&mut alice, &sql), 0, "{sql}");
     }
     let streams: [Vec<u8>; 2] = [series, Uuid::now_v7()].map(|id| {
@@ -254,10 +227,8 @@ fn t20_compact_by_anothers_ids_finds_touches_and_tells_nothing() {
     let stage = Stage::set("t20 compact");
     let (alices, bobs) = (stage.alices, stage.bobs);
     try_upload(&mut stage.bob(), &rows_of(bobs.series_id)).expect("something to pack");
-    let places =
-        "SELECT string_agg(ctid::text || v::text, ' ') FROM timedb.values v WHERE tenant_id = $1";
-    let place =
-        |stage: &Stage| one_of::<String>(&mut stage.admin(), places, &[&stage.bob.tenant_id]);
+    let places = "SELECT string_agg(ctid::text || v::text, ' ') FROM timedb.values v WHERE tenant_id = $1";
+    let place = |stage: &Stage| one_of::<String>(&mut stage.admin(), places, &[&stage.bob.tenant_id]);
     let before = place(&stage);
     let mut alice = stage.alice();
     let told = [bobs.series_id, Uuid::now_v7()].map(|id| {
@@ -267,10 +238,7 @@ fn t20_compact_by_anothers_ids_finds_touches_and_tells_nothing() {
     assert_eq!(told[0], "(0,0,0,0,0,0,0)");
     assert_eq!(told[0], told[1]);
     let both = format!("{{{},{}}}", alices.series_id, bobs.series_id);
-    run(
-        &mut alice,
-        &format!("SELECT FROM timedb.compact('{both}', '-1 day')"),
-    );
+    run(&mut alice, &format!("SELECT FROM timedb.compact('{both}', '-1 day')"));
     assert_eq!(place(&stage), before, "not a row has moved");
     stage.assert_bob(&mut stage.bob());
 }
@@ -307,10 +275,7 @@ fn t13_compact_and_arrow_feel_it_inside_a_transaction_of_every_isolation_level()
     for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
         let stage = packed_stage("t13 packs");
         let mut alice = stage.alice();
-        let upload = format!(
-            "upload_arrow(now(), {})",
-            streams::literal(&streams::of_key("late"))
-        );
+        let upload = format!("upload_arrow(now(), {})", streams::literal(&streams::of_key("late")));
         run(&mut alice, &format!("BEGIN ISOLATION LEVEL {level}"));
         run(&mut alice, "SELECT FROM timedb.compact(older_than => '0')");
         stage
@@ -347,23 +312,15 @@ fn t30_compact_neither_changes_nor_loses_history_whatever_it_is_asked() {
     let mut said = update_of(stage.alices.run_id, series, 3.5);
     said[0]["annotation"] = "a word of it".into();
     said[0]["tags"] = json!(["one", "other, \"quoted\""]);
-    alice
-        .execute("SELECT timedb.update($1)", &[&said])
-        .expect("it says so");
+    alice.execute("SELECT timedb.update($1)", &[&said]).expect("it says so");
     let upload = |value: f64| {
         let stream = streams::moved(&streams::of_id(series), value, 3_600_000_000);
-        format!(
-            "SELECT FROM timedb.upload_arrow(now(), {})",
-            streams::literal(&stream)
-        )
+        format!("SELECT FROM timedb.upload_arrow(now(), {})", streams::literal(&stream))
     };
     let other = streams::literal(&streams::of_key("other"));
     for value in [4.0, 5.0, 6.0] {
         run(&mut alice, &upload(value));
-        run(
-            &mut alice,
-            &format!("SELECT FROM timedb.upload_arrow(now(), {other})"),
-        );
+        run(&mut alice, &format!("SELECT FROM timedb.upload_arrow(now(), {other})"));
     }
     let before: String = one(&mut alice, HISTORY);
     let twice = format!("'{{{series},{series}}}'");
@@ -392,26 +349,15 @@ fn t30_compact_neither_changes_nor_loses_history_whatever_it_is_asked() {
                 compact.replace("SELECT FROM", "PERFORM")
             );
             // Undone, then undone within a block, then done; with something written just before it, that goes too.
-            run(
-                &mut alice,
-                &format!("BEGIN ISOLATION LEVEL {isolation}; SAVEPOINT s"),
-            );
+            run(&mut alice, &format!("BEGIN ISOLATION LEVEL {isolation}; SAVEPOINT s"));
             run(&mut alice, &upload(7.0));
             let _ = alice.batch_execute(&compact);
             run(&mut alice, "ROLLBACK TO s");
             run(&mut alice, &block);
-            assert_eq!(
-                one::<String>(&mut alice, HISTORY),
-                before,
-                "{arguments}, undone"
-            );
+            assert_eq!(one::<String>(&mut alice, HISTORY), before, "{arguments}, undone");
             let _ = alice.batch_execute(&compact);
             run(&mut alice, "ROLLBACK");
-            assert_eq!(
-                one::<String>(&mut alice, HISTORY),
-                before,
-                "{arguments}, rolled back"
-            );
+            assert_eq!(one::<String>(&mut alice, HISTORY), before, "{arguments}, rolled back");
         }
     }
     // Done, each time with two runs more, so that what is packed is packed again with them.
@@ -445,10 +391,7 @@ fn t30_two_who_compact_at_once_and_one_who_gives_up_leave_every_version_once() {
             try_upload(&mut first, &rows_of(stage.alices.series_id)).expect("another run");
         }
         let before: String = one(&mut first, HISTORY);
-        run(
-            &mut first,
-            "BEGIN; SELECT FROM timedb.compact(older_than => '0')",
-        );
+        run(&mut first, "BEGIN; SELECT FROM timedb.compact(older_than => '0')");
         let mut second = stage.alice();
         let pid = backend_pid(&mut second);
         let waiting = std::thread::spawn(move || {
@@ -487,19 +430,13 @@ fn t48_no_annotations_and_tags_make_a_pack_that_no_dump_can_hold() {
         )
         .expect("the versions");
     assert_eq!(written, 6000);
-    run(
-        &mut stage.alice(),
-        "SELECT FROM timedb.compact(older_than => '0')",
-    );
+    run(&mut stage.alice(), "SELECT FROM timedb.compact(older_than => '0')");
     let mut admin = stage.admin();
     let longest: i64 = one(
         &mut admin,
         "SELECT coalesce(max(length(versions::text)), 0)::bigint FROM timedb.packs",
     );
-    assert!(
-        longest < 100_000_000,
-        "{longest} letters in one line of a dump"
-    );
+    assert!(longest < 100_000_000, "{longest} letters in one line of a dump");
     let versions: i64 = one(
         &mut admin,
         "SELECT (SELECT count(*) FROM timedb.values) + (SELECT coalesce(sum(point_count), 0) FROM timedb.packs)",
@@ -532,10 +469,7 @@ fn t45_a_leaky_function_on_packs_and_versions_is_given_the_tenants_own_rows_only
             "{from}"
         );
         let heard = notices.take();
-        assert!(
-            !heard.is_empty(),
-            "the premise: the function is called: {from}"
-        );
+        assert!(!heard.is_empty(), "the premise: the function is called: {from}");
         let bobs = [
             stage.bob.tenant_id.to_string(),
             "bob".to_owned(),

@@ -38,8 +38,7 @@ fn rows() -> Vec<(String, Vec<String>)> {
         .filter_map(|line| line.strip_prefix("| ")?.split_once(" |"))
         .map(|(first, rest)| {
             let quoted = rest.split('`').skip(1).step_by(2);
-            let names = quoted
-                .filter(|name| name.matches('_').count() >= 3 && !name.contains(['.', ' ', '=']));
+            let names = quoted.filter(|name| name.matches('_').count() >= 3 && !name.contains(['.', ' ', '=']));
             (first.trim().to_owned(), names.map(str::to_owned).collect())
         })
         .collect()

@@ -3,9 +3,7 @@
 use postgres::Client;
 use uuid::Uuid;
 
-use timedb_testkit::{
-    Stage, assert_key_refused, assert_nobody, assert_sees_nothing, login, one, run, tenant,
-};
+use timedb_testkit::{Stage, assert_key_refused, assert_nobody, assert_sees_nothing, login, one, run, tenant};
 
 use crate::support::each_refused;
 
@@ -30,10 +28,7 @@ fn t15_a_generic_plan_serves_whoever_is_logged_in_when_it_runs() {
     let stage = Stage::set("t15");
     let mut app = stage.app();
     run(&mut app, "SET plan_cache_mode = force_generic_plan");
-    run(
-        &mut app,
-        "PREPARE q AS SELECT DISTINCT tenant_id FROM timedb.values",
-    );
+    run(&mut app, "PREPARE q AS SELECT DISTINCT tenant_id FROM timedb.values");
     run(
         &mut app,
         "CREATE FUNCTION pg_temp.f() RETURNS SETOF uuid LANGUAGE plpgsql \
@@ -86,12 +81,9 @@ fn t15_a_plan_made_by_a_superuser_is_not_run_for_the_role_he_becomes() {
     ];
     let plans = bare.map(|sql| client.prepare(sql).expect("a plan"));
     let counts = |client: &mut Client| {
-        plans.each_ref().map(|plan| {
-            client
-                .query_one(plan, &[])
-                .expect("a count")
-                .get::<_, i64>(0)
-        })
+        plans
+            .each_ref()
+            .map(|plan| client.query_one(plan, &[]).expect("a count").get::<_, i64>(0))
     };
     assert_eq!(
         counts(&mut client),
@@ -123,10 +115,7 @@ fn t52_forced_parallel_mode_shows_each_tenant_its_own_rows() {
     run(&mut client, "RESET ALL");
     force_parallel(&mut client);
     assert_nobody(&mut client);
-    run(
-        &mut client,
-        &format!("SET timedb.api_key = '{}'", stage.alice.api_key),
-    );
+    run(&mut client, &format!("SET timedb.api_key = '{}'", stage.alice.api_key));
     stage.assert_alice(&mut client);
 }
 
@@ -149,10 +138,7 @@ fn t52_real_parallel_plans_have_workers_that_see_the_leaders_tenant() {
             .expect("a plan");
         let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
         let plan = plan.join("\n");
-        assert!(
-            plan.contains("Workers Launched: 2"),
-            "the premise: workers, in\n{plan}"
-        );
+        assert!(plan.contains("Workers Launched: 2"), "the premise: workers, in\n{plan}");
         let row = client.query_one(sql, &[]).expect("a row");
         let found: (i64, i64, String) = (row.get(0), row.get(1), row.get(2));
         assert_eq!(found, (5001, 1, identity.tenant_id.to_string()));
@@ -172,10 +158,7 @@ fn t52_a_function_wrongly_marked_parallel_safe_logs_nobody_in_and_is_nobody() {
          CREATE FUNCTION pg_temp.enter(k text) RETURNS void PARALLEL SAFE LANGUAGE plpgsql AS 'BEGIN PERFORM timedb.authenticate(k); END'",
     );
     force_parallel(&mut client);
-    assert_eq!(
-        one::<Option<Uuid>>(&mut client, "SELECT pg_temp.whose()"),
-        None
-    );
+    assert_eq!(one::<Option<Uuid>>(&mut client, "SELECT pg_temp.whose()"), None);
     let enter = format!("SELECT pg_temp.enter('{}')", stage.bob.api_key);
     each_refused(&mut client, "25000", [enter]);
     assert_ne!(tenant(&mut client), Some(stage.bob.tenant_id));
@@ -191,9 +174,6 @@ fn without_system_indexes_the_tenant_and_its_end_are_still_found() {
     login(&mut client, &stage.bob, false);
     stage.assert_bob(&mut client);
     let end = "SELECT timedb.deactivate_user(user_id => $1)";
-    stage
-        .ops()
-        .execute(end, &[&stage.bob.user_id])
-        .expect("it ends");
+    stage.ops().execute(end, &[&stage.bob.user_id]).expect("it ends");
     assert_key_refused(&mut client);
 }

@@ -239,9 +239,7 @@ fn whatever_a_session_does_it_sees_its_tenant_or_nothing() {
         None => {
             let first = RandomState::new().hash_one(0) >> 16;
             let steps = number("TIMEDB_STEPS").map_or(STEPS, |steps| steps as usize);
-            tell(&format!(
-                "the first case has TIMEDB_SEED={first}, the next one more"
-            ));
+            tell(&format!("the first case has TIMEDB_SEED={first}, the next one more"));
             play.run(first.., steps);
             let Tally { steps, acting, .. } = play.tally;
             assert!(

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use postgres::Client;
 use timedb_testkit::{
-    Cluster, KEY_REFUSED, Options, Stage, assert_key_refused, assert_nobody, assert_sees_nothing,
-    bind, fail_to_login, login, one, one_of, refused, run, tenant, wait_until,
+    Cluster, KEY_REFUSED, Options, Stage, assert_key_refused, assert_nobody, assert_sees_nothing, bind, fail_to_login,
+    login, one, one_of, refused, run, tenant, wait_until,
 };
 use uuid::Uuid;
 
@@ -23,9 +23,7 @@ const ENDINGS: [&str; 4] = [
 #[track_caller]
 fn end(stage: &Stage, ending: &str) {
     let mut admin = stage.admin();
-    admin
-        .execute(ending, &[&stage.alice.user_id])
-        .expect("the key ends");
+    admin.execute(ending, &[&stage.alice.user_id]).expect("the key ends");
 }
 
 #[test]
@@ -63,10 +61,7 @@ fn t13_so_is_a_key_in_the_credential_setting() {
     for ending in ENDINGS {
         let stage = Stage::set("t13 setting");
         let mut app = stage.app();
-        run(
-            &mut app,
-            &format!("SET timedb.api_key = '{}'", stage.alice.api_key),
-        );
+        run(&mut app, &format!("SET timedb.api_key = '{}'", stage.alice.api_key));
         run(&mut app, "BEGIN ISOLATION LEVEL REPEATABLE READ");
         stage.assert_alice(&mut app);
         end(&stage, ending);
@@ -82,15 +77,8 @@ fn t13_prepared_generic_and_parallel_plans_feel_it_too() {
     let mut alice = stage.alice();
     run(&mut alice, "SET plan_cache_mode = force_generic_plan");
     run(&mut alice, crate::plans::PARALLEL);
-    let count = alice
-        .prepare("SELECT count(*) FROM timedb.values")
-        .expect("a plan");
-    let counted = |client: &mut Client| {
-        client
-            .query_one(&count, &[])
-            .expect("it counts")
-            .get::<_, i64>(0)
-    };
+    let count = alice.prepare("SELECT count(*) FROM timedb.values").expect("a plan");
+    let counted = |client: &mut Client| client.query_one(&count, &[]).expect("it counts").get::<_, i64>(0);
     for _ in 0..6 {
         assert_eq!(counted(&mut alice), 1);
     }
@@ -164,11 +152,7 @@ fn t39_a_hot_standby_logs_in_reads_and_feels_every_ending_as_it_is_replayed() {
     let stage = Stage::on(primary.database("standby").expect("a database"));
     let role = stage.bound_to_bob("read");
     let standby = standby_of(&primary);
-    let connect = |role: &str| {
-        standby
-            .connect(role, stage.database.name())
-            .expect("it connects")
-    };
+    let connect = |role: &str| standby.connect(role, stage.database.name()).expect("it connects");
     let mut observer = connect("postgres");
     assert!(
         one::<bool>(&mut observer, "SELECT pg_is_in_recovery()"),
@@ -182,10 +166,7 @@ fn t39_a_hot_standby_logs_in_reads_and_feels_every_ending_as_it_is_replayed() {
     stage.assert_alice(&mut alice);
     let mut in_transaction = connect("app");
     login(&mut in_transaction, &stage.alice, false);
-    run(
-        &mut in_transaction,
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-    );
+    run(&mut in_transaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     stage.assert_alice(&mut in_transaction);
     let mut by_setting = connect("app");
     run(
@@ -197,10 +178,7 @@ fn t39_a_hot_standby_logs_in_reads_and_feels_every_ending_as_it_is_replayed() {
     stage.assert_bob(&mut bound);
 
     end(&stage, ENDINGS[0]);
-    run(
-        &mut stage.ops(),
-        &format!("SELECT timedb.unbind_role('{role}')"),
-    );
+    run(&mut stage.ops(), &format!("SELECT timedb.unbind_role('{role}')"));
     replay(&mut stage.admin(), &mut observer);
     assert_sees_nothing(&mut in_transaction);
     assert_sees_nothing(&mut alice);
@@ -232,23 +210,13 @@ fn standby_of(primary: &Cluster) -> Cluster {
     standby.stop("fast").expect("it stops");
     let data = standby.data();
     fs::remove_dir_all(&data).expect("its own data goes");
-    let mut backup = primary
-        .server()
-        .command("pg_basebackup", "postgres", "postgres");
+    let mut backup = primary.server().command("pg_basebackup", "postgres", "postgres");
     succeed(
         backup
-            .args([
-                "--write-recovery-conf",
-                "--checkpoint=fast",
-                "--no-sync",
-                "--pgdata",
-            ])
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--pgdata"])
             .arg(&data),
     );
-    let own_socket = format!(
-        "unix_socket_directories = '{}'\n",
-        standby.folder().display()
-    );
+    let own_socket = format!("unix_socket_directories = '{}'\n", standby.folder().display());
     let configuration = data.join("postgresql.auto.conf");
     let former = fs::read_to_string(&configuration).expect("written by pg_basebackup");
     fs::write(&configuration, former + &own_socket).expect("it can be written");

@@ -3,8 +3,7 @@
 
 use postgres::Client;
 use timedb_testkit::{
-    KEY_REFUSED, Stage, assert_nobody, assert_sees_nothing, fail_to_login, login, one, refused,
-    run, seen, tenant,
+    KEY_REFUSED, Stage, assert_nobody, assert_sees_nothing, fail_to_login, login, one, refused, run, seen, tenant,
 };
 use uuid::Uuid;
 
@@ -23,10 +22,7 @@ fn t08_a_local_login_serves_its_transaction_and_not_the_next_one_of_the_connecti
             login(&mut connection, identity, true);
             assert_eq!(tenant(&mut connection), Some(identity.tenant_id));
             assert_eq!(seen(&mut connection), [own.series_id]);
-            run(
-                &mut connection,
-                if round % 2 == 0 { "COMMIT" } else { "ROLLBACK" },
-            );
+            run(&mut connection, if round % 2 == 0 { "COMMIT" } else { "ROLLBACK" });
             assert_nobody(&mut connection);
         }
     }
@@ -36,12 +32,7 @@ fn t08_a_local_login_serves_its_transaction_and_not_the_next_one_of_the_connecti
 fn t08_a_local_login_ends_with_every_way_of_ending_a_transaction() {
     let stage = Stage::set("t08 ends");
     let mut connection = stage.app();
-    for end in [
-        "COMMIT",
-        "ROLLBACK",
-        "COMMIT AND CHAIN",
-        "ROLLBACK AND CHAIN",
-    ] {
+    for end in ["COMMIT", "ROLLBACK", "COMMIT AND CHAIN", "ROLLBACK AND CHAIN"] {
         run(&mut connection, "BEGIN");
         login(&mut connection, &stage.alice, true);
         run(&mut connection, end);
@@ -132,8 +123,7 @@ fn t11_a_functions_set_clause_neither_keeps_nor_loses_a_login() {
     );
     run(&mut app, "BEGIN");
     let enter = "SELECT pg_temp.enter($1, true)";
-    app.execute(enter, &[&stage.alice.api_key])
-        .expect("it logs in");
+    app.execute(enter, &[&stage.alice.api_key]).expect("it logs in");
     assert_eq!(tenant(&mut app), Some(stage.alice.tenant_id));
     run(&mut app, "COMMIT");
     assert_nobody(&mut app);
@@ -195,10 +185,7 @@ fn t12_a_login_that_is_interrupted_leaves_nobody_and_no_hash_presented() {
     run(&mut blocker, "ROLLBACK");
     assert_eq!(tenant(&mut client), None);
     run(&mut client, "SET ROLE timedb_auth");
-    assert_eq!(
-        one::<i64>(&mut client, "SELECT count(*) FROM timedb.api_keys k"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM timedb.api_keys k"), 0);
 }
 
 #[test]
@@ -333,10 +320,7 @@ fn t47_row_security_off_is_an_error_and_never_more_rows() {
     );
     for call in ["timedb.read()", "timedb.list_series()"] {
         match alice.query(&format!("SELECT series_id FROM {call}"), &[]) {
-            Ok(rows) => assert!(
-                rows.iter()
-                    .all(|row| row.get::<_, Uuid>(0) == stage.alices.series_id)
-            ),
+            Ok(rows) => assert!(rows.iter().all(|row| row.get::<_, Uuid>(0) == stage.alices.series_id)),
             Err(error) => drop(refused::<()>(Err(error)).code("42501")),
         }
     }
@@ -355,9 +339,7 @@ fn a_login_within_the_statement_that_reads_never_mixes_two_tenants() {
         "SELECT s.tenant_id FROM timedb.authenticate($1) a, timedb.series s",
         "WITH a AS MATERIALIZED (SELECT timedb.authenticate($1)) SELECT s.tenant_id FROM a, timedb.series s",
     ] {
-        let rows = alice
-            .query(sql, &[&stage.bob.api_key])
-            .expect("it logs in and reads");
+        let rows = alice.query(sql, &[&stage.bob.api_key]).expect("it logs in and reads");
         let mut tenants: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
         tenants.dedup();
         assert!(tenants.len() <= 1, "{sql}");
@@ -374,9 +356,6 @@ fn a_cursor_shows_whoever_was_logged_in_when_it_was_first_fetched_from() {
         "BEGIN; DECLARE c CURSOR FOR SELECT series_id FROM timedb.series",
     );
     login(&mut client, &stage.bob, false);
-    assert_eq!(
-        one::<Uuid>(&mut client, "FETCH ALL FROM c"),
-        stage.bobs.series_id
-    );
+    assert_eq!(one::<Uuid>(&mut client, "FETCH ALL FROM c"), stage.bobs.series_id);
     run(&mut client, "COMMIT");
 }

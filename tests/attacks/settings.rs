@@ -17,10 +17,7 @@ fn t01_a_tenant_set_before_the_library_is_loaded_is_nobody() {
         bob,
         "the premise: a placeholder"
     );
-    assert_eq!(
-        one::<i64>(&mut app, "SELECT count(*) FROM timedb.values"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut app, "SELECT count(*) FROM timedb.values"), 0);
     notices.assert_heard("42501");
     assert_eq!(one::<String>(&mut app, "SHOW timedb.tenant"), "");
     assert_nobody(&mut app);
@@ -33,10 +30,7 @@ fn t01_placeholders_stacked_over_savepoints_are_nobody_at_every_step() {
     for end in ["ROLLBACK TO s", "RELEASE s", "COMMIT", "ROLLBACK"] {
         let mut app = stage.app();
         run(&mut app, &format!("BEGIN; SET timedb.tenant = '{bob}'"));
-        run(
-            &mut app,
-            &format!("SAVEPOINT s; SET LOCAL timedb.tenant = '{bob}'"),
-        );
+        run(&mut app, &format!("SAVEPOINT s; SET LOCAL timedb.tenant = '{bob}'"));
         assert_eq!(tenant(&mut app), None, "before {end}");
         run(&mut app, end);
         assert_eq!(tenant(&mut app), None, "after {end}");
@@ -126,10 +120,7 @@ fn t04_a_superusers_definer_wrapper_of_set_config_forges_nothing() {
         "CREATE FUNCTION public.w(k text, v text) RETURNS text SECURITY DEFINER LANGUAGE sql \
          AS 'SELECT pg_catalog.set_config(k, v, false)'",
     );
-    let forge = format!(
-        "SELECT public.w('timedb.tenant', '{}')",
-        stage.bob.tenant_id
-    );
+    let forge = format!("SELECT public.w('timedb.tenant', '{}')", stage.bob.tenant_id);
     let (mut before, notices) = stage.connect("app", "");
     run(&mut before, &forge);
     assert_nobody(&mut before);
@@ -155,11 +146,7 @@ fn t05_a_grant_to_set_the_parameter_forges_nothing() {
     let mut before = stage.database.login(&role);
     run(&mut before, &format!("SET timedb.tenant = '{bob}'"));
     assert_nobody(&mut before);
-    each_refused(
-        &mut before,
-        "42501",
-        [format!("SET timedb.tenant = '{bob}'")],
-    );
+    each_refused(&mut before, "42501", [format!("SET timedb.tenant = '{bob}'")]);
     login(&mut before, &stage.alice, false);
     let login = format!("SET timedb.login = '{} admin 99'", Uuid::now_v7());
     each_refused(&mut before, "42501", [login]);
@@ -188,10 +175,7 @@ fn t06_no_setting_of_a_role_a_database_the_system_or_a_function_forges_a_tenant(
     each_refused(&mut client, "42501", &attempts);
     login(&mut client, &stage.alice, false);
     each_refused(&mut client, "42501", &attempts);
-    run(
-        &mut client,
-        &format!("CREATE {function} LANGUAGE sql AS 'SELECT 1'"),
-    );
+    run(&mut client, &format!("CREATE {function} LANGUAGE sql AS 'SELECT 1'"));
     each_refused(
         &mut client,
         "42501",
@@ -221,10 +205,7 @@ fn t06_what_a_superuser_stored_for_a_role_or_database_is_nobody() {
         login(&mut client, &stage.alice, false);
         run(&mut client, "RESET ALL");
         assert_nobody(&mut client);
-        run(
-            &mut stage.admin(),
-            &format!("ALTER {target} RESET timedb.tenant"),
-        );
+        run(&mut stage.admin(), &format!("ALTER {target} RESET timedb.tenant"));
     }
     run(
         &mut stage.admin(),
@@ -278,10 +259,7 @@ fn t06_a_line_in_postgresql_conf_gives_nobody_a_tenant() {
 #[test]
 fn t02_a_preloaded_library_refuses_a_forged_startup_packet_outright() {
     let preload = "shared_preload_libraries = 'timedb'";
-    let cluster = Options::default()
-        .setting(preload)
-        .start()
-        .expect("a server");
+    let cluster = Options::default().setting(preload).start().expect("a server");
     let database = cluster.database("preloaded").expect("a database");
     let stage = Stage::on(database);
     let mut config: postgres::Config = stage.database.url("app").parse().expect("a URL");
@@ -305,12 +283,7 @@ fn t07_names_beside_the_settings_are_reserved() {
         "SET timedb.tennant = 'a placeholder, before the library is loaded'",
     );
     assert_nobody(&mut app);
-    for name in [
-        "timedb.tennant",
-        "timedb.tenant_id",
-        "timedb.api_keys",
-        "TIMEDB.login_",
-    ] {
+    for name in ["timedb.tennant", "timedb.tenant_id", "timedb.api_keys", "TIMEDB.login_"] {
         refused(app.batch_execute(&format!("SET {name} = 'x'")))
             .code("42602")
             .detail("\"timedb\" is a reserved prefix.");

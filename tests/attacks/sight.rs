@@ -1,9 +1,7 @@
 //! A key in the sight of others: in the server's log, in the views of what runs.
 
 use postgres::Client;
-use timedb_testkit::{
-    KEY_REFUSED, Options, Stage, backend_pid, login, one, refused, run, server_log,
-};
+use timedb_testkit::{KEY_REFUSED, Options, Stage, backend_pid, login, one, refused, run, server_log};
 
 use crate::support::{each_refused, new_key, secret};
 
@@ -17,11 +15,7 @@ fn t32_a_failed_login_is_a_line_of_the_log_without_the_key() {
     let log = server_log();
     let lines = stage.database.lines_of("app", &log);
     let told = "LOG:  timedb: an API key was refused in a session of role \"app\"";
-    assert_eq!(
-        lines.iter().filter(|line| line.ends_with(told)).count(),
-        2,
-        "{lines:?}"
-    );
+    assert_eq!(lines.iter().filter(|line| line.ends_with(told)).count(), 2, "{lines:?}");
     assert!(
         lines
             .iter()
@@ -64,11 +58,8 @@ fn t32_with_bound_parameters_a_server_that_logs_everything_logs_no_key() {
     login(&mut app, &stage.alice, false);
     refused(app.execute("SELECT timedb.authenticate($1)", &[&unknown])).code("28000");
     run(&mut app, "SELECT timedb.logout()");
-    app.execute(
-        "SELECT set_config('timedb.api_key', $1, false)",
-        &[&stage.bob.api_key],
-    )
-    .expect("it is set");
+    app.execute("SELECT set_config('timedb.api_key', $1, false)", &[&stage.bob.api_key])
+        .expect("it is set");
     stage.assert_bob(&mut { app });
     let log = cluster.log();
     assert!(

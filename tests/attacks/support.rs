@@ -17,11 +17,7 @@ pub fn new_key(tenant: Uuid) -> String {
 
 /// Each of the attempts is refused with the SQLSTATE.
 #[track_caller]
-pub fn each_refused<S: AsRef<str>>(
-    client: &mut Client,
-    code: &str,
-    attempts: impl IntoIterator<Item = S>,
-) {
+pub fn each_refused<S: AsRef<str>>(client: &mut Client, code: &str, attempts: impl IntoIterator<Item = S>) {
     for attempt in attempts {
         let attempt = attempt.as_ref();
         match client.batch_execute(attempt) {

@@ -2,8 +2,7 @@
 
 use serde_json::json;
 use timedb_testkit::{
-    Stage, assert_nobody, backend_pid, cancelled, login, one, one_of, refused, run, told,
-    wait_until,
+    Stage, assert_nobody, backend_pid, cancelled, login, one, one_of, refused, run, told, wait_until,
 };
 use uuid::Uuid;
 
@@ -14,9 +13,8 @@ fn t16_a_tenants_role_writes_no_table_directly_in_any_way() {
     let stage = Stage::set("t16");
     let (a, b) = (stage.alice.tenant_id, stage.bob.tenant_id);
     let mut alice = stage.alice();
-    let insert = format!(
-        "INSERT INTO timedb.series (tenant_id, series_id, series_key) VALUES ('{b}', gen_random_uuid(), 'x')"
-    );
+    let insert =
+        format!("INSERT INTO timedb.series (tenant_id, series_id, series_key) VALUES ('{b}', gen_random_uuid(), 'x')");
     each_refused(
         &mut alice,
         "42501",
@@ -59,16 +57,11 @@ fn t16_copy_out_gives_the_tenants_own_rows() {
         "(TABLE timedb.current_values)",
     ] {
         let mut rows = String::new();
-        let mut reader = alice
-            .copy_out(&format!("COPY {source} TO STDOUT"))
-            .expect("a copy");
+        let mut reader = alice.copy_out(&format!("COPY {source} TO STDOUT")).expect("a copy");
         std::io::Read::read_to_string(&mut reader, &mut rows).expect("rows");
         drop(reader);
         assert_eq!(rows.lines().count(), 1, "{source}");
-        assert!(
-            rows.contains(&stage.alices.series_id.to_string()),
-            "{source}"
-        );
+        assert!(rows.contains(&stage.alices.series_id.to_string()), "{source}");
     }
 }
 
@@ -100,18 +93,13 @@ fn t16_the_role_behind_the_api_is_itself_held_to_the_tenant_logged_in() {
             "SELECT key_hash FROM timedb.api_keys".into(),
         ],
     );
-    let others = api.execute(
-        "UPDATE timedb.series SET description = 'x' WHERE tenant_id = $1",
-        &[&b],
-    );
+    let others = api.execute("UPDATE timedb.series SET description = 'x' WHERE tenant_id = $1", &[&b]);
     assert_eq!(others.expect("no row of hers"), 0);
     for (scope, insert) in [
         ("read", series(a)),
         (
             "write",
-            format!(
-                "INSERT INTO timedb.users (tenant_id, user_id, email) VALUES ('{a}', gen_random_uuid(), 'x')"
-            ),
+            format!("INSERT INTO timedb.users (tenant_id, user_id, email) VALUES ('{a}', gen_random_uuid(), 'x')"),
         ),
     ] {
         let key = stage.alice_of_scope(scope);
@@ -123,15 +111,9 @@ fn t16_the_role_behind_the_api_is_itself_held_to_the_tenant_logged_in() {
                         + (SELECT count(*) FROM timedb.audit)";
         assert_eq!(one::<i64>(&mut api, people), 0, "for scope admin alone");
     }
-    run(
-        &mut api,
-        "RESET ROLE; SELECT timedb.logout(); SET ROLE timedb_api",
-    );
+    run(&mut api, "RESET ROLE; SELECT timedb.logout(); SET ROLE timedb_api");
     each_refused(&mut api, "42501", [series(a)]);
-    assert_eq!(
-        one::<i64>(&mut api, "SELECT count(*) FROM timedb.series"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut api, "SELECT count(*) FROM timedb.series"), 0);
 }
 
 #[test]
@@ -140,10 +122,7 @@ fn t18_a_name_another_tenant_has_is_free_and_tells_nothing() {
     let mut alice = stage.alice();
     let own = upload(&mut alice, "bob");
     assert_ne!(own.series_id, stage.bobs.series_id);
-    let created: Uuid = one(
-        &mut alice,
-        "SELECT timedb.create_series('bob', 'MW', 'mine', '{}')",
-    );
+    let created: Uuid = one(&mut alice, "SELECT timedb.create_series('bob', 'MW', 'mine', '{}')");
     assert_eq!(created, own.series_id);
     let admin = stage.alice_of_scope("admin");
     let mut admin = stage.database.authenticated(&admin);
@@ -194,10 +173,7 @@ fn t30_history_is_append_only_and_its_who_and_when_are_the_servers() {
         [1.0, 2.0],
         "the former version stays"
     );
-    let by: Vec<String> = one(
-        &mut alice,
-        "SELECT array_agg(DISTINCT changed_by) FROM timedb.values",
-    );
+    let by: Vec<String> = one(&mut alice, "SELECT array_agg(DISTINCT changed_by) FROM timedb.values");
     assert_eq!(by, [stage.alice.email]);
 }
 

@@ -14,14 +14,10 @@ use arrow_ipc::writer::{FileWriter, StreamWriter};
 use jiff::Timestamp;
 use postgres::Client;
 use serde_json::{Value, json};
-use timedb_testkit::{
-    Database, KEY_NEEDED, assert_ordinary, cancelled, once_under_way, one, refused, run,
-};
+use timedb_testkit::{Database, KEY_NEEDED, assert_ordinary, cancelled, once_under_way, one, refused, run};
 use uuid::Uuid;
 
-use crate::support::{
-    Uploaded, hour, row_counts, try_upload, update, upload, value_row, value_update,
-};
+use crate::support::{Uploaded, hour, row_counts, try_upload, update, upload, value_row, value_update};
 
 /// A row of a read; times in microseconds since 1970, values bit for bit.
 #[derive(Debug, PartialEq)]
@@ -74,11 +70,7 @@ fn read_arrow(client: &mut Client, arguments: &str) -> Vec<RecordBatch> {
 }
 
 fn rows(batches: &[RecordBatch]) -> Vec<Row> {
-    let of_batch = |batch: &RecordBatch| -> Vec<Row> {
-        (0..batch.num_rows())
-            .map(|row| row_of(batch, row))
-            .collect()
-    };
+    let of_batch = |batch: &RecordBatch| -> Vec<Row> { (0..batch.num_rows()).map(|row| row_of(batch, row)).collect() };
     batches.iter().flat_map(of_batch).collect()
 }
 
@@ -87,13 +79,7 @@ fn row_of(batch: &RecordBatch, row: usize) -> Row {
         let column = batch.column_by_name(name).expect("the column");
         column.is_valid(row).then_some(column)
     };
-    let micros = |name| {
-        Some(
-            of(name)?
-                .as_primitive::<TimestampMicrosecondType>()
-                .value(row),
-        )
-    };
+    let micros = |name| Some(of(name)?.as_primitive::<TimestampMicrosecondType>().value(row));
     let text = |name| {
         let texts = of(name)?.as_dictionary::<Int32Type>();
         let number = texts.key(row).expect("a number");
@@ -138,7 +124,8 @@ fn fill(client: &mut Client) -> (Uuid, Uuid) {
         Some(5e-324),
     ];
     let times: Vec<Timestamp> = (0..5).map(hour).collect();
-    let sql = "SELECT timedb.upload_points(now(), array_fill('wind'::text, ARRAY[5]), $1, $2, known_time => '2024-12-31')";
+    let sql =
+        "SELECT timedb.upload_points(now(), array_fill('wind'::text, ARRAY[5]), $1, $2, known_time => '2024-12-31')";
     client.execute(sql, &[&times, &values]).expect("an upload");
     let interval = |from, to, value: Value| {
         json!({"valid_time": hour(from).to_string(), "valid_time_end": hour(to).to_string(), "value_key": "ä \"heat\"",
@@ -156,17 +143,12 @@ fn fill(client: &mut Client) -> (Uuid, Uuid) {
     );
     let (run_id, heat) = (uploaded.run_id, uploaded.series("ä \"heat\""));
     let change = |fields| value_update(run_id, heat, hour(1), fields);
-    update(
-        client,
-        &json!([change(json!({"annotation": "of\ntwo lines"}))]),
-    );
+    update(client, &json!([change(json!({"annotation": "of\ntwo lines"}))]));
     run(client, "SELECT timedb.compact(older_than => '0')");
     update(client, &json!([change(json!({"tags": ["ü", "a, {b}"]}))]));
     update(
         client,
-        &json!([change(
-            json!({"value": 21, "annotation": null, "tags": ["x"]})
-        )]),
+        &json!([change(json!({"value": 21, "annotation": null, "tags": ["x"]}))]),
     );
     (run_id, heat)
 }
@@ -215,10 +197,7 @@ fn read_arrow_has_the_rows_of_read_in_their_order_with_every_argument() {
         refused(bad)
             .code("22023")
             .message("\"mode\" must be \"flat\" or \"overlapping\"");
-        let null = client.execute(
-            &format!("SELECT timedb.{call}(series_ids => '{{NULL}}')"),
-            &[],
-        );
+        let null = client.execute(&format!("SELECT timedb.{call}(series_ids => '{{NULL}}')"), &[]);
         refused(null)
             .code("22004")
             .message("\"series_ids\" must not contain null");
@@ -233,12 +212,7 @@ fn an_answer_of_no_rows_has_the_columns_all_the_same() {
     let columns = |stream: &[u8]| -> Vec<String> {
         let reader = StreamReader::try_new(stream, None).expect("a stream");
         let schema = reader.schema();
-        assert_eq!(
-            reader
-                .map(|batch| batch.expect("a batch").num_rows())
-                .sum::<usize>(),
-            0
-        );
+        assert_eq!(reader.map(|batch| batch.expect("a batch").num_rows()).sum::<usize>(), 0);
         let column = |field: &Arc<arrow_schema::Field>| {
             let null = if field.is_nullable() { ", null" } else { "" };
             format!("{}: {}{null}", field.name(), field.data_type())
@@ -343,22 +317,12 @@ fn what_read_arrow_gives_another_tenant_uploads_and_reads_again() {
     );
     let batches = read_arrow(&mut client, "");
     assert!(batches.len() > 2, "the premise: {} batches", batches.len());
-    let selected = select(
-        &batches,
-        ["valid_time", "valid_time_end", "series_key", "value"],
-    );
+    let selected = select(&batches, ["valid_time", "valid_time_end", "series_key", "value"]);
     let mut other = database.authenticated(&bob);
     let uploaded = try_upload_arrow(&mut other, &stream(&selected)).expect("it is taken");
     assert_eq!(uploaded.message, "Run created successfully");
 
-    let key = |row: Row| {
-        (
-            row.series_key,
-            row.valid_time,
-            row.valid_time_end,
-            row.value,
-        )
-    };
+    let key = |row: Row| (row.series_key, row.valid_time, row.valid_time_end, row.value);
     let mut sent: Vec<_> = rows(&batches).into_iter().map(key).collect();
     // Two series of one key are one there.
     sent.sort_unstable();
@@ -370,13 +334,7 @@ fn what_read_arrow_gives_another_tenant_uploads_and_reads_again() {
     // Within the tenant the id says which series it is, also where two have one key.
     let selected = select(
         &batches,
-        [
-            "series_id",
-            "value",
-            "valid_time",
-            "series_key",
-            "valid_time_end",
-        ],
+        ["series_id", "value", "valid_time", "series_key", "valid_time_end"],
     );
     let uploaded = try_upload_arrow(&mut client, &stream(&selected)).expect("it is taken");
     let key = |row: Row| (row.series_id, row.valid_time, row.valid_time_end, row.value);
@@ -410,40 +368,17 @@ fn upload_arrow_stores_and_answers_what_upload_does() {
         ]),
     );
     let table = table(&[
-        (
-            "series_id",
-            texts(&[None, None, None, None, Some(&id), Some(&id)]),
-        ),
+        ("series_id", texts(&[None, None, None, None, Some(&id), Some(&id)])),
         (
             "value",
-            numbers(&[
-                Some(2.5),
-                Some(f64::NAN),
-                None,
-                Some(-0.0),
-                Some(4.0),
-                Some(1e300),
-            ]),
+            numbers(&[Some(2.5), Some(f64::NAN), None, Some(-0.0), Some(4.0), Some(1e300)]),
         ),
-        (
-            "valid_time",
-            times(&[2, 1, 1, 1, 1, 2].map(|at| Some(hour(at)))),
-        ),
+        ("valid_time", times(&[2, 1, 1, 1, 1, 2].map(|at| Some(hour(at))))),
         (
             "value_key",
-            texts(&[
-                Some("wind"),
-                Some("ä"),
-                Some("wind"),
-                Some("wind"),
-                None,
-                Some("heat"),
-            ]),
+            texts(&[Some("wind"), Some("ä"), Some("wind"), Some("wind"), None, Some("heat")]),
         ),
-        (
-            "valid_time_end",
-            times(&[None, None, None, Some(hour(2)), None, None]),
-        ),
+        ("valid_time_end", times(&[None, None, None, Some(hour(2)), None, None])),
     ]);
     let halves = [table.slice(0, 3), table.slice(3, 3)];
     for stream in [stream(&[table]), stream(&halves)] {
@@ -484,9 +419,7 @@ fn changed(given: &[(&str, ArrayRef)], left_out: &[&str]) -> Vec<u8> {
         ("value", numbers(&[Some(1.0); 3])),
         ("value_key", texts(&[Some("new"); 3])),
     ];
-    columns.retain(|(name, _)| {
-        !left_out.contains(name) && given.iter().all(|(given, _)| given != name)
-    });
+    columns.retain(|(name, _)| !left_out.contains(name) && given.iter().all(|(given, _)| given != name));
     columns.extend_from_slice(given);
     stream(&[table(&columns)])
 }
@@ -518,8 +451,7 @@ fn what_upload_arrow_refuses_is_named_and_nothing_of_it_stays() {
     let theirs = theirs.series("theirs").to_string();
     let absent = Uuid::now_v7().to_string();
     let good = changed(&[], &[]);
-    let no_stream =
-        |why: &str| format!("stream: is not an Arrow IPC stream that can be read: {why}");
+    let no_stream = |why: &str| format!("stream: is not an Arrow IPC stream that can be read: {why}");
     let hours = |at: [i64; 3]| times(&at.map(|at| Some(hour(at))));
     let third = |text: &str| {
         let of = [Some("new"), Some("new"), Some(text)];
@@ -612,10 +544,7 @@ fn what_upload_arrow_refuses_is_named_and_nothing_of_it_stays() {
         let got = match try_upload_arrow(&mut client, stream) {
             Ok(_) => "is accepted".to_owned(),
             Err(error) => {
-                let error = error
-                    .as_db_error()
-                    .expect("a refusal by the server")
-                    .clone();
+                let error = error.as_db_error().expect("a refusal by the server").clone();
                 assert_eq!(error.detail(), None, "{message}");
                 format!("{} {}", error.code().code(), error.message())
             }
@@ -626,9 +555,7 @@ fn what_upload_arrow_refuses_is_named_and_nothing_of_it_stays() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     let null = client.execute("SELECT timedb.upload_arrow(now(), NULL)", &[]);
-    refused(null)
-        .code("22004")
-        .message("\"stream\" must not be null");
+    refused(null).code("22004").message("\"stream\" must not be null");
     assert_eq!(row_counts(&mut admin), before);
     // The premise: what all of them differ from is taken.
     try_upload_arrow(&mut client, &good).expect("it is taken");
@@ -683,9 +610,7 @@ fn a_cancel_ends_either_and_leaves_nothing_and_a_session_that_goes_on() {
         ),
         (
             "value",
-            Arc::new(Float64Array::from_iter_values(
-                (0..MANY).map(|n| (n % 1009) as f64),
-            )),
+            Arc::new(Float64Array::from_iter_values((0..MANY).map(|n| (n % 1009) as f64))),
         ),
         (
             "value_key",
@@ -697,10 +622,7 @@ fn a_cancel_ends_either_and_leaves_nothing_and_a_session_that_goes_on() {
     let before = row_counts(&mut admin);
     // Sent once, so that the time of the statement is that of the upload.
     run(&mut client, "CREATE TEMP TABLE sent (stream bytea)");
-    run(
-        &mut client,
-        "ALTER TABLE sent ALTER stream SET STORAGE external",
-    );
+    run(&mut client, "ALTER TABLE sent ALTER stream SET STORAGE external");
     client
         .execute("INSERT INTO sent VALUES ($1)", &[&many])
         .expect("the stream is sent");
@@ -708,17 +630,11 @@ fn a_cancel_ends_either_and_leaves_nothing_and_a_session_that_goes_on() {
     cancelled_under_way(&mut client, upload);
     assert_eq!(row_counts(&mut admin), before);
     // The premise: what was cancelled can be stored.
-    assert_eq!(
-        one::<String>(&mut client, upload),
-        "Run created successfully"
-    );
+    assert_eq!(one::<String>(&mut client, upload), "Run created successfully");
 
     let read = "SELECT length(timedb.read_arrow())";
     cancelled_under_way(&mut client, read);
     let few = "SELECT length(timedb.read_arrow(end_valid => '2025-01-01 00:10'))";
     assert!(one::<i32>(&mut client, few) > 1000);
-    assert!(
-        one::<i32>(&mut client, read) > MANY as i32 * 8,
-        "the premise"
-    );
+    assert!(one::<i32>(&mut client, read) > MANY as i32 * 8, "the premise");
 }

@@ -172,10 +172,7 @@ pub fn assert_same(found: &Snapshot, expected: &Snapshot) {
     assert_eq!(found.len(), expected.len());
     let mut differences = String::new();
     for ((topic, found), (_, expected)) in found.iter().zip(expected) {
-        assert!(
-            !expected.is_empty(),
-            "the premise: there is something of {topic}"
-        );
+        assert!(!expected.is_empty(), "the premise: there is something of {topic}");
         if found != expected {
             let (missing, extra) = (without(expected, found), without(found, expected));
             differences += &format!("\n{topic}: missing {missing:#?}, beyond it {extra:#?}");

@@ -11,9 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
-use timedb_testkit::{
-    Database, assert_ordinary, backend_pid, cancelled, one, refused, run, wait_until_blocked,
-};
+use timedb_testkit::{Database, assert_ordinary, backend_pid, cancelled, one, refused, run, wait_until_blocked};
 use uuid::Uuid;
 
 use crate::support::{hour, row_counts, update, upload, value_row, value_update};
@@ -122,22 +120,23 @@ fn upload_at_random() -> impl Strategy<Value = Write> {
         prop::bool::weighted(0.2),
         -30..30i64,
     )
-        .prop_map(
-            |(series, start, step, values, are_intervals, known)| Write::Upload {
-                series,
-                start,
-                step,
-                values,
-                are_intervals,
-                known,
-            },
-        )
+        .prop_map(|(series, start, step, values, are_intervals, known)| Write::Upload {
+            series,
+            start,
+            step,
+            values,
+            are_intervals,
+            known,
+        })
 }
 
 fn writes(count: usize) -> impl Strategy<Value = Vec<Write>> {
     let values = prop::collection::vec((any::<Index>(), value()), 1..6);
-    let update = (any::<Index>(), values, 0..REMARKS.len())
-        .prop_map(|(of, values, remark)| Write::Update { of, values, remark });
+    let update = (any::<Index>(), values, 0..REMARKS.len()).prop_map(|(of, values, remark)| Write::Update {
+        of,
+        values,
+        remark,
+    });
     let write = prop_oneof![3 => upload_at_random(), 2 => update];
     (upload_at_random(), prop::collection::vec(write, count)).prop_map(|(first, mut writes)| {
         writes.insert(0, first);
@@ -169,7 +168,9 @@ fn question() -> impl Strategy<Value = String> {
     // The moments at which anything was written, by rank.
     let as_of = prop::option::weighted(0.4, 0.0..1.0f64).prop_map(|share| {
         share.map_or(String::new(), |share| {
-            format!(", as_of => (SELECT percentile_disc({share}) WITHIN GROUP (ORDER BY change_time) FROM timedb.versions)")
+            format!(
+                ", as_of => (SELECT percentile_disc({share}) WITHIN GROUP (ORDER BY change_time) FROM timedb.versions)"
+            )
         })
     });
     (
@@ -259,8 +260,7 @@ impl Play {
         for question in questions {
             for mode in ["flat", "overlapping"] {
                 for all_versions in [false, true] {
-                    let arguments =
-                        format!("mode => '{mode}', all_versions => {all_versions}{question}");
+                    let arguments = format!("mode => '{mode}', all_versions => {all_versions}{question}");
                     answers.push(answer(&mut self.client, &arguments));
                 }
             }
@@ -283,14 +283,7 @@ impl Play {
         let after = self.answers(questions);
         for (number, (after, before)) in after.iter().zip(before).enumerate() {
             let question = questions.get(number / 4);
-            prop_assert_eq!(
-                after,
-                before,
-                "{:?}: {} after {}",
-                question,
-                number % 4,
-                sql
-            );
+            prop_assert_eq!(after, before, "{:?}: {} after {}", question, number % 4, sql);
         }
         prop_assert_eq!(after.len(), before.len());
         Ok(())
@@ -332,18 +325,27 @@ fn no_read_of_anything_that_was_written_at_random_changes_however_often_it_is_co
         first.iter().for_each(|write| play.write(write));
         let before = play.answers(&questions);
         *shown.borrow_mut() += before.iter().map(|(rows, _)| *rows).sum::<i64>();
-        let some = "SELECT timedb.compact(ARRAY[(SELECT series_id FROM timedb.series ORDER BY series_id LIMIT 1)], '0')";
+        let some =
+            "SELECT timedb.compact(ARRAY[(SELECT series_id FROM timedb.series ORDER BY series_id LIMIT 1)], '0')";
         play.assert_unseen(some, &questions, &before)?;
         let everything = format!("SELECT {EVERYTHING}");
         play.assert_unseen(&everything, &questions, &before)?;
         let (rows, packs) = stored(&mut play.client);
-        prop_assert!(rows <= SERIES.len() as i64 && packs > 0, "{} rows, {} packs", rows, packs);
+        prop_assert!(
+            rows <= SERIES.len() as i64 && packs > 0,
+            "{} rows, {} packs",
+            rows,
+            packs
+        );
 
         second.iter().for_each(|write| play.write(write));
         let before = play.answers(&questions);
         play.assert_unseen(&everything, &questions, &before)?;
         // The first question is of everything: packed or not, what was written is there as often as it was written.
-        let versions: i64 = one(&mut play.client, "SELECT sum(timedb.count_points(points)) FROM timedb.versions");
+        let versions: i64 = one(
+            &mut play.client,
+            "SELECT sum(timedb.count_points(points)) FROM timedb.versions",
+        );
         prop_assert_eq!(before[3].0, versions);
         Ok(())
     });
@@ -414,10 +416,7 @@ fn more_rows_than_are_packed_at_once_are_packed_in_one_call() {
         (1, rows, 0)
     );
     assert!(compacted.rows_after < 20, "{compacted:?}");
-    assert!(
-        compacted.bytes_after * 3 < compacted.bytes_before,
-        "{compacted:?}"
-    );
+    assert!(compacted.bytes_after * 3 < compacted.bytes_before, "{compacted:?}");
     assert_eq!(stored(&mut client).0, 0);
     assert_eq!(answer(&mut client, "all_versions => true"), before);
     let window = "'2025-06-01', '2025-06-02', all_versions => true";
@@ -477,10 +476,7 @@ fn long_annotations_do_not_make_a_pack_that_is_slow_to_open() {
            'valid_time', valid_from::timestamp, 'annotation', repeat(md5(run_id::text), 300))) FROM timedb.versions))",
     );
     let compacted = compact(&mut client);
-    assert!(
-        compacted.bytes_after <= 2 * compacted.bytes_before,
-        "{compacted:?}"
-    );
+    assert!(compacted.bytes_after <= 2 * compacted.bytes_before, "{compacted:?}");
     let largest = "SELECT coalesce(max(pg_column_size(versions)), 0) FROM timedb.packs";
     let largest: i32 = one(&mut client, largest);
     assert!(largest <= 4 * MEBIBYTE, "a pack of {largest} bytes");
@@ -526,11 +522,7 @@ fn a_cancelled_compact_leaves_everything_as_it_was_and_a_session_that_goes_on() 
     );
     let mut watcher = database.admin();
     let pid = backend_pid(&mut client);
-    cancelled(
-        &mut client,
-        || wait_until_blocked(&mut watcher, pid),
-        try_compact,
-    );
+    cancelled(&mut client, || wait_until_blocked(&mut watcher, pid), try_compact);
     run(&mut admin, "COMMIT");
     let after = (row_counts(&mut admin), answer(&mut client, ""));
     assert_eq!(after, before);
@@ -552,10 +544,7 @@ fn a_read_only_transaction_compacts_nothing_and_says_why() {
         .message("cannot execute DELETE in a read-only transaction")
         .no_detail();
     run(&mut client, "ROLLBACK");
-    assert_eq!(
-        (stored(&mut client), answer(&mut client, "")),
-        ((3, 0), before)
-    );
+    assert_eq!((stored(&mut client), answer(&mut client, "")), ((3, 0), before));
     // The premise: elsewhere it does.
     assert_eq!(compact(&mut client).versions, 3);
 }
@@ -588,7 +577,8 @@ fn clients_that_compact_write_and_read_at_once_do_not_disturb_each_other() {
             let mut client = database.authenticated(alice);
             let mut most = 0;
             while !is_over.load(Ordering::Relaxed) {
-                let sql = "SELECT count(*), count(DISTINCT (run_id, valid_time)) FROM timedb.read(mode => 'overlapping')";
+                let sql =
+                    "SELECT count(*), count(DISTINCT (run_id, valid_time)) FROM timedb.read(mode => 'overlapping')";
                 let row = client.query_one(sql, &[]).expect("a read");
                 let (rows, keys): (i64, i64) = (row.get(0), row.get(1));
                 assert_eq!(rows, keys, "no value twice");

@@ -21,9 +21,7 @@ fn fill(database: &Database) -> Vec<Identity> {
     let mut admin = database.admin();
     let gone = database.create_user(bob.tenant_id, "gone@tenant-b.com", "read");
     let rotate = "SELECT timedb.regenerate_key(user_id => $1)";
-    let row = admin
-        .query_one(rotate, &[&carol.user_id])
-        .expect("a new key");
+    let row = admin.query_one(rotate, &[&carol.user_id]).expect("a new key");
     let carol = Identity {
         api_key: row.get(0),
         ..carol
@@ -70,12 +68,8 @@ pub fn fill_tenant(client: &mut Client) {
          FROM generate_series(1, 10000) AS n",
     );
     let (run_id, heat) = (uploaded.run_id, uploaded.series("heat"));
-    let remarks =
-        json!({"annotation": "a \\ \"note\"\nof two lines", "tags": ["b", "a, with {braces}"]});
-    update(
-        client,
-        &json!([value_update(run_id, heat, hour(0), remarks)]),
-    );
+    let remarks = json!({"annotation": "a \\ \"note\"\nof two lines", "tags": ["b", "a, with {braces}"]});
+    update(client, &json!([value_update(run_id, heat, hour(0), remarks)]));
     run(client, "SELECT timedb.compact(older_than => '0')");
     update(
         client,
@@ -211,10 +205,7 @@ fn logged_in(server: &Server, name: &str, identity: &Identity) -> Client {
 fn assert_restored(server: &Server, name: &str, dumped: &Dumped) {
     let mut admin = server.connect("postgres", name).expect("a superuser");
     assert_same(&everything(&mut admin), &dumped.rows);
-    assert_eq!(
-        one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
     let mut clients: Vec<Client> = dumped
         .people
         .iter()
@@ -223,23 +214,14 @@ fn assert_restored(server: &Server, name: &str, dumped: &Dumped) {
     for (client, dumped) in clients.iter_mut().zip(&dumped.reads) {
         let read = every_version(client);
         assert_eq!(read.len(), dumped.len());
-        let other = read
-            .iter()
-            .zip(dumped)
-            .find(|(read, dumped)| read != dumped);
+        let other = read.iter().zip(dumped).find(|(read, dumped)| read != dumped);
         assert_eq!(other, None);
     }
     for mut client in clients {
-        let before: i64 = one(
-            &mut client,
-            "SELECT count(*) FROM timedb.read(mode => 'overlapping')",
-        );
+        let before: i64 = one(&mut client, "SELECT count(*) FROM timedb.read(mode => 'overlapping')");
         assert!(before > 10_000);
         fill_tenant(&mut client);
-        let after: i64 = one(
-            &mut client,
-            "SELECT count(*) FROM timedb.read(mode => 'overlapping')",
-        );
+        let after: i64 = one(&mut client, "SELECT count(*) FROM timedb.read(mode => 'overlapping')");
         assert_eq!(after, before + 10_006);
     }
 }
@@ -251,10 +233,7 @@ fn a_dump_restores_into_a_fresh_database_of_the_same_server() {
     let dump = Dump::of(&database);
     for restored in dump.restore_on(database.server(), database.name()) {
         assert_restored(database.server(), &restored, &dumped);
-        database
-            .server()
-            .drop_database(&restored)
-            .expect("it is dropped");
+        database.server().drop_database(&restored).expect("it is dropped");
     }
 }
 
@@ -265,9 +244,7 @@ fn a_dump_restores_into_a_new_server_that_has_none_of_the_roles() {
     let dump = Dump::of(&database);
     let cluster: Cluster = Options::default().bare().start().expect("another server");
     let restored = dump.restore_on(cluster.server(), "moved");
-    let mut admin = cluster
-        .connect("postgres", "postgres")
-        .expect("its superuser");
+    let mut admin = cluster.connect("postgres", "postgres").expect("its superuser");
     // Members are roles', not databases': pg_dumpall has them.
     run(&mut admin, "CREATE ROLE app LOGIN IN ROLE timedb_user");
     for restored in restored {

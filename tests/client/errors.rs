@@ -9,8 +9,8 @@ use std::process::Command;
 use postgres::Client;
 use serde_json::{Value, json};
 use timedb_testkit::{
-    Cluster, Database, Identity, KEY_NEEDED, KEY_REFUSED, Stage, assert_ordinary,
-    assert_sees_nothing, one, refused, run, words,
+    Cluster, Database, Identity, KEY_NEEDED, KEY_REFUSED, Stage, assert_ordinary, assert_sees_nothing, one, refused,
+    run, words,
 };
 use uuid::Uuid;
 
@@ -211,9 +211,7 @@ fn revoked_key(admin: &mut Client, identity: &Identity) -> String {
     let sql = "SELECT key_id, api_key FROM timedb.create_key(user_id => $1)";
     let row = admin.query_one(sql, &[&identity.user_id]).expect("a key");
     let revoke = "SELECT timedb.revoke_key($1)";
-    admin
-        .execute(revoke, &[&row.get::<_, Uuid>(0)])
-        .expect("it is revoked");
+    admin.execute(revoke, &[&row.get::<_, Uuid>(0)]).expect("it is revoked");
     row.get(1)
 }
 
@@ -241,12 +239,8 @@ fn a_key_of_too_low_a_scope_is_refused_with_the_scope_it_needs() {
     let writer = database.create_user(tenant, "writer@tenant-a.com", "write");
     let needs = |scope: &'static str| {
         move |sql: String| {
-            case(
-                sql,
-                "42501",
-                format!("this needs an API key of scope \"{scope}\""),
-            )
-            .hint("Ask an administrator of your tenant for such a key.")
+            case(sql, "42501", format!("this needs an API key of scope \"{scope}\""))
+                .hint("Ask an administrator of your tenant for such a key.")
         }
     };
     let (reads, rest): (Vec<String>, Vec<String>) = calls()
@@ -294,9 +288,7 @@ fn what_is_absent_and_what_is_another_tenants_are_refused_in_the_same_words() {
             &mut client,
             [
                 case(
-                    format!(
-                        r#"SELECT timedb.upload(now(), '[{{{at}, "series_id": "{series}", "value": 1}}]')"#
-                    ),
+                    format!(r#"SELECT timedb.upload(now(), '[{{{at}, "series_id": "{series}", "value": 1}}]')"#),
                     "42704",
                     format!("value_rows[0].series_id: series \"{series}\" does not exist"),
                 ),
@@ -327,12 +319,7 @@ fn what_is_absent_and_what_is_another_tenants_are_refused_in_the_same_words() {
             let sql = format!("SELECT * FROM timedb.{call}(user_id => '{user}')");
             case(sql, "42704", format!("user \"{user}\" does not exist"))
         };
-        let calls = [
-            "deactivate_user",
-            "activate_user",
-            "regenerate_key",
-            "create_key",
-        ];
+        let calls = ["deactivate_user", "activate_user", "regenerate_key", "create_key"];
         assert_refused(&mut client, calls.into_iter().map(absent));
     }
     for email in [bob.email.as_str(), "nobody@tenant-b.com"] {
@@ -415,11 +402,7 @@ fn null_where_a_value_is_needed_names_the_argument() {
     ];
     let null = |(call, argument): (&str, &str)| {
         let sql = format!("SELECT timedb.{call}");
-        case(
-            sql,
-            "22004",
-            format!("\"{argument}\" must not contain null"),
-        )
+        case(sql, "22004", format!("\"{argument}\" must not contain null"))
     };
     assert_refused(&mut client, arrays.into_iter().map(null));
     let elements = [
@@ -441,22 +424,10 @@ fn null_where_a_value_is_needed_names_the_argument() {
     assert_refused(
         &mut client,
         [
-            Case::of_row(
-                r#"{"valid_time": null}"#,
-                "22004",
-                ".valid_time: must not be null",
-            ),
+            Case::of_row(r#"{"valid_time": null}"#, "22004", ".valid_time: must not be null"),
             Case::of_update(r#""run_id": null"#, "22004", ".run_id: must not be null"),
-            Case::of_update(
-                r#""series_id": null"#,
-                "22004",
-                ".series_id: must not be null",
-            ),
-            Case::of_update(
-                r#""tags": ["a", null]"#,
-                "22004",
-                ".tags[1]: must not be null",
-            ),
+            Case::of_update(r#""series_id": null"#, "22004", ".series_id: must not be null"),
+            Case::of_update(r#""tags": ["a", null]"#, "22004", ".tags[1]: must not be null"),
         ],
     );
 }
@@ -468,9 +439,7 @@ fn a_bad_row_is_named_by_its_number_and_field() {
     let mut client = database.authenticated(&alice);
     let at = r#""valid_time": "2025-01-01""#;
     let takes = r#"a number, null, "NaN", "Infinity" or "-Infinity""#;
-    let row = |fields: &str, code, message: &str| {
-        Case::of_row(&format!("{{{at}, {fields}}}"), code, message)
-    };
+    let row = |fields: &str, code, message: &str| Case::of_row(&format!("{{{at}, {fields}}}"), code, message);
     assert_refused(
         &mut client,
         [
@@ -480,11 +449,27 @@ fn a_bad_row_is_named_by_its_number_and_field() {
             row(r#""value": 1"#, "22023", r#": needs "value_key" or "series_id""#),
             row(r#""value": true"#, "22023", &format!(".value: must be {takes}")),
             row(r#""value": "1""#, "22023", &format!(".value: \"1\" is not {takes}")),
-            row(r#""value": 1e400"#, "22003", ".value: is out of range for type double precision"),
-            row(r#""value": 1, "value_key": """#, "22023", ".value_key: must not be blank"),
+            row(
+                r#""value": 1e400"#,
+                "22003",
+                ".value: is out of range for type double precision",
+            ),
+            row(
+                r#""value": 1, "value_key": """#,
+                "22023",
+                ".value_key: must not be blank",
+            ),
             row(r#""value": 1, "value_key": 7"#, "22023", ".value_key: must be a string"),
-            row(r#""value": 1, "value_key": "a\u0000""#, "22P05", r".value_key: contains \u0000"),
-            row(r#""value": 1, "value_key": "\ud800""#, "22P05", ".value_key: contains half of a surrogate pair"),
+            row(
+                r#""value": 1, "value_key": "a\u0000""#,
+                "22P05",
+                r".value_key: contains \u0000",
+            ),
+            row(
+                r#""value": 1, "value_key": "\ud800""#,
+                "22P05",
+                ".value_key: contains half of a surrogate pair",
+            ),
             row(r#""series_id": "17""#, "22P02", ".series_id: \"17\" is not a uuid"),
             row(r#""change_time": "2025-01-01""#, "22023", ".change_time: unknown field"),
             row(
@@ -492,21 +477,41 @@ fn a_bad_row_is_named_by_its_number_and_field() {
                 "22023",
                 r#".valid_time_end: is not after "valid_time""#,
             ),
-            Case::of_row(r#"{"valid_time": "soon"}"#, "22007", ".valid_time: \"soon\" is not a timestamp"),
-            Case::of_row(r#"{"valid_time": "2025-02-30"}"#, "22007", ".valid_time: \"2025-02-30\" is not a timestamp"),
+            Case::of_row(
+                r#"{"valid_time": "soon"}"#,
+                "22007",
+                ".valid_time: \"soon\" is not a timestamp",
+            ),
+            Case::of_row(
+                r#"{"valid_time": "2025-02-30"}"#,
+                "22007",
+                ".valid_time: \"2025-02-30\" is not a timestamp",
+            ),
             Case::of_row(
                 r#"{"valid_time": "2025-01-01T00:00:00.0000001Z"}"#,
                 "22007",
                 ".valid_time: \"2025-01-01T00:00:00.0000001Z\" has digits below a microsecond",
             ),
-            Case::of_row(r#"{"valid_time": "infinity"}"#, "22008", ".valid_time: \"infinity\" is infinite"),
+            Case::of_row(
+                r#"{"valid_time": "infinity"}"#,
+                "22008",
+                ".valid_time: \"infinity\" is infinite",
+            ),
             Case::of_row(&format!("{{{at}, {at}}}"), "22023", ".valid_time: repeated field"),
             Case::of_update("", "22023", r#": needs "run_id""#),
             Case::of_update(r#""run_id": "17""#, "22P02", ".run_id: \"17\" is not a uuid"),
             Case::of_update(r#""changed_by": "me""#, "22023", ".changed_by: unknown field"),
             Case::of_update(r#""tags": "a""#, "22023", ".tags: must be an array of strings"),
-            case("SELECT timedb.upload(now(), '{}')", "22023", "value_rows: must be a JSON array of rows"),
-            case("SELECT timedb.update('7')", "22023", "updates: must be a JSON array of rows"),
+            case(
+                "SELECT timedb.upload(now(), '{}')",
+                "22023",
+                "value_rows: must be a JSON array of rows",
+            ),
+            case(
+                "SELECT timedb.update('7')",
+                "22023",
+                "updates: must be a JSON array of rows",
+            ),
             case(
                 "SELECT timedb.upload(now(), '[{\"valid_time\": \"2025-01-01\", \"value_key\": \"a\", \"value\": 1},
                                               {\"valid_time\": \"2025-01-02\", \"value_key\": \"a\", \"value\": 1},
@@ -605,11 +610,7 @@ fn a_bad_argument_is_named_and_says_what_it_takes() {
                 "\"unit\" is \"MW\", but series \"power\" has \"kW\"",
             )
             .hint("A unit stays once it is set; name another series for values in another unit."),
-            case(
-                "SELECT timedb.create_series(' ')",
-                "22023",
-                "\"name\" is blank",
-            ),
+            case("SELECT timedb.create_series(' ')", "22023", "\"name\" is blank"),
             case(
                 "SELECT timedb.create_series('a', labels => '[]')",
                 "22023",
@@ -673,8 +674,7 @@ fn json_that_is_too_deep_or_too_large_a_number_is_a_bad_argument() {
     let mut client = database.authenticated(&alice);
     let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
     for odd in [&deep, "1e400"] {
-        let sql =
-            format!("SELECT timedb.upload(now(), '[]', series_descriptions => '{{\"a\": {odd}}}')");
+        let sql = format!("SELECT timedb.upload(now(), '[]', series_descriptions => '{{\"a\": {odd}}}')");
         refused(client.batch_execute(&sql))
             .code("22023")
             .message_contains("\"series_descriptions\" ")
@@ -694,19 +694,9 @@ fn an_email_of_several_tenants_asks_an_operator_for_the_tenant() {
     assert_ordinary(&mut operator);
     let ambiguous = |call: &str| {
         let sql = format!("SELECT * FROM timedb.{call}(email => 'alice@example.com')");
-        case(
-            sql,
-            "22023",
-            "\"email\" is that of users of several tenants",
-        )
-        .hint("Pass tenant_id as well.")
+        case(sql, "22023", "\"email\" is that of users of several tenants").hint("Pass tenant_id as well.")
     };
-    let calls = [
-        "deactivate_user",
-        "activate_user",
-        "regenerate_key",
-        "create_key",
-    ];
+    let calls = ["deactivate_user", "activate_user", "regenerate_key", "create_key"];
     assert_refused(&mut operator, calls.into_iter().map(ambiguous));
 }
 
@@ -792,10 +782,7 @@ fn an_error_carries_no_backtrace_even_where_the_server_was_started_with_one() {
         "SELECT timedb.read()",
     ];
     for sql in mistakes {
-        let error = refused(client.batch_execute(sql))
-            .no_detail()
-            .error()
-            .clone();
+        let error = refused(client.batch_execute(sql)).no_detail().error().clone();
         let all = format!("{error:?}");
         for trace in ["backtrace", ".cargo", "rustc", env!("CARGO_MANIFEST_DIR")] {
             assert!(!all.contains(trace), "{sql}: {all}");

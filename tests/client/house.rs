@@ -14,10 +14,7 @@ const LAW: [(&str, &[&str]); 7] = [
     ("manage", &["error", "pg", "identity"]),
     ("store", &["error", "pg", "identity"]),
     ("types", &["error", "pg", "identity"]),
-    (
-        "verbs",
-        &["error", "pg", "identity", "manage", "store", "types"],
-    ),
+    ("verbs", &["error", "pg", "identity", "manage", "store", "types"]),
 ];
 
 /// What may use everything: the table of contents, and the tests that ship in no library.
@@ -63,8 +60,7 @@ fn used(source: &str, depth: usize) -> Vec<String> {
         let out = "super::".repeat(depth);
         for start in ["crate::", &out] {
             for (at, _) in line.match_indices(start) {
-                let is_longer =
-                    line[..at].ends_with(|c: char| c.is_alphanumeric() || ":_$".contains(c));
+                let is_longer = line[..at].ends_with(|c: char| c.is_alphanumeric() || ":_$".contains(c));
                 let named: String = line[at + start.len()..]
                     .chars()
                     .take_while(|c| c.is_alphanumeric() || "_{".contains(*c))

@@ -19,13 +19,8 @@ const GROUPS: [&str; 2] = ["timedb_admin", "timedb_user"];
 
 /// A server that has timedb's files, but neither the extension nor its roles.
 fn bare() -> (Cluster, Client) {
-    let cluster = Options::default()
-        .bare()
-        .start()
-        .expect("a server of our own");
-    let admin = cluster
-        .connect("postgres", "postgres")
-        .expect("its superuser");
+    let cluster = Options::default().bare().start().expect("a server of our own");
+    let admin = cluster.connect("postgres", "postgres").expect("its superuser");
     (cluster, admin)
 }
 
@@ -43,26 +38,14 @@ fn assert_works(client: &mut Client) {
     let row = client.query_one(sql, &[&Uuid::now_v7()]).expect("a user");
     run(client, "SET SESSION AUTHORIZATION app");
     client
-        .execute(
-            "SELECT timedb.authenticate($1)",
-            &[&row.get::<_, String>(0)],
-        )
+        .execute("SELECT timedb.authenticate($1)", &[&row.get::<_, String>(0)])
         .expect("it logs in");
     let run_id = upload(client, &json!([value_row("a", hour(0), 1)])).run_id;
     let read: Uuid = one(client, "SELECT run_id FROM timedb.read()");
     assert_eq!(read, run_id);
-    assert_eq!(
-        one::<i64>(client, "SELECT count(*) FROM timedb.current_values"),
-        1
-    );
-    run(
-        client,
-        "SELECT timedb.logout(); RESET SESSION AUTHORIZATION",
-    );
-    assert_eq!(
-        one::<i64>(client, "SELECT count(*) FROM timedb.self_check()"),
-        0
-    );
+    assert_eq!(one::<i64>(client, "SELECT count(*) FROM timedb.current_values"), 1);
+    run(client, "SELECT timedb.logout(); RESET SESSION AUTHORIZATION");
+    assert_eq!(one::<i64>(client, "SELECT count(*) FROM timedb.self_check()"), 0);
 }
 
 #[test]
@@ -90,9 +73,7 @@ fn a_role_prepared_with_powers_or_members_is_refused_by_name_and_nothing_is_left
         run(&mut admin, &squat);
         refused(admin.batch_execute(CREATE))
             .code("42P17")
-            .message(&format!(
-                "role \"{role}\" exists and is not as timedb needs it"
-            ))
+            .message(&format!("role \"{role}\" exists and is not as timedb needs it"))
             .hint_contains("then drop it or take its privileges and memberships away");
         assert_eq!(roles(&mut admin), [role], "{squat}");
         run(&mut admin, &format!("DROP ROLE {role}"));
@@ -103,10 +84,7 @@ fn a_role_prepared_with_powers_or_members_is_refused_by_name_and_nothing_is_left
         "CREATE ROLE timedb_api; CREATE ROLE timedb_user ROLE evil; CREATE EXTENSION timedb",
     );
     assert_eq!(roles(&mut admin).len(), OWNERS.len() + GROUPS.len());
-    assert_eq!(
-        one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
 }
 
 #[test]
@@ -222,18 +200,11 @@ fn a_session_that_has_used_the_extension_uses_it_again_after_a_drop_and_a_new_cr
         let left: bool = one(&mut admin, "SELECT to_regnamespace('timedb') IS NOT NULL");
         assert!(!left);
         // The library is still loaded, and there is nobody it could speak for.
-        assert!(
-            client
-                .execute("SELECT timedb.current_tenant()", &[])
-                .is_err()
-        );
+        assert!(client.execute("SELECT timedb.current_tenant()", &[]).is_err());
         run(&mut admin, CREATE);
     }
     assert_works(&mut admin);
     // Whoever was logged in before is a stranger now: his key went with the tables.
-    assert_eq!(
-        one::<Option<Uuid>>(&mut client, "SELECT timedb.current_tenant()"),
-        None
-    );
+    assert_eq!(one::<Option<Uuid>>(&mut client, "SELECT timedb.current_tenant()"), None);
     refused(client.execute("SELECT timedb.authenticate($1)", &[&alice.api_key])).code("28000");
 }

@@ -49,10 +49,7 @@ fn tell_plans(database: &Database) {
     let mut admin = database.admin();
     for (name, value) in settings {
         let name_of = database.name();
-        run(
-            &mut admin,
-            &format!("ALTER DATABASE {name_of} SET {name} = '{value}'"),
-        );
+        run(&mut admin, &format!("ALTER DATABASE {name_of} SET {name} = '{value}'"));
     }
     // Statistics are those that a test makes, not those of a chance.
     for table in ["series", "runs", "values", "packs"] {
@@ -74,9 +71,7 @@ impl Session {
         });
         let mut client = config.connect(NoTls).expect("app connects");
         let login = "SELECT FROM timedb.authenticate($1)";
-        client
-            .execute(login, &[&identity.api_key])
-            .expect("a login");
+        client.execute(login, &[&identity.api_key]).expect("a login");
         Self {
             client,
             told,
@@ -100,8 +95,7 @@ impl Session {
                 let cost = costs.entry(text.to_owned()).or_default();
                 cost.executions += 1;
                 let node = &plan["Plan"];
-                cost.buffers +=
-                    count(node, "Shared Hit Blocks") + count(node, "Shared Read Blocks");
+                cost.buffers += count(node, "Shared Hit Blocks") + count(node, "Shared Read Blocks");
                 cost.rows += cost.look_at(node);
             }
         }
@@ -122,10 +116,7 @@ impl Session {
                 && cost.rows <= self.allowance + elements * ROWS_EACH;
             assert!(is_bounded, "{cost:#?} for {elements} elements: {text}");
             // An array that a filter looks through for every row is not among the rows.
-            let walked = cost
-                .filters
-                .iter()
-                .find(|filter| filter.contains("= ANY ("));
+            let walked = cost.filters.iter().find(|filter| filter.contains("= ANY ("));
             assert_eq!(walked, None, "{text}");
         }
     }
@@ -219,8 +210,7 @@ fn use_all(database: &Database, session: &mut Session, prefix: &str, elements: i
     session.assert_costs(&upload_to(&ids), elements, 2);
     let keys = array(elements, &format!("'{prefix} ' || i"));
     // Each is named twice.
-    let read =
-        format!("SELECT count(*) FROM timedb.read(series_keys => {keys}, series_ids => {ids})");
+    let read = format!("SELECT count(*) FROM timedb.read(series_keys => {keys}, series_ids => {ids})");
     session.assert_costs(&read, elements, 1);
     session.assert_costs(&update_of(run, &ids, 3), elements, 5);
     let compact = format!("SELECT timedb.compact({ids}, '0')");
@@ -295,18 +285,12 @@ fn a_series_that_is_named_twice_by_key_and_by_id_is_read_once() {
     run(&mut client, &upload_of("named", 3));
     let labelled = "SELECT timedb.create_series('named 1', labels => '{\"a\": \"b\"}')::text";
     let labelled: String = one(&mut client, labelled);
-    run(
-        &mut client,
-        &upload_to(&format!("'{{{labelled}}}'::uuid[]")),
-    );
+    run(&mut client, &upload_to(&format!("'{{{labelled}}}'::uuid[]")));
     let read = "SELECT array_agg(r.series_key || ' ' || r.value::text ORDER BY r.ordinality) FROM timedb.read( \
                   series_keys => '{named 2, named 1, absent, named 2}', \
                   series_ids => (SELECT array_agg(s.series_id) || array_agg(s.series_id) || gen_random_uuid() \
                                  FROM timedb.series s WHERE s.series_key IN ('named 2', 'named 3'))) \
                 WITH ORDINALITY r";
     let values: Vec<String> = one(&mut client, read);
-    assert_eq!(
-        values,
-        ["named 1 1.5", "named 1 2", "named 2 1.5", "named 3 1.5"]
-    );
+    assert_eq!(values, ["named 1 1.5", "named 1 2", "named 2 1.5", "named 3 1.5"]);
 }

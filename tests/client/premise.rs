@@ -38,10 +38,7 @@ fn a_role_is_not_ordinary_by_any_power_of_its_own_or_of_a_role_it_may_become() {
             "{attributes}: {found:?}"
         );
     }
-    assert_eq!(
-        powers(&mut admin, &["app", "nobody"]),
-        ["nobody: no such role"]
-    );
+    assert_eq!(powers(&mut admin, &["app", "nobody"]), ["nobody: no such role"]);
 }
 
 #[test]

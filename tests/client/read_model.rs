@@ -48,8 +48,7 @@ impl Play {
         });
         people.iter_mut().for_each(|client| assert_ordinary(client));
         let series = SERIES.map(|(key, labels, unit)| {
-            let sql =
-                format!("SELECT timedb.create_series('{key}', '{unit}', labels => '{labels}')");
+            let sql = format!("SELECT timedb.create_series('{key}', '{unit}', labels => '{labels}')");
             Series {
                 id: one(&mut people[0], &sql),
                 key: key.to_owned(),
@@ -60,9 +59,7 @@ impl Play {
             people,
             emails,
             world: World::of(series.into()),
-            now: Timestamp::now()
-                .round(Unit::Microsecond)
-                .expect("a rounded time"),
+            now: Timestamp::now().round(Unit::Microsecond).expect("a rounded time"),
             foreign,
         }
     }
@@ -75,12 +72,7 @@ impl Play {
         }
     }
 
-    fn upload(
-        &mut self,
-        by: usize,
-        known: When,
-        rows: &[random::Row],
-    ) -> Result<(), TestCaseError> {
+    fn upload(&mut self, by: usize, known: When, rows: &[random::Row]) -> Result<(), TestCaseError> {
         let mut given: Vec<&random::Row> = Vec::new();
         for row in rows {
             if !given
@@ -100,16 +92,14 @@ impl Play {
             .get(0);
         let sql = "SELECT last_change_time FROM timedb.runs WHERE run_id = $1";
         let change = client.query_one(sql, &[&run]).expect("the run").get(0);
-        self.world
-            .upload(run, known, change, &self.emails[by], &given);
+        self.world.upload(run, known, change, &self.emails[by], &given);
         Ok(())
     }
 
     /// Those without labels are named by key as well, the other by its id alone.
     fn row_json(&self, row: &random::Row) -> Value {
         let series = &self.world.series[row.series];
-        let mut json =
-            json!({"valid_time": row.key.start().to_string(), "value": number(row.value)});
+        let mut json = json!({"valid_time": row.key.start().to_string(), "value": number(row.value)});
         if let Some(end) = row.key.end() {
             json["valid_time_end"] = json!(end.to_string());
         }
@@ -125,24 +115,15 @@ impl Play {
         if self.world.runs.is_empty() {
             return Ok(());
         }
-        let json: Vec<Value> = changes
-            .iter()
-            .map(|change| self.change_json(change))
-            .collect();
+        let json: Vec<Value> = changes.iter().map(|change| self.change_json(change)).collect();
         let expected = self.world.outcomes(changes);
-        if expected
-            .iter()
-            .any(|(_, outcome)| matches!(outcome, Outcome::Refused))
-        {
-            let refused = try_update(&mut self.people[by], &Value::from(json))
-                .expect_err("a value that is not there");
+        if expected.iter().any(|(_, outcome)| matches!(outcome, Outcome::Refused)) {
+            let refused = try_update(&mut self.people[by], &Value::from(json)).expect_err("a value that is not there");
             prop_assert_eq!(refused.code().map(|code| code.code()), Some("42704"));
             return Ok(());
         }
         let sql = "SELECT status, run_id, series_id, valid_time, valid_time_end, change_time FROM timedb.update($1)";
-        let rows = self.people[by]
-            .query(sql, &[&Value::from(json)])
-            .expect("it updates");
+        let rows = self.people[by].query(sql, &[&Value::from(json)]).expect("it updates");
         prop_assert_eq!(rows.len(), expected.len());
         for (row, (place, outcome)) in rows.iter().zip(expected) {
             let written: Timestamp = row.get("change_time");
@@ -349,17 +330,12 @@ fn every_read_of_random_uploads_and_updates_answers_what_the_model_says() {
         let mut play = Play::begin(&database, foreign);
         steps.iter().try_for_each(|step| play.take(step))?;
         play.ask(&Question::default())?;
-        questions
-            .iter()
-            .try_for_each(|question| play.ask(question))?;
+        questions.iter().try_for_each(|question| play.ask(question))?;
         *shown.borrow_mut() += play.world.read(&Query::of(Mode::Overlapping)).len();
         play.ask_the_rest()
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
-    assert!(
-        shown.take() > CASES as usize * 5,
-        "the premise: there was much to read"
-    );
+    assert!(shown.take() > CASES as usize * 5, "the premise: there was much to read");
     let sql = "SELECT count(*) > $1 AND count(*) > count(DISTINCT p.pack_id) FROM timedb.packs p, \
                  timedb.unnest_pack(p.versions)";
     let packed = database.admin().query_one(sql, &[&i64::from(CASES)]);
@@ -383,13 +359,7 @@ fn a_long_series_is_read_whole_and_by_windows_across_the_rows_it_is_stored_in() 
     );
     let parts: i64 = one(&mut client, "SELECT count(*) FROM timedb.values");
     assert!(parts > 1, "the premise: it is stored in several rows");
-    for (from, to) in [
-        (0, 20_000),
-        (8_190, 8_195),
-        (16_383, 16_386),
-        (19_999, 30_000),
-        (5, 5),
-    ] {
+    for (from, to) in [(0, 20_000), (8_190, 8_195), (16_383, 16_386), (19_999, 30_000), (5, 5)] {
         let sql = format!(
             "SELECT coalesce(array_agg(value ORDER BY valid_time), '{{}}') FROM timedb.read( \
                '2025-01-01'::timestamptz + {from} * interval '1 minute', \

@@ -60,8 +60,7 @@ fn a_statement_that_never_ends_is_found() {
 
 #[test]
 fn ids_keys_and_the_clock_may_differ_and_nothing_else() {
-    let shown =
-        " updated | 01a20756-49e0-74d2-9bcc-9acd6a77b802 | 2026-11-23 07:37:05.255201+00 | tdb_…\n";
+    let shown = " updated | 01a20756-49e0-74d2-9bcc-9acd6a77b802 | 2026-11-23 07:37:05.255201+00 | tdb_…\n";
     let got = " updated | 01b30867-50f1-85e3-8add-0bde7b88c913 | 2027-01-02 03:04:05.6+00        | tdb_Zm9-v_\n";
     assert_eq!(comparable(shown), comparable(got));
     for (shown, got) in [
@@ -141,10 +140,7 @@ fn differences(blocks: &[Block]) -> Vec<String> {
         match between(&printed, &mark(number), &mark(number + 1)) {
             None => differences.push(format!("{place}: psql stopped before its end")),
             Some(got) if comparable(got) == comparable(&block.shown) => {}
-            Some(got) => differences.push(format!(
-                "{place}: shown is\n{}\nbut psql prints\n{got}",
-                block.shown
-            )),
+            Some(got) => differences.push(format!("{place}: shown is\n{}\nbut psql prints\n{got}", block.shown)),
         }
     }
     differences
@@ -170,9 +166,7 @@ fn printed(database: &Database, blocks: &[Block]) -> String {
     typed.push_str(&format!("\\echo {}\n", mark(blocks.len())));
 
     let (mut output, writer) = std::io::pipe().expect("a pipe");
-    let mut psql = database
-        .server()
-        .command("psql", "postgres", database.name());
+    let mut psql = database.server().command("psql", "postgres", database.name());
     psql.arg("-X")
         .env("PGTZ", "UTC")
         .env("LC_ALL", "C.UTF-8")
@@ -185,9 +179,7 @@ fn printed(database: &Database, blocks: &[Block]) -> String {
     let mut input = child.stdin.take().expect("psql has an input");
     let typing = thread::spawn(move || input.write_all(typed.as_bytes()));
     let mut printed = String::new();
-    output
-        .read_to_string(&mut printed)
-        .expect("psql prints text");
+    output.read_to_string(&mut printed).expect("psql prints text");
     child.wait().expect("psql ends");
     // Where psql gave up early it has also said so.
     let _ = typing.join().expect("typing does not panic");
@@ -244,9 +236,7 @@ fn changing(text: &str) -> Option<(&'static str, usize)> {
     if has_shape(text, CLOCK) {
         let fraction = length_of(&text[CLOCK.len()..], |letter| letter.is_ascii_digit());
         let end = CLOCK.len() + fraction;
-        return text[end..]
-            .starts_with("+00")
-            .then_some(("<clock>", end + 3));
+        return text[end..].starts_with("+00").then_some(("<clock>", end + 3));
     }
     let key = text.strip_prefix("tdb_")?;
     let length = length_of(key, |letter| {
@@ -262,12 +252,9 @@ fn length_of(text: &str, belongs: impl Fn(char) -> bool) -> usize {
 /// Whether a text begins like the shape: `x` stands for a hexadecimal digit, `9` for a decimal one.
 fn has_shape(text: &str, shape: &str) -> bool {
     text.len() >= shape.len()
-        && text
-            .bytes()
-            .zip(shape.bytes())
-            .all(|(letter, of)| match of {
-                b'x' => letter.is_ascii_hexdigit(),
-                b'9' => letter.is_ascii_digit(),
-                _ => letter == of,
-            })
+        && text.bytes().zip(shape.bytes()).all(|(letter, of)| match of {
+            b'x' => letter.is_ascii_hexdigit(),
+            b'9' => letter.is_ascii_digit(),
+            _ => letter == of,
+        })
 }

@@ -43,10 +43,7 @@ fn control_meta_lock_and_library_are_of_one_version() {
         "the premise: the library and the members of the workspace"
     );
     for package in ours {
-        assert!(
-            package.contains(&format!("\nversion = \"{version}\"\n")),
-            "{package}"
-        );
+        assert!(package.contains(&format!("\nversion = \"{version}\"\n")), "{package}");
     }
 }
 
@@ -73,14 +70,9 @@ fn a_script_leads_from_every_release_to_this_version() {
     let mut client = server.connect("postgres", "postgres").expect("a superuser");
     for (release, _) in RELEASES {
         let sql = "SELECT path FROM pg_extension_update_paths('timedb') WHERE source = $1 AND target = $2";
-        let path = client
-            .query_opt(sql, &[&release, &version])
-            .expect("the paths");
+        let path = client.query_opt(sql, &[&release, &version]).expect("the paths");
         let path: Option<String> = path.and_then(|row| row.get(0));
-        assert!(
-            release == version || path.is_some(),
-            "from {release} to {version}"
-        );
+        assert!(release == version || path.is_some(), "from {release} to {version}");
     }
 }
 
@@ -97,20 +89,14 @@ fn the_library_has_every_function_of_every_release() {
             .filter_map(|rest| rest.split_once('\'').map(|(symbol, _)| symbol))
             .collect();
         assert!(named.len() > 20, "the premise: {named:?}");
-        let gone: Vec<&&str> = named
-            .iter()
-            .filter(|symbol| !in_library.contains(**symbol))
-            .collect();
+        let gone: Vec<&&str> = named.iter().filter(|symbol| !in_library.contains(**symbol)).collect();
         assert!(gone.is_empty(), "{version} calls {gone:?}");
     }
 }
 
 /// What Postgres can call in a library by name and version.
 fn symbols(library: &Path) -> BTreeSet<String> {
-    let nm = Command::new("nm")
-        .args(["-D", "--defined-only"])
-        .arg(library)
-        .output();
+    let nm = Command::new("nm").args(["-D", "--defined-only"]).arg(library).output();
     let nm = nm.expect("nm runs");
     assert!(nm.status.success());
     let lines = String::from_utf8(nm.stdout).expect("UTF-8");

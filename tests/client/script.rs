@@ -35,10 +35,7 @@ fn every_function_of_the_script_is_in_the_library_and_the_other_way_round() {
     let symbols = String::from_utf8(nm.stdout).expect("UTF-8");
     let in_library: BTreeSet<String> = symbols
         .lines()
-        .filter_map(|line| {
-            line.split_once(" pg_finfo_")
-                .map(|(_, name)| name.to_owned())
-        })
+        .filter_map(|line| line.split_once(" pg_finfo_").map(|(_, name)| name.to_owned()))
         // The library with tests in it has those too.
         .filter(|name| !name.starts_with("test_"))
         .collect();
@@ -84,8 +81,7 @@ fn the_script_adopts_nothing_that_it_finds() {
     let words: Vec<&str> = code.split_whitespace().collect();
     assert!(!words.windows(2).any(|words| words == ["OR", "REPLACE"]));
     // PL/pgSQL asks so too, of a query in parentheses.
-    let adopts =
-        |words: &[&str]| words[..3] == ["IF", "NOT", "EXISTS"] && !words[3].starts_with('(');
+    let adopts = |words: &[&str]| words[..3] == ["IF", "NOT", "EXISTS"] && !words[3].starts_with('(');
     assert!(!words.windows(4).any(adopts));
 }
 
@@ -96,9 +92,7 @@ fn every_statement_of_the_library_names_the_tenant_in_its_own_text() {
     let folder = Project::default().root().join("src");
     collect_sources(&folder, &mut sources);
     assert!(
-        sources
-            .iter()
-            .any(|path| path.parent() != Some(folder.as_path())),
+        sources.iter().any(|path| path.parent() != Some(folder.as_path())),
         "the premise: a file in a sub-folder"
     );
     let mut statements = 0;
@@ -107,11 +101,7 @@ fn every_statement_of_the_library_names_the_tenant_in_its_own_text() {
         for statement in literals(&source) {
             statements += usize::from(statement.contains(" timedb."));
             let missing = tables_without_tenant(&statement);
-            assert!(
-                missing.is_empty(),
-                "{}: {missing:?} in {statement}",
-                path.display()
-            );
+            assert!(missing.is_empty(), "{}: {missing:?} in {statement}", path.display());
         }
     }
     assert!(statements > 35, "the premise: {statements}");
@@ -146,9 +136,7 @@ fn literals(source: &str) -> Vec<String> {
                 length
             }
             "'" if from.starts_with("'\\") => 3 + from[3..].find('\'').expect("a char's end"),
-            "'" if from.chars().nth(2) == Some('\'') => {
-                from.char_indices().nth(3).map_or(3, |c| c.0)
-            }
+            "'" if from.chars().nth(2) == Some('\'') => from.char_indices().nth(3).map_or(3, |c| c.0),
             "/" if from.starts_with("//") => from.find('\n').unwrap_or(from.len()),
             "/" if from.starts_with("/*") => 2 + from.find("*/").expect("a comment's end"),
             _ => 1,
@@ -284,8 +272,7 @@ fn tables_without_tenant(statement: &str) -> Vec<&str> {
         .collect();
     if words.iter().any(|word| is_table(word)) {
         let inserts = words.contains(&"INTO");
-        let not_judged =
-            |word: &&&str| NOT_JUDGED.contains(word) || inserts && SET_OPERATIONS.contains(word);
+        let not_judged = |word: &&&str| NOT_JUDGED.contains(word) || inserts && SET_OPERATIONS.contains(word);
         missing.extend(words.iter().filter(not_judged));
     }
     missing
@@ -320,9 +307,7 @@ fn tables_of_query_without_tenant<'a>(query: &[&'a str]) -> Vec<&'a str> {
 
 fn is_of_the_tenant(query: &[&str], alias: &str) -> bool {
     let column = format!("{alias}.tenant_id");
-    query
-        .windows(3)
-        .any(|words| words == [column.as_str(), "=", "$1"])
+    query.windows(3).any(|words| words == [column.as_str(), "=", "$1"])
 }
 
 /// Of a table's that is itself of the tenant, that is: an array of the caller's has columns too.
@@ -348,9 +333,7 @@ fn inserts_for_the_tenant(words: &[&str]) -> bool {
     match rest.first() {
         Some(&"SELECT") => starts(&rest[1..], ["$1", ","]),
         Some(&"VALUES") => {
-            let end = rest
-                .iter()
-                .position(|word| ["ON", "RETURNING"].contains(word));
+            let end = rest.iter().position(|word| ["ON", "RETURNING"].contains(word));
             let mut rows = rows_of_values(&rest[1..end.unwrap_or(rest.len())]).into_iter();
             rows.len() > 0 && rows.all(|row| starts(row, ["$1", ","]))
         }
@@ -433,9 +416,7 @@ fn a_statement_that_does_not_name_the_tenant_is_seen() {
     for fault in faults {
         assert!(!tables_without_tenant(fault).is_empty(), "{fault}");
     }
-    for table in [
-        "audit", "series", "runs", "users", "api_keys", "values", "packs",
-    ] {
+    for table in ["audit", "series", "runs", "users", "api_keys", "values", "packs"] {
         let fault = format!("INSERT INTO timedb.{table} (series_id) VALUES ($1)");
         assert_eq!(tables_without_tenant(&fault), [format!("timedb.{table}")]);
     }

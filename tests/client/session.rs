@@ -3,8 +3,8 @@
 use postgres::{Client, IsolationLevel};
 use serde_json::json;
 use timedb_testkit::{
-    Identity, KEY_NEEDED, KEY_REFUSED, Stage, assert_functions_refuse, assert_ordinary,
-    fail_to_login, login, one, refused, run, server_log, shown, tenant,
+    Identity, KEY_NEEDED, KEY_REFUSED, Stage, assert_functions_refuse, assert_ordinary, fail_to_login, login, one,
+    refused, run, server_log, shown, tenant,
 };
 use uuid::Uuid;
 
@@ -35,10 +35,7 @@ fn assert_locked_out(client: &mut Client, why: &str) {
 /// The ways in which a key ends. Time does not pass in a test: an expiry is put behind the clock instead, but after
 /// the start of whatever transaction is open.
 const ENDINGS: [(&str, &str); 4] = [
-    (
-        "a deactivation",
-        "SELECT timedb.deactivate_user(user_id => $1)",
-    ),
+    ("a deactivation", "SELECT timedb.deactivate_user(user_id => $1)"),
     (
         "a revocation",
         "SELECT timedb.revoke_key(key_id) FROM timedb.api_keys WHERE user_id = $1",
@@ -54,10 +51,7 @@ const ENDINGS: [(&str, &str); 4] = [
 fn whatever_ends_a_key_is_felt_by_the_next_statement_of_a_live_session() {
     for (why, ending) in ENDINGS {
         let Stage {
-            database,
-            alice,
-            bob,
-            ..
+            database, alice, bob, ..
         } = stage_of_four(why);
         let mut client = database.authenticated(&alice);
         let mut other = database.authenticated(&bob);
@@ -82,36 +76,20 @@ fn it_is_felt_within_an_open_transaction_of_every_isolation_level_read_only_or_n
         IsolationLevel::Serializable,
     ];
     for (why, ending) in ENDINGS {
-        let Stage {
-            database, alice, ..
-        } = stage_of_four(why);
+        let Stage { database, alice, .. } = stage_of_four(why);
         let mut admin = database.admin();
-        for (level, read_only) in levels
-            .into_iter()
-            .flat_map(|level| [(level, true), (level, false)])
-        {
-            let carol = database.create_user(
-                alice.tenant_id,
-                &format!("{}@tenant-a.com", Uuid::now_v7()),
-                "admin",
-            );
+        for (level, read_only) in levels.into_iter().flat_map(|level| [(level, true), (level, false)]) {
+            let carol = database.create_user(alice.tenant_id, &format!("{}@tenant-a.com", Uuid::now_v7()), "admin");
             let mut client = database.authenticated(&carol);
-            let transaction = client
-                .build_transaction()
-                .isolation_level(level)
-                .read_only(read_only);
+            let transaction = client.build_transaction().isolation_level(level).read_only(read_only);
             let mut transaction = transaction.start().expect("a transaction");
             let count = "SELECT count(*) FROM timedb.values";
             let mut count = |expected: i64| {
-                let row = transaction
-                    .query_one(count, &[])
-                    .expect("tables only get empty");
+                let row = transaction.query_one(count, &[]).expect("tables only get empty");
                 assert_eq!(row.get::<_, i64>(0), expected, "{why} {read_only}");
             };
             count(3);
-            admin
-                .execute(ending, &[&carol.user_id])
-                .expect("the key ends");
+            admin.execute(ending, &[&carol.user_id]).expect("the key ends");
             count(0);
             refused(transaction.execute("SELECT timedb.read()", &[]))
                 .code("28000")
@@ -122,16 +100,12 @@ fn it_is_felt_within_an_open_transaction_of_every_isolation_level_read_only_or_n
 
 #[test]
 fn a_user_who_is_activated_again_is_back_in_the_same_session() {
-    let Stage {
-        database, alice, ..
-    } = stage_of_four("activated again");
+    let Stage { database, alice, .. } = stage_of_four("activated again");
     let mut client = database.authenticated(&alice);
     let mut operator = database.login("ops");
     for (call, visible) in [("deactivate_user", 0), ("activate_user", 3)] {
         let sql = format!("SELECT timedb.{call}(user_id => $1)");
-        operator
-            .execute(&sql, &[&alice.user_id])
-            .expect("an operator may");
+        operator.execute(&sql, &[&alice.user_id]).expect("an operator may");
         assert_eq!(seen(&mut client), visible);
     }
 }
@@ -139,10 +113,7 @@ fn a_user_who_is_activated_again_is_back_in_the_same_session() {
 #[test]
 fn a_prepared_statement_and_its_generic_plan_serve_whoever_is_logged_in_now() {
     let Stage {
-        database,
-        alice,
-        bob,
-        ..
+        database, alice, bob, ..
     } = stage_of_four("generic plans");
     let mut client = database.login("app");
     run(&mut client, "SET plan_cache_mode = force_generic_plan");
@@ -180,9 +151,7 @@ fn a_prepared_statement_and_its_generic_plan_serve_whoever_is_logged_in_now() {
 /// A cursor is one statement: it has asked who reads once it has given its first row, and not before.
 #[test]
 fn a_cursor_that_has_not_begun_gives_nothing_and_one_that_has_goes_on() {
-    let Stage {
-        database, alice, ..
-    } = stage_of_four("open cursors");
+    let Stage { database, alice, .. } = stage_of_four("open cursors");
     let mut client = database.authenticated(&alice);
     run(
         &mut client,
@@ -209,9 +178,7 @@ fn a_cursor_that_has_not_begun_gives_nothing_and_one_that_has_goes_on() {
 
 #[test]
 fn logging_in_and_reading_write_nothing_and_take_no_transaction_id() {
-    let Stage {
-        database, alice, ..
-    } = stage_of_four("read only");
+    let Stage { database, alice, .. } = stage_of_four("read only");
     for read_only in [true, false] {
         let mut client = database.login("app");
         let mut transaction = client
@@ -220,16 +187,11 @@ fn logging_in_and_reading_write_nothing_and_take_no_transaction_id() {
             .start()
             .expect("a transaction");
         let sql = "SELECT email, scope FROM timedb.authenticate($1)";
-        let row = transaction
-            .query_one(sql, &[&alice.api_key])
-            .expect("it logs in");
+        let row = transaction.query_one(sql, &[&alice.api_key]).expect("it logs in");
         assert_eq!((row.get(0), row.get(1)), ("alice@tenant-a.com", "write"));
         for (from, expected) in [
             ("timedb.read()", 3),
-            (
-                "timedb.read(mode => 'overlapping', all_versions => true)",
-                3,
-            ),
+            ("timedb.read(mode => 'overlapping', all_versions => true)", 3),
             ("timedb.current_values", 3),
             ("timedb.values", 3),
             ("timedb.list_series()", 3),
@@ -238,9 +200,7 @@ fn logging_in_and_reading_write_nothing_and_take_no_transaction_id() {
             let row = transaction.query_one(&format!("SELECT count(*) FROM {from}"), &[]);
             assert_eq!(row.expect("it reads").get::<_, i64>(0), expected, "{from}");
         }
-        transaction
-            .execute("SELECT timedb.logout()", &[])
-            .expect("it logs out");
+        transaction.execute("SELECT timedb.logout()", &[]).expect("it logs out");
         let assigned = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL";
         let assigned: bool = transaction.query_one(assigned, &[]).expect("a row").get(0);
         assert!(!assigned, "read only: {read_only}");
@@ -256,9 +216,7 @@ fn logging_in_and_reading_write_nothing_and_take_no_transaction_id() {
 
 #[test]
 fn no_key_is_left_where_others_may_look() {
-    let Stage {
-        database, alice, ..
-    } = stage_of_four("keys out of sight");
+    let Stage { database, alice, .. } = stage_of_four("keys out of sight");
     let mut onlooker = database.login("app");
     let mut admin = database.admin();
     let shown = "SELECT coalesce(string_agg(query, E'\n'), '') FROM pg_stat_activity WHERE pid <> pg_backend_pid()";
@@ -275,17 +233,11 @@ fn no_key_is_left_where_others_may_look() {
     refused(failed.execute("SELECT timedb.authenticate($1)", &[&bad_key])).code("28000");
     for client in [&mut onlooker, &mut admin] {
         let queries: String = one(client, shown);
-        assert!(
-            queries.contains("authenticate"),
-            "the premise: logins are seen"
-        );
+        assert!(queries.contains("authenticate"), "the premise: logins are seen");
         assert!(!queries.contains(&alice.api_key), "{queries}");
     }
     let log = server_log();
-    let lines: Vec<&str> = log
-        .lines()
-        .filter(|line| line.contains(database.name()))
-        .collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(database.name())).collect();
     assert!(
         lines.iter().any(|line| line.contains(KEY_REFUSED)),
         "the premise: failures are logged"
@@ -304,10 +256,7 @@ fn no_key_is_left_where_others_may_look() {
 #[test]
 fn a_failed_login_leaves_nobody_whatever_is_rolled_back() {
     let Stage {
-        database,
-        alice,
-        bob,
-        ..
+        database, alice, bob, ..
     } = stage_of_four("failed logins");
     let mut client = database.authenticated(&alice);
     assert_eq!(seen(&mut client), 3);
@@ -338,9 +287,7 @@ fn a_failed_login_leaves_nobody_whatever_is_rolled_back() {
 
 #[test]
 fn a_failed_local_login_leaves_nobody_until_its_transaction_ends() {
-    let Stage {
-        database, alice, ..
-    } = stage_of_four("failed local logins");
+    let Stage { database, alice, .. } = stage_of_four("failed local logins");
     let mut client = database.authenticated(&alice);
     run(&mut client, "BEGIN; SAVEPOINT s");
     fail_to_login(&mut client, true);
@@ -352,15 +299,10 @@ fn a_failed_local_login_leaves_nobody_until_its_transaction_ends() {
 
 #[test]
 fn a_failed_login_voids_the_binding_of_a_role_until_a_logout() {
-    let Stage {
-        database, alice, ..
-    } = stage_of_four("failed logins of a bound role");
-    let bind =
-        "INSERT INTO timedb.role_bindings (role_name, tenant_id, scope) VALUES ('app', $1, 'read')";
+    let Stage { database, alice, .. } = stage_of_four("failed logins of a bound role");
+    let bind = "INSERT INTO timedb.role_bindings (role_name, tenant_id, scope) VALUES ('app', $1, 'read')";
     let mut admin = database.admin();
-    admin
-        .execute(bind, &[&alice.tenant_id])
-        .expect("it is bound");
+    admin.execute(bind, &[&alice.tenant_id]).expect("it is bound");
     let mut client = database.login("app");
     assert_eq!(seen(&mut client), 3, "the binding logs in by itself");
     for leave in ["SELECT timedb.logout()", "RESET ALL", "DISCARD ALL"] {
@@ -377,10 +319,7 @@ fn a_failed_login_voids_the_binding_of_a_role_until_a_logout() {
 #[test]
 fn a_local_login_ends_with_its_transaction_however_it_ends() {
     let Stage {
-        database,
-        alice,
-        bob,
-        ..
+        database, alice, bob, ..
     } = stage_of_four("local logins");
     let mut client = database.login("app");
     for end in ["COMMIT", "ROLLBACK"] {
@@ -405,10 +344,7 @@ fn a_local_login_ends_with_its_transaction_however_it_ends() {
 #[test]
 fn logins_follow_savepoints_and_rollbacks() {
     let Stage {
-        database,
-        alice,
-        bob,
-        ..
+        database, alice, bob, ..
     } = stage_of_four("savepoints");
     for is_local in [false, true] {
         let mut client = database.login("app");
@@ -416,15 +352,9 @@ fn logins_follow_savepoints_and_rollbacks() {
         login(&mut client, &alice, is_local);
         run(&mut client, "SAVEPOINT s");
         login(&mut client, &bob, is_local);
-        assert_eq!(
-            (tenant(&mut client), seen(&mut client)),
-            (Some(bob.tenant_id), 1)
-        );
+        assert_eq!((tenant(&mut client), seen(&mut client)), (Some(bob.tenant_id), 1));
         run(&mut client, "ROLLBACK TO s");
-        assert_eq!(
-            (tenant(&mut client), seen(&mut client)),
-            (Some(alice.tenant_id), 3)
-        );
+        assert_eq!((tenant(&mut client), seen(&mut client)), (Some(alice.tenant_id), 3));
         run(&mut client, "SELECT timedb.logout(); SAVEPOINT s");
         assert_locked_out(&mut client, "logged out");
         run(&mut client, "ROLLBACK");
@@ -434,9 +364,7 @@ fn logins_follow_savepoints_and_rollbacks() {
 
 #[test]
 fn a_pool_that_discards_all_hands_on_nobody() {
-    let Stage {
-        database, alice, ..
-    } = stage_of_four("pools");
+    let Stage { database, alice, .. } = stage_of_four("pools");
     for leave in ["DISCARD ALL", "RESET ALL", "SELECT timedb.logout()"] {
         let mut client = database.authenticated(&alice);
         assert_eq!(seen(&mut client), 3);
@@ -448,15 +376,11 @@ fn a_pool_that_discards_all_hands_on_nobody() {
 
 #[test]
 fn a_rotated_key_lives_on_for_its_grace_and_not_beyond() {
-    let Stage {
-        database, alice, ..
-    } = stage_of_four("grace");
+    let Stage { database, alice, .. } = stage_of_four("grace");
     let mut client = database.authenticated(&alice);
     let mut admin = database.admin();
     let rotate = "SELECT timedb.regenerate_key(user_id => $1, grace => '1 hour')";
-    let row = admin
-        .query_one(rotate, &[&alice.user_id])
-        .expect("a new key");
+    let row = admin.query_one(rotate, &[&alice.user_id]).expect("a new key");
     let renewed = Identity {
         api_key: row.get(0),
         ..alice.clone()

@@ -14,22 +14,11 @@ use uuid::Uuid;
 use crate::support::{hour, update, value_update};
 
 /// The longest reach of the shortest class is 2^32 µs, and each is eight times as long as the one before.
-const LONGEST: [i64; 7] = [
-    1 << 32,
-    1 << 35,
-    1 << 38,
-    1 << 41,
-    1 << 44,
-    1 << 47,
-    1 << 50,
-];
+const LONGEST: [i64; 7] = [1 << 32, 1 << 35, 1 << 38, 1 << 41, 1 << 44, 1 << 47, 1 << 50];
 
 /// As the column says, in other words than the library's.
 fn class(reach: i64) -> i16 {
-    LONGEST
-        .iter()
-        .map(|longest| i16::from(reach > *longest))
-        .sum()
+    LONGEST.iter().map(|longest| i16::from(reach > *longest)).sum()
 }
 
 fn micros(number: i64) -> Timestamp {
@@ -39,11 +28,7 @@ fn micros(number: i64) -> Timestamp {
 /// Two values, so far apart from each other: a run of one row.
 fn upload_pair(client: &mut Client, start: Timestamp, reach: i64) -> (Uuid, Uuid) {
     let end = start + reach.microseconds();
-    let times = if reach == 0 {
-        vec![start]
-    } else {
-        vec![start, end]
-    };
+    let times = if reach == 0 { vec![start] } else { vec![start, end] };
     let values = vec![1.5; times.len()];
     let sql = "SELECT run_id, (series_ids->>'pair')::uuid FROM timedb.upload_points( \
                  now(), array_fill('pair'::text, ARRAY[cardinality($1::timestamptz[])]), $1, $2)";
@@ -100,10 +85,7 @@ fn every_row_and_pack_has_the_class_of_how_long_it_reaches() {
     let classes = "SELECT count(DISTINCT span) FROM timedb.values";
     assert_eq!(one::<i64>(&mut client, classes), 8);
     run(&mut client, "SELECT timedb.compact(older_than => '0')");
-    assert_eq!(
-        one::<i64>(&mut client, "SELECT count(*) FROM timedb.values"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM timedb.values"), 0);
     assert_spans(&mut client, 8);
     // A vector that is cut is so many rows, each as long as it is.
     run(
@@ -212,9 +194,8 @@ fn a_row_as_long_as_its_class_is_found_by_the_last_of_its_values() {
 
 /// How many pages a statement looks at, once the session knows the catalogs.
 fn pages(client: &mut Client, arguments: &str) -> i64 {
-    let sql = format!(
-        "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) SELECT count(*) FROM timedb.read({arguments})"
-    );
+    let sql =
+        format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) SELECT count(*) FROM timedb.read({arguments})");
     run(client, &sql);
     let plan: Value = one(client, &sql);
     let count = |kind: &str| plan[0]["Plan"][kind].as_i64().expect("a number of pages");
@@ -247,9 +228,7 @@ fn what_a_window_looks_at_does_not_grow_with_the_history() {
     let mut client = database.authenticated(&alice);
     upload_history(&mut client, "short", 300);
     upload_history(&mut client, "tenfold", 3000);
-    let window = |key: &str| {
-        format!("'2024-12-31', '2025-01-01', mode => 'overlapping', series_keys => '{{{key}}}'")
-    };
+    let window = |key: &str| format!("'2024-12-31', '2025-01-01', mode => 'overlapping', series_keys => '{{{key}}}'");
     let rows = |client: &mut Client, key: &str| {
         let sql = format!("SELECT count(*) FROM timedb.read({})", window(key));
         one::<i64>(client, &sql)
@@ -258,10 +237,7 @@ fn what_a_window_looks_at_does_not_grow_with_the_history() {
     let short = pages(&mut client, &window("short"));
     let tenfold = pages(&mut client, &window("tenfold"));
     let whole = pages(&mut client, "series_keys => '{tenfold}'");
-    assert!(
-        tenfold <= short + short / 2,
-        "{short} pages, then {tenfold}"
-    );
+    assert!(tenfold <= short + short / 2, "{short} pages, then {tenfold}");
     assert!(whole > 4 * short, "the premise: {whole} pages, not {short}");
     // One value at the end of the window costs no more than all of it.
     let moment = "'2024-12-31 23:00', '2025-01-01', series_keys => '{tenfold}'";

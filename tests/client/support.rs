@@ -56,10 +56,7 @@ pub fn value_update(run: Uuid, series: Uuid, at: Timestamp, fields: Value) -> Va
     let (run, series) = (run.to_string(), series.to_string());
     let mut update = json!({"run_id": run, "series_id": series, "valid_time": at.to_string()});
     let fields = fields.as_object().expect("fields are an object").clone();
-    update
-        .as_object_mut()
-        .expect("an update is an object")
-        .extend(fields);
+    update.as_object_mut().expect("an update is an object").extend(fields);
     update
 }
 

@@ -140,9 +140,7 @@ fn binary_points_come_back_as_they_went() {
         SHAPES.len() as u64
     );
     assert_eq!(copy_out(&mut client, "back"), sent);
-    let rows = client
-        .query("SELECT points::text FROM back", &[])
-        .expect("the texts");
+    let rows = client.query("SELECT points::text FROM back", &[]).expect("the texts");
     let texts: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(texts, SHAPES);
 }
@@ -155,8 +153,7 @@ fn binary_points_begin_with_their_version() {
     for mut bytes in binary_shapes(&mut client) {
         assert_eq!(bytes[0], 1);
         bytes[0] = 2;
-        let error =
-            copy_in(&mut client, "back", &copy_file(&[&bytes])).expect_err("a later version");
+        let error = copy_in(&mut client, "back", &copy_file(&[&bytes])).expect_err("a later version");
         assert_eq!(error.code().map(|code| code.code()), Some("22P03"));
     }
 }
@@ -215,10 +212,7 @@ fn damaged_bytes_are_refused_or_are_other_points_and_never_end_the_server() {
     let mut client = with_shapes(&database);
     let shapes = binary_shapes(&mut client);
     let server = Server::now(&mut client);
-    let input = (
-        prop::sample::select(shapes),
-        prop::collection::vec(damage(), 1..3),
-    );
+    let input = (prop::sample::select(shapes), prop::collection::vec(damage(), 1..3));
     let mut refusals = 0;
     let client_cell = std::cell::RefCell::new((&mut client, &mut refusals));
     let outcome = TestRunner::new(cases(1500)).run(&input, |(bytes, damages)| {
@@ -237,7 +231,10 @@ fn damaged_bytes_are_refused_or_are_other_points_and_never_end_the_server() {
             // way that packing would have written.
             Ok(_) => {
                 let sent = copy_out(client, "back");
-                run(client, "TRUNCATE again; INSERT INTO again SELECT points::text::timedb.points FROM back");
+                run(
+                    client,
+                    "TRUNCATE again; INSERT INTO again SELECT points::text::timedb.points FROM back",
+                );
                 prop_assert_eq!(&copy_out(client, "again"), &sent);
                 run(client, "TRUNCATE again");
                 copy_in(client, "again", &sent).expect("what was sent is taken");
@@ -256,21 +253,16 @@ fn damaged_text_is_refused_or_is_other_points_and_never_ends_the_server() {
     let database = Database::fresh("damaged text");
     let mut client = with_shapes(&database);
     let server = Server::now(&mut client);
-    let input = (
-        prop::sample::select(&SHAPES[..]),
-        prop::collection::vec(damage(), 1..3),
-    );
+    let input = (prop::sample::select(&SHAPES[..]), prop::collection::vec(damage(), 1..3));
     let mut refusals = 0;
     let client_cell = std::cell::RefCell::new((&mut client, &mut refusals));
     let outcome = TestRunner::new(cases(1500)).run(&input, |(text, damages)| {
         let (client, refusals) = &mut *client_cell.borrow_mut();
         let damaged = damages
             .iter()
-            .fold(text.as_bytes().to_vec(), |bytes, damage| {
-                match bytes.is_empty() {
-                    true => bytes,
-                    false => damage.done_to(&bytes),
-                }
+            .fold(text.as_bytes().to_vec(), |bytes, damage| match bytes.is_empty() {
+                true => bytes,
+                false => damage.done_to(&bytes),
             });
         // What is no text at all is refused before it is points.
         let text = String::from_utf8_lossy(&damaged).replace('\0', " ");
@@ -395,10 +387,7 @@ fn packs_come_back_as_they_went_as_text_and_as_bytes() {
     let database = Database::fresh("packs round trip");
     let mut client = with_packs(&database);
     for pack in PACKS {
-        run(
-            &mut client,
-            &format!("INSERT INTO sent VALUES ({})", quoted(pack)),
-        );
+        run(&mut client, &format!("INSERT INTO sent VALUES ({})", quoted(pack)));
     }
     assert_eq!(texts(&mut client, "SELECT pack::text FROM sent"), PACKS);
     let sent = copy_out(&mut client, "sent");
@@ -432,12 +421,10 @@ fn a_damaged_pack_is_refused_or_is_another_pack_and_never_ends_the_server() {
     let outcome = TestRunner::new(cases(800)).run(&input, |(text, damages, as_bytes)| {
         let (client, refusals) = &mut *client_cell.borrow_mut();
         let undamaged = text.as_bytes().to_vec();
-        let damaged = damages
-            .iter()
-            .fold(undamaged, |bytes, damage| match bytes.is_empty() {
-                true => bytes,
-                false => damage.done_to(&bytes),
-            });
+        let damaged = damages.iter().fold(undamaged, |bytes, damage| match bytes.is_empty() {
+            true => bytes,
+            false => damage.done_to(&bytes),
+        });
         run(client, "TRUNCATE back");
         let taken = if as_bytes {
             copy_in(client, "back", &copy_file(&[&damaged])).map(drop)
@@ -453,10 +440,7 @@ fn a_damaged_pack_is_refused_or_is_another_pack_and_never_ends_the_server() {
             }
             Ok(()) => {
                 let told: String = one(client, "SELECT pack::text FROM back");
-                run(
-                    client,
-                    "SELECT count(*) FROM back, timedb.unnest_pack(pack)",
-                );
+                run(client, "SELECT count(*) FROM back, timedb.unnest_pack(pack)");
                 let again = format!("TRUNCATE back; INSERT INTO back VALUES ({})", quoted(&told));
                 run(client, &again);
                 prop_assert_eq!(one::<String>(client, "SELECT pack::text FROM back"), told);

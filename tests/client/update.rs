@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use timedb_testkit::{Database, Identity, backend_pid, one, refused, run, wait_until_blocked};
 use uuid::Uuid;
 
-use crate::support::{
-    Uploaded, hour, row_counts, try_update, update, upload, value_row, value_update,
-};
+use crate::support::{Uploaded, hour, row_counts, try_update, update, upload, value_row, value_update};
 
 /// A version of the value, as `read` shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,12 +51,7 @@ fn one_value(client: &mut Client) -> Uploaded {
 }
 
 fn of_value(uploaded: &Uploaded, fields: Value) -> Value {
-    json!([value_update(
-        uploaded.run_id,
-        uploaded.series("a"),
-        hour(0),
-        fields
-    )])
+    json!([value_update(uploaded.run_id, uploaded.series("a"), hour(0), fields)])
 }
 
 #[test]
@@ -95,31 +88,18 @@ fn absent_leaves_null_clears_and_a_value_sets_each_of_three_fields() {
                 let begin = of_value(&uploaded, json!({"annotation": "seen", "tags": ["a", "b"]}));
                 assert_eq!(update(&mut client, &begin), ["updated"]);
                 let mut fields = json!({});
-                for (name, field) in [("value", value), ("annotation", annotation), ("tags", list)]
-                {
+                for (name, field) in [("value", value), ("annotation", annotation), ("tags", list)] {
                     if let Some(field) = field {
                         fields[name] = field.clone();
                     }
                 }
-                let after = (
-                    *value_after,
-                    annotation_after.map(str::to_owned),
-                    tags_after.clone(),
-                );
-                let expected = if after == before {
-                    "skipped"
-                } else {
-                    "updated"
-                };
+                let after = (*value_after, annotation_after.map(str::to_owned), tags_after.clone());
+                let expected = if after == before { "skipped" } else { "updated" };
                 let status = update(&mut client, &of_value(&uploaded, fields.clone()));
                 assert_eq!(status, [expected], "{fields}");
                 assert_eq!(last(&mut client, uploaded.run_id), after, "{fields}");
                 let versions = if expected == "skipped" { 2 } else { 3 };
-                assert_eq!(
-                    history(&mut client, uploaded.run_id).len(),
-                    versions,
-                    "{fields}"
-                );
+                assert_eq!(history(&mut client, uploaded.run_id).len(), versions, "{fields}");
             }
         }
     }
@@ -152,19 +132,13 @@ fn the_answer_is_in_input_order_and_the_last_update_of_a_value_wins() {
     let answer = |status: &str, hours| (status.to_owned(), run_id, series, hour(hours), None);
     assert_eq!(
         answers,
-        [
-            answer("created", 7),
-            answer("skipped", 1),
-            answer("updated", 0)
-        ]
+        [answer("created", 7), answer("skipped", 1), answer("updated", 0)]
     );
     let times: Vec<Timestamp> = rows.iter().map(|row| row.get("change_time")).collect();
     assert_eq!(times[0], times[2], "one call and run, one change time");
     assert!(times[1] < times[0], "what is skipped keeps its own");
     let versions = history(&mut client, run_id);
-    let newest = versions
-        .iter()
-        .filter(|version| version.change_time == times[0]);
+    let newest = versions.iter().filter(|version| version.change_time == times[0]);
     let written: Vec<_> = newest
         .map(|version| (version.value, version.annotation.clone()))
         .collect();
@@ -179,23 +153,10 @@ fn a_refused_batch_changes_nothing() {
     let mut admin = database.admin();
     let uploaded = one_value(&mut client);
     let before = (row_counts(&mut admin), last(&mut client, uploaded.run_id));
-    let good = value_update(
-        uploaded.run_id,
-        uploaded.series("a"),
-        hour(0),
-        json!({"value": 2}),
-    );
-    let bad = value_update(
-        uploaded.run_id,
-        uploaded.series("a"),
-        hour(9),
-        json!({"tags": ["x"]}),
-    );
+    let good = value_update(uploaded.run_id, uploaded.series("a"), hour(0), json!({"value": 2}));
+    let bad = value_update(uploaded.run_id, uploaded.series("a"), hour(9), json!({"tags": ["x"]}));
     refused(try_update(&mut client, &json!([good, bad]))).code("42704");
-    assert_eq!(
-        (row_counts(&mut admin), last(&mut client, uploaded.run_id)),
-        before
-    );
+    assert_eq!((row_counts(&mut admin), last(&mut client, uploaded.run_id)), before);
 }
 
 #[test]
@@ -252,13 +213,7 @@ fn race(level: IsolationLevel) {
     let mut client = database.authenticated(&alice);
     let uploaded = one_value(&mut client);
     let people: Vec<Identity> = (0..WRITERS.len())
-        .map(|number| {
-            database.create_user(
-                alice.tenant_id,
-                &format!("writer{number}@tenant-a.com"),
-                "write",
-            )
-        })
+        .map(|number| database.create_user(alice.tenant_id, &format!("writer{number}@tenant-a.com"), "write"))
         .collect();
     thread::scope(|scope| {
         for (number, identity) in people.iter().enumerate() {
@@ -281,15 +236,10 @@ fn race(level: IsolationLevel) {
     assert!(versions.is_sorted_by(|a, b| a.change_time < b.change_time));
     for pair in versions.windows(2) {
         let (before, after) = (&pair[0], &pair[1]);
-        let number = people
-            .iter()
-            .position(|identity| identity.email == after.changed_by);
+        let number = people.iter().position(|identity| identity.email == after.changed_by);
         let kept = |is_own: bool, is_same: bool| is_own != is_same;
         let own = WRITERS[number.expect("one of the writers")];
-        assert!(
-            kept(own.starts_with("value"), before.value == after.value),
-            "{pair:?}"
-        );
+        assert!(kept(own.starts_with("value"), before.value == after.value), "{pair:?}");
         assert!(
             kept(own == "annotation", before.annotation == after.annotation),
             "{pair:?}"
@@ -367,14 +317,8 @@ fn batches_in_opposite_order_never_deadlock() {
     let runs: Vec<Uploaded> = (0..8).map(|_| one_value(&mut client)).collect();
     let batch = |writer: usize, round: usize| -> Vec<Value> {
         let value = (writer * 1000 + round) as f64;
-        let update = |uploaded: &Uploaded| {
-            value_update(
-                uploaded.run_id,
-                uploaded.series("a"),
-                hour(0),
-                json!({"value": value}),
-            )
-        };
+        let update =
+            |uploaded: &Uploaded| value_update(uploaded.run_id, uploaded.series("a"), hour(0), json!({"value": value}));
         runs.iter().map(update).collect()
     };
     thread::scope(|scope| {
@@ -414,10 +358,7 @@ fn updates_of_different_runs_do_not_wait_for_each_other_and_uploads_for_none() {
         ["updated"]
     );
     one_value(&mut second);
-    let read: i64 = one(
-        &mut second,
-        "SELECT count(*) FROM timedb.read(mode => 'overlapping')",
-    );
+    let read: i64 = one(&mut second, "SELECT count(*) FROM timedb.read(mode => 'overlapping')");
     assert_eq!(read, 3);
     run(&mut first, "COMMIT");
     assert_eq!(

@@ -36,12 +36,7 @@ fn keys() -> BTreeMap<String, String> {
 fn answers(server: &Server, database: &str) -> String {
     let reads = fixture("reads.sql");
     let reads = reads.to_str().expect("a path in UTF-8");
-    run_program(
-        server,
-        "psql",
-        database,
-        &["--no-psqlrc", "--quiet", "--file", reads],
-    )
+    run_program(server, "psql", database, &["--no-psqlrc", "--quiet", "--file", reads])
 }
 
 /// The same answers as the release gave itself.
@@ -64,9 +59,7 @@ fn assert_keys(server: &Server, database: &str) {
         let login = client.execute("SELECT timedb.authenticate($1)", &[key]);
         match name.rsplit_once('_') {
             Some((_, "revoked" | "expired" | "rotated" | "graced" | "deactivated")) => {
-                refused(login)
-                    .code("28000")
-                    .message("Invalid or inactive API key.");
+                refused(login).code("28000").message("Invalid or inactive API key.");
             }
             _ => assert_eq!(login.expect(name), 1),
         }
@@ -78,28 +71,15 @@ fn assert_whole(server: &Server, database: &str) {
     assert_answers(server, database);
     assert_keys(server, database);
     let mut admin = server.connect("postgres", database).expect("a superuser");
-    assert_eq!(
-        one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"),
-        0
-    );
+    assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
 }
 
 /// A server that has never had another version of timedb, nor its roles, with the fixture in a database of its release.
 fn server_of_release() -> (Cluster, Client) {
-    let cluster = Options::default()
-        .bare()
-        .start()
-        .expect("a server of our own");
-    let mut admin = cluster
-        .connect("postgres", "postgres")
-        .expect("its superuser");
-    run(
-        &mut admin,
-        &format!("CREATE DATABASE {DATABASE} TEMPLATE template0"),
-    );
-    let mut admin = cluster
-        .connect("postgres", DATABASE)
-        .expect("its superuser");
+    let cluster = Options::default().bare().start().expect("a server of our own");
+    let mut admin = cluster.connect("postgres", "postgres").expect("its superuser");
+    run(&mut admin, &format!("CREATE DATABASE {DATABASE} TEMPLATE template0"));
+    let mut admin = cluster.connect("postgres", DATABASE).expect("its superuser");
     run(
         &mut admin,
         &format!(
@@ -116,10 +96,7 @@ fn server_of_release() -> (Cluster, Client) {
 }
 
 fn version(admin: &mut Client) -> String {
-    one(
-        admin,
-        "SELECT extversion FROM pg_extension WHERE extname = 'timedb'",
-    )
+    one(admin, "SELECT extversion FROM pg_extension WHERE extname = 'timedb'")
 }
 
 #[test]
@@ -129,10 +106,7 @@ fn an_updated_database_has_the_catalog_of_a_fresh_one_and_gives_the_same_answers
     // Not only afterwards: new files under an old database are what everybody has between the two steps of an update.
     assert_whole(server, DATABASE);
     run(&mut admin, UPDATE);
-    assert_eq!(
-        version(&mut admin),
-        Project::default().version().expect("a version")
-    );
+    assert_eq!(version(&mut admin), Project::default().version().expect("a version"));
     let fresh = Database::fresh("as new");
     assert_same(&catalogs(&mut admin), &catalogs(&mut fresh.admin()));
     assert_whole(server, DATABASE);
@@ -154,15 +128,11 @@ fn an_update_that_is_run_again_changes_nothing() {
     run(&mut admin, UPDATE);
     let version = version(&mut admin);
     let updated = everything(&mut admin);
-    let share: String = one(
-        &mut admin,
-        "SELECT setting FROM pg_config WHERE name = 'SHAREDIR'",
-    );
+    let share: String = one(&mut admin, "SELECT setting FROM pg_config WHERE name = 'SHAREDIR'");
     let scripts = Project::default().upgrade_scripts().expect("the scripts");
-    let here = scripts.iter().filter(|path| {
-        path.to_string_lossy()
-            .ends_with(&format!("--{version}.sql"))
-    });
+    let here = scripts
+        .iter()
+        .filter(|path| path.to_string_lossy().ends_with(&format!("--{version}.sql")));
     let mut at = version.clone();
     for (times, script) in here.enumerate() {
         let again = format!("again{times}");

@@ -12,8 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 use timedb_testkit::{
-    Database, Identity, backend_pid, cancelled, once_under_way, one, peak_memory, refused, run,
-    wait_until_blocked,
+    Database, Identity, backend_pid, cancelled, once_under_way, one, peak_memory, refused, run, wait_until_blocked,
 };
 use uuid::Uuid;
 
@@ -47,11 +46,7 @@ const KEYS: [&str; SERIES] = [
 fn rows(count: usize) -> Vec<Row> {
     let start = hour(-876_000);
     let row = |number: usize| Row {
-        valid_time: start
-            + (number / SERIES)
-                .try_into()
-                .map_or(0, |hour: i64| hour)
-                .hours(),
+        valid_time: start + (number / SERIES).try_into().map_or(0, |hour: i64| hour).hours(),
         value_key: KEYS[number % SERIES],
         value: number as f64 / 8.0,
     };
@@ -61,10 +56,7 @@ fn rows(count: usize) -> Vec<Row> {
 /// What was measured, for whoever asks with `--nocapture`.
 fn tell(what: &str, begun: Instant, pid: i32) {
     let seconds = begun.elapsed().as_secs_f64();
-    eprintln!(
-        "{what}: {seconds:.1} s, backend's peak {} MiB",
-        peak_memory(pid)
-    );
+    eprintln!("{what}: {seconds:.1} s, backend's peak {} MiB", peak_memory(pid));
 }
 
 /// Everything that one upload of a million rows stores.
@@ -72,10 +64,7 @@ fn tell(what: &str, begun: Instant, pid: i32) {
 fn assert_a_million_stored(database: &Database, tenant: Uuid) {
     let stored = "SELECT sum(timedb.count_points(points)), count(DISTINCT series_id), count(DISTINCT run_id) \
                   FROM timedb.values WHERE tenant_id = $1";
-    let row = database
-        .admin()
-        .query_one(stored, &[&tenant])
-        .expect("the values");
+    let row = database.admin().query_one(stored, &[&tenant]).expect("the values");
     let counts: (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
     assert_eq!(counts, (MILLION as i64, SERIES as i64, 1));
 }
@@ -203,7 +192,8 @@ fn the_answer_names_the_series_in_first_seen_order() {
     );
     let plain: Uuid = one(&mut client, "SELECT timedb.create_series('plain')");
     let at = |id: Uuid, hours| json!({"valid_time": hour(hours).to_string(), "series_id": id.to_string(), "value": 1});
-    let both = json!({"valid_time": hour(5).to_string(), "series_id": plain.to_string(), "value_key": "plain", "value": 1});
+    let both =
+        json!({"valid_time": hour(5).to_string(), "series_id": plain.to_string(), "value_key": "plain", "value": 1});
     let answer = upload(
         &mut client,
         &json!([
@@ -243,13 +233,10 @@ fn a_key_and_an_id_that_disagree_are_refused_and_make_no_series() {
     let before = row_counts(&mut admin);
     let mut row = value_row("sun", hour(0), 1);
     row["series_id"] = json!(wind.to_string());
-    refused(try_upload(
-        &mut client,
-        &json!([value_row("new", hour(0), 1), row]),
-    ))
-    .code("22023")
-    .message("value_rows[1].series_id: is not the series that \"value_key\" names")
-    .no_detail();
+    refused(try_upload(&mut client, &json!([value_row("new", hour(0), 1), row])))
+        .code("22023")
+        .message("value_rows[1].series_id: is not the series that \"value_key\" names")
+        .no_detail();
     assert_eq!(row_counts(&mut admin), before);
 }
 
@@ -260,13 +247,8 @@ fn one_value_by_key_and_again_by_id_is_refused_and_named() {
     let (alice, _) = database.two_tenants();
     let mut client = database.authenticated(&alice);
     let wind: Uuid = one(&mut client, "SELECT timedb.create_series('wind')");
-    let by_id =
-        json!({"valid_time": hour(0).to_string(), "series_id": wind.to_string(), "value": 2});
-    let rows = json!([
-        value_row("wind", hour(1), 1),
-        value_row("wind", hour(0), 1),
-        by_id
-    ]);
+    let by_id = json!({"valid_time": hour(0).to_string(), "series_id": wind.to_string(), "value": 2});
+    let rows = json!([value_row("wind", hour(1), 1), value_row("wind", hour(0), 1), by_id]);
     refused(try_upload(&mut client, &rows))
         .code("22023")
         .message("value_rows[2]: gives the value of value_rows[1] again");
@@ -426,9 +408,7 @@ impl Sessions {
                 }
             }
             Step::UploadKey(number) => {
-                if let Ok(answer) =
-                    try_upload(client, &json!([value_row(&key(number), hour(0), 1)]))
-                {
+                if let Ok(answer) = try_upload(client, &json!([value_row(&key(number), hour(0), 1)])) {
                     self.series.push(answer.series(&key(number)));
                     self.runs.push(answer.run_id);
                 }
@@ -485,11 +465,6 @@ fn no_way_of_writing_leaves_a_value_without_its_series_or_run() {
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
     let counts = row_counts(&mut admin.borrow_mut());
-    let values = counts
-        .iter()
-        .find(|(table, _)| table == "timedb.\"values\"");
-    assert!(
-        values.is_some_and(|(_, rows)| *rows > 50),
-        "the premise: {counts:?}"
-    );
+    let values = counts.iter().find(|(table, _)| table == "timedb.\"values\"");
+    assert!(values.is_some_and(|(_, rows)| *rows > 50), "the premise: {counts:?}");
 }

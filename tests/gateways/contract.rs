@@ -63,20 +63,13 @@ impl PostgRest {
     /// Answers a request; afterwards nothing of it is left on the connection.
     #[track_caller]
     fn answer(&mut self, request: &Request) -> Answer {
-        let mode = if request.reads {
-            "READ ONLY"
-        } else {
-            "READ WRITE"
-        };
+        let mode = if request.reads { "READ ONLY" } else { "READ WRITE" };
         run(&mut self.connection, &format!("{BEGIN} {mode}"));
         let answer = match self.within(request) {
             Ok(body) => {
                 if request.reads {
                     let wrote = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL";
-                    assert!(
-                        !one::<bool>(&mut self.connection, wrote),
-                        "a read writes nothing"
-                    );
+                    assert!(!one::<bool>(&mut self.connection, wrote), "a read writes nothing");
                 }
                 run(&mut self.connection, "COMMIT");
                 Answer {
@@ -117,11 +110,7 @@ impl PostgRest {
         Ok(serde_json::from_str(&body).expect("the body is JSON"))
     }
 
-    fn send(
-        &mut self,
-        sql: &str,
-        parameters: &[&str],
-    ) -> Result<Vec<postgres::Row>, postgres::Error> {
+    fn send(&mut self, sql: &str, parameters: &[&str]) -> Result<Vec<postgres::Row>, postgres::Error> {
         if !self.prepared.contains_key(sql) {
             let statement = self.connection.prepare(sql)?;
             self.prepared.insert(sql.to_owned(), statement);
@@ -142,18 +131,8 @@ impl PostgRest {
             &[],
         ))
         .get(0);
-        let expected = [
-            Some("authenticator"),
-            None,
-            None,
-            None,
-            None,
-            Some("Asia/Tokyo"),
-        ];
-        assert_eq!(
-            settings.iter().map(Option::as_deref).collect::<Vec<_>>(),
-            expected
-        );
+        let expected = [Some("authenticator"), None, None, None, None, Some("Asia/Tokyo")];
+        assert_eq!(settings.iter().map(Option::as_deref).collect::<Vec<_>>(), expected);
         run(&mut self.connection, "BEGIN; SET LOCAL ROLE web_anon");
         let tenant: Option<Uuid> = one(&mut self.connection, "SELECT timedb.current_tenant()");
         let residue: i64 = one(
@@ -166,12 +145,7 @@ impl PostgRest {
     }
 
     #[track_caller]
-    fn get(
-        &mut self,
-        key: Option<&str>,
-        function: &Function,
-        arguments: &[(&str, &str)],
-    ) -> Answer {
+    fn get(&mut self, key: Option<&str>, function: &Function, arguments: &[(&str, &str)]) -> Answer {
         self.answer(&Request {
             method: "GET",
             path: &format!("/rpc/{}", function.name),
@@ -192,11 +166,7 @@ impl PostgRest {
             path: &format!("/rpc/{}", function.name),
             headers: headers(key),
             reads: function.reads,
-            parameters: main
-                .contains("$1")
-                .then_some(body.as_str())
-                .into_iter()
-                .collect(),
+            parameters: main.contains("$1").then_some(body.as_str()).into_iter().collect(),
             main: Some(main),
         })
     }
@@ -210,11 +180,7 @@ impl PostgRest {
             path: &format!("/{table}"),
             headers: headers(key),
             reads: true,
-            main: Some(answered_by(
-                &source,
-                "SELECT * FROM pgrst_source",
-                Shape::Rows,
-            )),
+            main: Some(answered_by(&source, "SELECT * FROM pgrst_source", Shape::Rows)),
             parameters: vec![],
         })
     }
@@ -330,9 +296,7 @@ impl Function {
         if names.is_empty() {
             return self.answer(&format!("FROM {}", self.call(&[])));
         }
-        let list = |of: &dyn Fn(&str) -> String| -> Vec<String> {
-            names.iter().map(|name| of(name)).collect()
-        };
+        let list = |of: &dyn Fn(&str) -> String| -> Vec<String> { names.iter().map(|name| of(name)).collect() };
         let columns = list(&|name| format!(r#""{name}""#)).join(", ");
         let typed = list(&|name| format!(r#""{name}" {}"#, self.type_of(name))).join(", ");
         let passed = list(&|name| format!(r#""{name}" := pgrst_body."{name}""#));
@@ -425,10 +389,9 @@ struct RaisedDetail {
 #[track_caller]
 fn refusal(error: &DbError) -> Answer {
     if error.code().code() == "PGRST" {
-        let message: RaisedMessage =
-            serde_json::from_str(error.message()).expect("a message as PostgREST asks for");
-        let detail: RaisedDetail = serde_json::from_str(error.detail().expect("a detail"))
-            .expect("a detail as PostgREST asks for");
+        let message: RaisedMessage = serde_json::from_str(error.message()).expect("a message as PostgREST asks for");
+        let detail: RaisedDetail =
+            serde_json::from_str(error.detail().expect("a detail")).expect("a detail as PostgREST asks for");
         return Answer {
             status: detail.status,
             headers: json!(detail.headers),
@@ -466,11 +429,7 @@ fn assert_refused(answer: &Answer, status: u16, code: &str, message: &str) {
         401 => json!({"WWW-Authenticate": "ApiKey"}),
         _ => json!({}),
     };
-    assert_eq!(
-        (answer.status, &answer.headers),
-        (status, &challenge),
-        "{answer:?}"
-    );
+    assert_eq!((answer.status, &answer.headers), (status, &challenge), "{answer:?}");
     assert_eq!(
         (&answer.body["code"], &answer.body["message"]),
         (&json!(code), &json!(message))
@@ -498,10 +457,7 @@ fn a_get_reads_in_a_read_only_transaction_and_a_post_writes() {
     });
     let uploaded = server.post(alice, &UPLOAD, &body);
     assert_eq!(uploaded.status, 200, "{uploaded:?}");
-    let (run, series) = (
-        &uploaded.body["run_id"],
-        &uploaded.body["series_ids"]["wind"],
-    );
+    let (run, series) = (&uploaded.body["run_id"], &uploaded.body["series_ids"]["wind"]);
 
     let arguments = [
         ("start_valid", "2025-01-01T00:00:00Z"),
@@ -522,8 +478,7 @@ fn a_get_reads_in_a_read_only_transaction_and_a_post_writes() {
         (200, &expected),
         "in UTC, whatever the request prefers"
     );
-    let by_post =
-        json!({"series_keys": ["wind"], "mode": null, "end_valid": "2025-01-02T00:00:00Z"});
+    let by_post = json!({"series_keys": ["wind"], "mode": null, "end_valid": "2025-01-02T00:00:00Z"});
     assert_eq!(server.post(alice, &READ, &by_post), read);
 
     let key = json!({"run_id": run, "series_id": series, "valid_time": "2025-01-01T00:00:00Z", "value": 9.5});
@@ -577,18 +532,9 @@ fn without_a_key_and_with_every_bad_one_the_answer_is_401_from_the_pre_request()
     let carol = stage
         .database
         .create_user(stage.alice.tenant_id, "carol@tenant-a.com", "write");
-    assert_eq!(
-        server.get(Some(&carol.api_key), &READ, &[]).status,
-        200,
-        "the premise"
-    );
+    assert_eq!(server.get(Some(&carol.api_key), &READ, &[]).status, 200, "the premise");
     let deactivate = "SELECT timedb.deactivate_user(user_id => $1)";
-    succeed(
-        stage
-            .database
-            .login("ops")
-            .execute(deactivate, &[&carol.user_id]),
-    );
+    succeed(stage.database.login("ops").execute(deactivate, &[&carol.user_id]));
 
     let mut every_request = |key: Option<&str>| {
         vec![
@@ -610,10 +556,7 @@ fn without_a_key_and_with_every_bad_one_the_answer_is_401_from_the_pre_request()
     };
     for answer in every_request(None) {
         assert_refused(&answer, 401, "28000", KEY_NEEDED);
-        assert_eq!(
-            answer.body["hint"],
-            "In SQL, call timedb.authenticate(api_key) first."
-        );
+        assert_eq!(answer.body["hint"], "In SQL, call timedb.authenticate(api_key) first.");
     }
     let mut answers = Vec::new();
     for key in ["", " ", "tdb_bad", "null", "' OR true --", &carol.api_key] {
@@ -641,12 +584,7 @@ fn a_scope_that_does_not_allow_it_is_403() {
     let reader = Some(reader.as_str());
     let message = "this needs an API key of scope \"write\"";
     let upload = upload_of(json!([row("x", 1.0)]));
-    assert_refused(
-        &server.post(reader, &UPLOAD, &upload),
-        403,
-        "42501",
-        message,
-    );
+    assert_refused(&server.post(reader, &UPLOAD, &upload), 403, "42501", message);
     assert_refused(
         &server.post(reader, &UPDATE, &json!({"updates": []})),
         403,
@@ -663,12 +601,7 @@ fn a_scope_that_does_not_allow_it_is_403() {
     let admin = stage.alice_of_scope("admin").api_key;
     let of_bob = json!({"tenant_id": stage.bob.tenant_id.to_string(), "email": "x@tenant-b.com"});
     let answer = server.post(Some(&admin), &CREATE_USER, &of_bob);
-    assert_refused(
-        &answer,
-        403,
-        "42501",
-        "an API key creates users of its own tenant only",
-    );
+    assert_refused(&answer, 403, "42501", "an API key creates users of its own tenant only");
 }
 
 #[test]
@@ -700,11 +633,7 @@ fn what_is_absent_or_another_tenants_is_404_what_is_too_large_413_and_what_is_wr
     let nothing = server.get(alice, &READ, &[("series_ids", &ids)]);
     assert_eq!((nothing.status, nothing.body), (200, json!([])));
 
-    let answer = server.post(
-        alice,
-        &UPLOAD,
-        &upload_of(json!([row(&"k".repeat(501), 1.0)])),
-    );
+    let answer = server.post(alice, &UPLOAD, &upload_of(json!([row(&"k".repeat(501), 1.0)])));
     assert_eq!(
         (answer.status, &answer.body["code"]),
         (413, &json!("54000")),
@@ -752,11 +681,7 @@ fn a_login_within_a_request_ends_with_it_whatever_it_asks_for() {
     }
     let shown = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%tdb\\_%' AND datname = current_database() \
                  AND pid <> pg_backend_pid()";
-    assert_eq!(
-        one::<i64>(&mut stage.admin(), shown),
-        0,
-        "no key in pg_stat_activity"
-    );
+    assert_eq!(one::<i64>(&mut stage.admin(), shown), 0, "no key in pg_stat_activity");
     let bad = json!({"api_key": "tdb_bad"});
     let answer = server.post(Some(&stage.bob.api_key), &AUTHENTICATE, &bad);
     assert_refused(&answer, 401, "28000", KEY_REFUSED);
@@ -777,11 +702,7 @@ fn two_tenants_by_turns_over_one_connection_and_its_prepared_statements_never_mi
                 server.table(key, "current_values", "series_key"),
             ];
             for answer in answers {
-                assert_eq!(
-                    answer.body.as_array().map(Vec::len),
-                    Some(1),
-                    "turn {turn}: {answer:?}"
-                );
+                assert_eq!(answer.body.as_array().map(Vec::len), Some(1), "turn {turn}: {answer:?}");
                 assert_eq!(answer.body[0]["series_key"], own, "turn {turn}");
             }
             if turn % 10 == 0 {
@@ -809,10 +730,7 @@ fn a_function_with_one_out_argument_answers_an_object() {
         .unwrap_or_else(|| panic!("{answer:?}"))
         .to_owned();
     assert_eq!(server.get(Some(&new), &READ, &[]).status, 200);
-    assert_eq!(
-        server.get(Some(&stage.alice.api_key), &READ, &[]).status,
-        401
-    );
+    assert_eq!(server.get(Some(&stage.alice.api_key), &READ, &[]).status, 401);
 }
 
 #[test]
@@ -820,14 +738,7 @@ fn the_anonymous_role_reads_tables_and_writes_by_functions_alone() {
     let stage = Stage::set("privileges");
     web_roles(&stage.database);
     let mut admin = stage.admin();
-    for privilege in [
-        "INSERT",
-        "UPDATE",
-        "DELETE",
-        "TRUNCATE",
-        "REFERENCES",
-        "TRIGGER",
-    ] {
+    for privilege in ["INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"] {
         let sql = format!(
             "SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'v') \
              AND has_table_privilege('web_anon', c.oid, '{privilege}')"
@@ -869,10 +780,7 @@ fn every_function_an_http_client_may_call_has_the_arguments_that_postgrest_reads
     };
     let all = format!("SELECT p.proname::text FROM pg_proc p WHERE {callable}");
     assert!(strings(&all).len() > 20, "the premise");
-    assert_eq!(
-        strings(&format!("{all} GROUP BY 1 HAVING count(*) > 1")),
-        [""; 0]
-    );
+    assert_eq!(strings(&format!("{all} GROUP BY 1 HAVING count(*) > 1")), [""; 0]);
     assert_eq!(strings(&format!("{all} AND p.prokind = 'p'")), [""; 0]);
     assert_eq!(strings(&misread), [""; 0], "PostgREST misreads these");
 }

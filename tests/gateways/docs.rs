@@ -30,9 +30,7 @@ fn blocks() -> Vec<Block> {
         .skip(1)
         .step_by(2)
         .map(|piece| {
-            let (language, text) = piece
-                .split_once('\n')
-                .expect("a fence has a line of its own");
+            let (language, text) = piece.split_once('\n').expect("a fence has a line of its own");
             Block {
                 language: language.to_owned(),
                 text: text.to_owned(),
@@ -66,15 +64,8 @@ fn the_page_works_when_pasted_and_says_what_comes_back() {
     let commands = of_language(&blocks, "sh");
     let outputs = paste(&commands, &database, &server);
     let mut compared = 0;
-    for (at, block) in blocks
-        .iter()
-        .enumerate()
-        .filter(|(_, block)| block.language == "sh")
-    {
-        let got = &outputs[commands
-            .iter()
-            .position(|text| *text == block.text)
-            .expect("it ran")];
+    for (at, block) in blocks.iter().enumerate().filter(|(_, block)| block.language == "sh") {
+        let got = &outputs[commands.iter().position(|text| *text == block.text).expect("it ran")];
         match blocks
             .get(at + 1)
             .filter(|next| ["json", "text"].contains(&next.language.as_str()))
@@ -88,10 +79,7 @@ fn the_page_works_when_pasted_and_says_what_comes_back() {
     }
     assert!(compared >= 9, "{compared} outputs");
     for path in DESIGN {
-        assert!(
-            commands.iter().any(|text| text.contains(path)),
-            "no command for {path}"
-        );
+        assert!(commands.iter().any(|text| text.contains(path)), "no command for {path}");
     }
     assert_no_key_is_logged(&cluster, &outputs.join("\n"));
 }
@@ -124,9 +112,7 @@ fn paste(commands: &[&str], database: &Database, server: &Postrust) -> Vec<Strin
         .replace("localhost:3000", &server.address().to_string())
         .replace("\" timedb", &format!("\" {}", database.name()));
     let mut shell = Command::new("bash");
-    database
-        .server()
-        .tell(&mut shell, "postgres", database.name());
+    database.server().tell(&mut shell, "postgres", database.name());
     let path = std::env::var("PATH").unwrap_or_default();
     let programs = database.server().folder().join("bin");
     let output = shell
@@ -219,8 +205,7 @@ fn assert_no_key_is_logged(cluster: &Cluster, outputs: &str) {
 
 #[test]
 fn masking_hides_ids_and_clocks_and_nothing_else() {
-    let text =
-        r#"{"id":"00000000-0000-7000-8000-000000000001","at":"2025-01-01T06:00:00.123456+00:00"}"#;
+    let text = r#"{"id":"00000000-0000-7000-8000-000000000001","at":"2025-01-01T06:00:00.123456+00:00"}"#;
     assert_eq!(masked(text), r#"{"id":"<id>","at":"<time>"}"#);
     let given = r#"["2025-01-02T01:00:00+00:00", "0.5", "ünï"]"#;
     assert_eq!(masked(given), given);

@@ -60,10 +60,7 @@ fn requests(client: &Http) -> Vec<(String, Answer)> {
         "/values?limit=1",
     ];
     let posts = [
-        (
-            "/rpc/upload",
-            json!({"run_start_time": "2025-01-01", "value_rows": []}),
-        ),
+        ("/rpc/upload", json!({"run_start_time": "2025-01-01", "value_rows": []})),
         ("/rpc/read", json!({})),
         ("/rpc/update", json!({"updates": []})),
         ("/rpc/create_series", json!({"name": "x"})),
@@ -96,8 +93,7 @@ fn a_bad_a_revoked_an_expired_and_a_deactivated_key_get_the_same_401() {
     let gateway = Gateway::fresh("bad keys");
     let mut operator = gateway.stage.ops();
     let mut admin = gateway.stage.admin();
-    let [revoked, expired, deactivated] =
-        ["read", "write", "admin"].map(|scope| gateway.stage.alice_of_scope(scope));
+    let [revoked, expired, deactivated] = ["read", "write", "admin"].map(|scope| gateway.stage.alice_of_scope(scope));
     for identity in [&revoked, &expired, &deactivated] {
         let answer = gateway.server.with_key(&identity.api_key).get("/rpc/read");
         assert_eq!(answer.status, 200, "the premise: it was good");
@@ -154,9 +150,7 @@ fn the_walkthrough_of_the_original_service_works_with_the_new_paths() {
     let run = &uploaded.body["run_id"];
 
     let window = "start_valid=2025-01-01T00:00:00Z&end_valid=2025-01-01T02:00:00Z";
-    let read = alice.get(&format!(
-        "/rpc/read?{window}&mode=flat&series_keys=%7Bwind%7D"
-    ));
+    let read = alice.get(&format!("/rpc/read?{window}&mode=flat&series_keys=%7Bwind%7D"));
     assert_eq!(read.status, 200, "{read:?}");
     let expected = |hour: u8, value: f64| {
         json!({
@@ -224,9 +218,7 @@ fn the_walkthrough_of_the_original_service_works_with_the_new_paths() {
 #[test]
 fn a_key_whose_scope_does_not_allow_it_is_403_and_reads_all_the_same() {
     let gateway = Gateway::fresh("scopes");
-    let reader = gateway
-        .server
-        .with_key(&gateway.stage.alice_of_scope("read").api_key);
+    let reader = gateway.server.with_key(&gateway.stage.alice_of_scope("read").api_key);
     let writes = [
         (
             "/rpc/upload",
@@ -240,16 +232,10 @@ fn a_key_whose_scope_does_not_allow_it_is_403_and_reads_all_the_same() {
         assert_eq!(answer.status, 403, "{answer:?}");
         assert_eq!(answer.challenge, None, "another login would not help");
         assert_eq!(answer.body["code"], "42501");
-        assert_eq!(
-            answer.body["message"],
-            "this needs an API key of scope \"write\""
-        );
+        assert_eq!(answer.body["message"], "this needs an API key of scope \"write\"");
     }
     let answer = reader.get("/rpc/read");
-    assert_eq!(
-        (answer.status, &answer.body[0]["series_key"]),
-        (200, &json!("alice"))
-    );
+    assert_eq!((answer.status, &answer.body[0]["series_key"]), (200, &json!("alice")));
 }
 
 #[test]
@@ -275,8 +261,7 @@ fn users_and_keys_are_managed_by_a_key_of_scope_admin_and_in_its_own_tenant() {
     let admin = gateway.stage.alice_of_scope("admin");
     let admin = gateway.server.with_key(&admin.api_key);
     assert_eq!(admin.post("/rpc/list_users", &json!({})).status, 200);
-    let of_bob =
-        json!({"tenant_id": gateway.stage.bob.tenant_id.to_string(), "email": "x@tenant-b.com"});
+    let of_bob = json!({"tenant_id": gateway.stage.bob.tenant_id.to_string(), "email": "x@tenant-b.com"});
     assert_eq!(admin.post("/rpc/create_user", &of_bob).status, 403);
 
     let carol = json!({"tenant_id": tenant, "email": "carol@tenant-a.com", "scope": "read"});
@@ -288,11 +273,7 @@ fn users_and_keys_are_managed_by_a_key_of_scope_admin_and_in_its_own_tenant() {
     assert_eq!(gateway.server.with_key(key).get("/rpc/read").status, 200);
     let of_carol = json!({"tenant_id": tenant, "user_id": created.body["user_id"]});
     let keys = admin.post("/rpc/list_keys", &of_carol);
-    assert_eq!(
-        (keys.status, &keys.body[0]["scope"]),
-        (200, &json!("read")),
-        "{keys:?}"
-    );
+    assert_eq!((keys.status, &keys.body[0]["scope"]), (200, &json!("read")), "{keys:?}");
 }
 
 #[test]
@@ -305,8 +286,7 @@ fn an_unknown_id_and_another_tenants_get_the_same_404() {
 
     let alice = gateway.alice();
     let update = |run: &Value, series: &Value| {
-        let key =
-            json!({"run_id": run, "series_id": series, "valid_time": "2025-01-01", "value": 1});
+        let key = json!({"run_id": run, "series_id": series, "valid_time": "2025-01-01", "value": 1});
         alice.post("/rpc/update", &json!({"updates": [key]}))
     };
     let upload = |series: &Value| {
@@ -317,18 +297,12 @@ fn an_unknown_id_and_another_tenants_get_the_same_404() {
         )
     };
     let masked = |answer: Answer, id: &Value| {
-        let text = answer
-            .body
-            .to_string()
-            .replace(id.as_str().expect("an id"), "<id>");
+        let text = answer.body.to_string().replace(id.as_str().expect("an id"), "<id>");
         (answer.status, text)
     };
     let mut answers = Vec::new();
     for id in [&bobs["run_id"], &json!(anybodys)] {
-        answers.push((
-            "a run".to_owned(),
-            masked(update(id, &own["series_id"]), id),
-        ));
+        answers.push(("a run".to_owned(), masked(update(id, &own["series_id"]), id)));
     }
     assert_all_alike(&answers);
     assert_eq!(answers[0].1.0, 404, "{answers:?}");
@@ -340,10 +314,7 @@ fn an_unknown_id_and_another_tenants_get_the_same_404() {
     assert_eq!(answers[0].1.0, 404, "{answers:?}");
     let mut answers = Vec::new();
     for id in [&bobs["series_id"], &json!(anybodys)] {
-        answers.push((
-            "a series".to_owned(),
-            masked(update(&own["run_id"], id), id),
-        ));
+        answers.push(("a series".to_owned(), masked(update(&own["run_id"], id), id)));
     }
     assert_all_alike(&answers);
     assert_eq!(answers[0].1.0, 404, "{answers:?}");
@@ -363,9 +334,7 @@ fn an_unknown_id_and_another_tenants_get_the_same_404() {
 #[test]
 fn an_admin_key_meets_404_for_users_and_keys_of_another_tenant() {
     let gateway = Gateway::fresh("foreign users");
-    let admin = gateway
-        .server
-        .with_key(&gateway.stage.alice_of_scope("admin").api_key);
+    let admin = gateway.server.with_key(&gateway.stage.alice_of_scope("admin").api_key);
     let key_id: Uuid = one(
         &mut gateway.stage.admin(),
         "SELECT key_id FROM timedb.list_keys() WHERE email = 'bob@tenant-b.com'",
@@ -403,10 +372,7 @@ fn bad_rows_are_400_and_name_the_row_and_what_is_too_large_is_413() {
     };
     let good = value_row("a", 0, 1);
     let bad = [
-        (
-            json!([good, {"valid_time": "2025-01-01", "value_key": "a"}]),
-            "22023",
-        ),
+        (json!([good, {"valid_time": "2025-01-01", "value_key": "a"}]), "22023"),
         (
             json!([good, {"valid_time": null, "value_key": "a", "value": 1}]),
             "22004",
@@ -462,10 +428,7 @@ fn a_get_never_writes() {
             "{path}: {answer:?}"
         );
     }
-    assert_eq!(
-        alice.get("/rpc/list_series").body.as_array().map(Vec::len),
-        Some(1)
-    );
+    assert_eq!(alice.get("/rpc/list_series").body.as_array().map(Vec::len), Some(1));
     assert_eq!(alice.get("/rpc/read").status, 200);
 }
 
@@ -484,15 +447,9 @@ fn a_login_by_http_ends_with_its_request() {
             (200, &json!("alice@tenant-a.com"))
         );
         assert_unauthorized(&nobody.get("/rpc/read"), KEY_NEEDED);
-        assert_eq!(
-            gateway.bob().get("/rpc/whoami").body[0]["email"],
-            "bob@tenant-b.com"
-        );
+        assert_eq!(gateway.bob().get("/rpc/whoami").body[0]["email"], "bob@tenant-b.com");
     }
-    assert!(
-        !gateway.server.log().contains("tdb_"),
-        "the server logs no key"
-    );
+    assert!(!gateway.server.log().contains("tdb_"), "the server logs no key");
 }
 
 #[test]
@@ -512,20 +469,13 @@ fn tables_and_views_show_the_keys_tenant_alone_and_take_nothing() {
     for path in ["/users", "/api_keys", "/role_bindings", "/audit"] {
         let answer = alice.get(path);
         // The role is the anonymous one, so PostgREST's answer to 42501 is 401, or 404 as it shows no such table.
-        assert!(
-            [401, 403, 404].contains(&answer.status),
-            "{path}: {answer:?}"
-        );
+        assert!([401, 403, 404].contains(&answer.status), "{path}: {answer:?}");
     }
     let tenant = gateway.stage.alice.tenant_id.to_string();
-    let row =
-        json!({"tenant_id": tenant, "series_id": Uuid::now_v7().to_string(), "series_key": "x"});
+    let row = json!({"tenant_id": tenant, "series_id": Uuid::now_v7().to_string(), "series_key": "x"});
     let answer = alice.post("/series", &row);
     assert!([401, 403, 404, 405].contains(&answer.status), "{answer:?}");
-    let count: i64 = one(
-        &mut gateway.stage.admin(),
-        "SELECT count(*) FROM timedb.series",
-    );
+    let count: i64 = one(&mut gateway.stage.admin(), "SELECT count(*) FROM timedb.series");
     assert_eq!(count, 2);
 }
 
@@ -545,10 +495,7 @@ fn many_requests_of_two_tenants_at_once_never_mix() {
     const REQUESTS: usize = 60;
     for connections in [1, 3] {
         let gateway = Gateway::with_connections("many requests", connections);
-        gateway
-            .stage
-            .database
-            .set("plan_cache_mode", "force_generic_plan");
+        gateway.stage.database.set("plan_cache_mode", "force_generic_plan");
         let strangers = gateway.server.without_key();
         thread::scope(|scope| {
             for (client, own) in [(gateway.alice(), "alice"), (gateway.bob(), "bob")] {
@@ -569,10 +516,7 @@ fn ask_again_and_again(client: &Http, own: &str, times: usize) {
     for turn in 0..times {
         for path in ["/rpc/read", "/rpc/list_series", "/current_values"] {
             let answer = client.get(path);
-            let rows = answer
-                .body
-                .as_array()
-                .unwrap_or_else(|| panic!("{path}: {answer:?}"));
+            let rows = answer.body.as_array().unwrap_or_else(|| panic!("{path}: {answer:?}"));
             assert!(!rows.is_empty(), "{path}, turn {turn}");
             assert!(
                 rows.iter().all(|row| row["series_key"] == own),

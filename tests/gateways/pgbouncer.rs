@@ -23,10 +23,7 @@ impl PgBouncer {
         let folder = Folder::of(Account::of(server));
         // The user of the server may be unable to read the folder that cargo builds in.
         folder.copy(&installed("pgbouncer"));
-        folder.write(
-            "users",
-            "\"app\" \"\"\n\"bi_alice\" \"\"\n\"bi_bob\" \"\"\n",
-        );
+        folder.write("users", "\"app\" \"\"\n\"bi_alice\" \"\"\n\"bi_bob\" \"\"\n");
         let configuration = configuration(server, &folder, settings);
         let configuration = folder.write("pgbouncer.ini", &configuration);
         let socket = folder.path().join(format!(".s.PGSQL.{PORT}"));

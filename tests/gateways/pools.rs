@@ -4,8 +4,7 @@ use std::thread;
 
 use postgres::{Client, GenericClient, NoTls, Statement};
 use timedb_testkit::{
-    Identity, Stage, assert_nobody, assert_ordinary, assert_ordinary_roles, backend_pid, one,
-    refused, run, succeed,
+    Identity, Stage, assert_nobody, assert_ordinary, assert_ordinary_roles, backend_pid, one, refused, run, succeed,
 };
 
 use crate::pgbouncer::PgBouncer;
@@ -18,10 +17,7 @@ const LOGIN_OF_THE_SESSION: &str = "SELECT FROM timedb.authenticate($1)";
 fn two_clients(pool: &PgBouncer) -> [Client; 2] {
     let mut clients = [pool.client("app"), pool.client("app")];
     let [first, second] = clients.each_mut().map(backend_pid);
-    assert_eq!(
-        first, second,
-        "the premise: they share one server connection"
-    );
+    assert_eq!(first, second, "the premise: they share one server connection");
     clients.iter_mut().for_each(assert_ordinary);
     clients
 }
@@ -139,14 +135,8 @@ fn the_key_as_a_setting_is_safe_if_local_leaks_if_not_and_is_refused_at_the_star
     };
     let refusal = connect(&pool).err().expect("it is refused");
     let refusal = refusal.as_db_error().expect("by PgBouncer").message();
-    assert!(
-        refusal.contains("unsupported startup parameter"),
-        "{refusal}"
-    );
-    assert!(
-        !refusal.contains("tdb_"),
-        "it does not say the key: {refusal}"
-    );
+    assert!(refusal.contains("unsupported startup parameter"), "{refusal}");
+    assert!(!refusal.contains("tdb_"), "it does not say the key: {refusal}");
 
     let ignoring = ["ignore_startup_parameters = options"];
     let pool = PgBouncer::in_front_of(&stage.database, &ignoring);
@@ -190,9 +180,7 @@ fn two_threads_with_shared_prepared_statements_and_generic_plans_never_mix() {
     let pool = PgBouncer::in_front_of(&stage.database, &[]);
     let [mut first, mut second] = two_clients(&pool);
     thread::scope(|scope| {
-        let work = |client, identity, own| {
-            move || Prepared::on(client).take_turns(identity, own, TRANSACTIONS)
-        };
+        let work = |client, identity, own| move || Prepared::on(client).take_turns(identity, own, TRANSACTIONS);
         scope.spawn(work(&mut first, &stage.alice, "alice"));
         scope.spawn(work(&mut second, &stage.bob, "bob"));
     });
@@ -228,11 +216,7 @@ impl<'a> Prepared<'a> {
              FROM timedb.series JOIN timedb.values USING (tenant_id, series_id)",
         ]
         .map(|sql| succeed(client.prepare(sql)));
-        Self {
-            client,
-            login,
-            reads,
-        }
+        Self { client, login, reads }
     }
 
     fn take_turns(self, identity: &Identity, own: &str, transactions: usize) {
@@ -257,10 +241,7 @@ fn a_login_role_bound_to_a_tenant_needs_no_login_in_any_pool() {
     let mut operator = stage.ops();
     let mut admin = stage.admin();
     for (role, identity) in [("bi_alice", &stage.alice), ("bi_bob", &stage.bob)] {
-        run(
-            &mut admin,
-            &format!("CREATE ROLE {role} LOGIN IN ROLE timedb_user"),
-        );
+        run(&mut admin, &format!("CREATE ROLE {role} LOGIN IN ROLE timedb_user"));
         let bind = "SELECT timedb.bind_role($1::text::name, $2)";
         succeed(operator.execute(bind, &[&role, &identity.tenant_id]));
     }
@@ -287,18 +268,11 @@ fn a_session_pool_logs_out_before_it_hands_the_session_on() {
     let mut alice = pool.client("app");
     let backend = backend_pid(&mut alice);
     succeed(alice.execute(LOGIN_OF_THE_SESSION, &[&stage.alice.api_key]));
-    run(
-        &mut alice,
-        "CREATE TEMP TABLE residue AS TABLE timedb.series",
-    );
+    run(&mut alice, "CREATE TEMP TABLE residue AS TABLE timedb.series");
     assert_eq!(series(&mut alice), ["alice"]);
     drop(alice);
     let mut bob = pool.client("app");
-    assert_eq!(
-        backend_pid(&mut bob),
-        backend,
-        "the premise: it is the same session"
-    );
+    assert_eq!(backend_pid(&mut bob), backend, "the premise: it is the same session");
     assert_nobody(&mut bob);
     refused(bob.execute("TABLE residue", &[])).code("42P01");
 }

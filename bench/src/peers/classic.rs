@@ -107,8 +107,7 @@ impl Classic {
         for correction in corrections {
             let run = run_id(correction.run);
             let series = series_id(correction.series);
-            let row =
-                transaction.query_one(&lock, &[&run, &TENANT, &series, &correction.valid_time])?;
+            let row = transaction.query_one(&lock, &[&run, &TENANT, &series, &correction.valid_time])?;
             let value_id: i64 = row.try_get(0)?;
             let annotation: Option<String> = row.try_get(1)?;
             let tags: Option<Vec<String>> = row.try_get(2)?;

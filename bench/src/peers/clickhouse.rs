@@ -29,9 +29,7 @@ pub struct Clickhouse {
 impl Clickhouse {
     /// Its data lie beside the private server's, on the same disk.
     pub fn start(project: &Path) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("tdb.bench.")
-            .tempdir_in("/tmp")?;
+        let folder = tempfile::Builder::new().prefix("tdb.bench.").tempdir_in("/tmp")?;
         let mut python = Python::start(&project.join("bench/python/clickhouse.py"))?;
         let data = folder.path().join("data");
         let reply = python.ask(&json!({"do": "start", "folder": data}))?;
@@ -56,15 +54,8 @@ impl Clickhouse {
         for run in runs {
             let number = i64::try_from(run.number)?;
             let known = run.known_time.as_microsecond();
-            for ((series, valid_time), value) in
-                run.series.iter().zip(&run.valid_times).zip(&run.values)
-            {
-                for field in [
-                    number,
-                    i64::try_from(*series)?,
-                    known,
-                    valid_time.as_microsecond(),
-                ] {
+            for ((series, valid_time), value) in run.series.iter().zip(&run.valid_times).zip(&run.values) {
+                for field in [number, i64::try_from(*series)?, known, valid_time.as_microsecond()] {
                     file.write_all(&field.to_le_bytes())?;
                 }
                 file.write_all(&value.to_le_bytes())?;
@@ -79,14 +70,7 @@ impl Clickhouse {
     }
 
     /// Inserts the rows held from `start` on and before `end`, `step` of them a statement.
-    pub fn insert(
-        &mut self,
-        table: &str,
-        held: &str,
-        start: usize,
-        end: usize,
-        step: usize,
-    ) -> Result<Duration> {
+    pub fn insert(&mut self, table: &str, held: &str, start: usize, end: usize, step: usize) -> Result<Duration> {
         self.python.timed(&json!({
             "do": "insert", "table": table, "name": held, "start": start, "end": end, "step": step
         }))
@@ -109,16 +93,12 @@ impl Clickhouse {
 
     fn answer(&mut self, sql: &str) -> Result<Answer> {
         let path = self.folder.path().join("answer");
-        self.python
-            .ask(&json!({"do": "answer", "sql": sql, "file": path}))?;
+        self.python.ask(&json!({"do": "answer", "sql": sql, "file": path}))?;
         let bytes = fs::read(&path)?;
         let pairs = bytes.chunks_exact(16).map(|pair| {
             let (time, value) = pair.split_at(8);
             let eight = |bytes: &[u8]| <[u8; 8]>::try_from(bytes).unwrap_or_default();
-            (
-                i64::from_le_bytes(eight(time)),
-                f64::from_le_bytes(eight(value)),
-            )
+            (i64::from_le_bytes(eight(time)), f64::from_le_bytes(eight(value)))
         });
         Ok(Answer::of(pairs))
     }
@@ -176,15 +156,9 @@ impl Peer for ClickhouseTable {
 fn flat_sql(table: &str, read: &FlatRead) -> String {
     let series = Uuid::from_u128(read.series as u128 + 1);
     let mut conditions = format!("series_id = '{series}'");
-    let moment = |time: jiff::Timestamp| {
-        format!("fromUnixTimestamp64Micro({}, 'UTC')", time.as_microsecond())
-    };
+    let moment = |time: jiff::Timestamp| format!("fromUnixTimestamp64Micro({}, 'UTC')", time.as_microsecond());
     if let Some((start, end)) = read.valid {
-        conditions += &format!(
-            " AND valid_time >= {} AND valid_time < {}",
-            moment(start),
-            moment(end)
-        );
+        conditions += &format!(" AND valid_time >= {} AND valid_time < {}", moment(start), moment(end));
     }
     if let Some(known) = read.known_before {
         conditions += &format!(" AND knowledge_time < {}", moment(known));

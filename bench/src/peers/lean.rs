@@ -34,12 +34,7 @@ impl Lean {
         Ok(Self { connection, schema })
     }
 
-    pub fn create(
-        server: &Server,
-        database: &str,
-        schema: &'static str,
-        series: usize,
-    ) -> Result<Self> {
+    pub fn create(server: &Server, database: &str, schema: &'static str, series: usize) -> Result<Self> {
         let mut lean = Self::connect(server, database, schema)?;
         lean.connection.batch(&SCHEMA_SQL.replace("LEAN", schema))?;
         if schema == super::TIMESCALE {
@@ -66,7 +61,13 @@ impl Lean {
                  SELECT series_id, valid_time, $2, $1, value
                  FROM unnest($3::bigint[], $4::timestamptz[], $5::float8[]) AS u (series_id, valid_time, value)"
             ),
-            &[&big(run.number), &run.known_time, &series, &run.valid_times, &run.values],
+            &[
+                &big(run.number),
+                &run.known_time,
+                &series,
+                &run.valid_times,
+                &run.values,
+            ],
         )
     }
 
@@ -91,9 +92,7 @@ impl Lean {
     /// The run and its values by binary COPY, in one transaction.
     pub fn copy(&mut self, run: &Run) -> Result<Duration> {
         let schema = self.schema;
-        let insert = format!(
-            "INSERT INTO {schema}.runs VALUES ($1, $2, 'api-workflow', 'bench@timedb.test')"
-        );
+        let insert = format!("INSERT INTO {schema}.runs VALUES ($1, $2, 'api-workflow', 'bench@timedb.test')");
         let copy = format!(
             "COPY {schema}.values (series_id, valid_time, known_time, run_id, value) FROM STDIN (FORMAT binary)"
         );
@@ -112,15 +111,12 @@ impl Lean {
     pub fn load(&mut self, runs: impl Iterator<Item = Run>) -> Result<()> {
         self.connection.batch("BEGIN")?;
         let schema = self.schema;
-        let insert = format!(
-            "INSERT INTO {schema}.runs VALUES ($1, $2, 'api-workflow', 'bench@timedb.test')"
-        );
+        let insert = format!("INSERT INTO {schema}.runs VALUES ($1, $2, 'api-workflow', 'bench@timedb.test')");
         let copy = format!(
             "COPY {schema}.values (series_id, valid_time, known_time, run_id, value) FROM STDIN (FORMAT binary)"
         );
         for run in runs {
-            self.connection
-                .execute(&insert, &[&big(run.number), &run.known_time])?;
+            self.connection.execute(&insert, &[&big(run.number), &run.known_time])?;
             let sink = self.connection.client().copy_in(&copy)?;
             let mut writer = BinaryCopyInWriter::new(sink, &COPIED);
             write_rows(&mut writer, &run)?;
@@ -132,12 +128,9 @@ impl Lean {
 
     pub fn settle(&mut self) -> Result<()> {
         let schema = self.schema;
-        self.connection
-            .batch(&format!("VACUUM (ANALYZE) {schema}.values"))?;
-        self.connection
-            .batch(&format!("VACUUM (ANALYZE) {schema}.runs"))?;
-        self.connection
-            .batch(&format!("VACUUM (ANALYZE) {schema}.series"))
+        self.connection.batch(&format!("VACUUM (ANALYZE) {schema}.values"))?;
+        self.connection.batch(&format!("VACUUM (ANALYZE) {schema}.runs"))?;
+        self.connection.batch(&format!("VACUUM (ANALYZE) {schema}.series"))
     }
 
     /// `read`'s twelve columns of every stored value.
@@ -156,10 +149,8 @@ impl Lean {
 
     pub fn bytes(&mut self) -> Result<i64> {
         let schema = self.schema;
-        self.connection.one(
-            &format!("SELECT pg_total_relation_size('{schema}.values')"),
-            &[],
-        )
+        self.connection
+            .one(&format!("SELECT pg_total_relation_size('{schema}.values')"), &[])
     }
 }
 

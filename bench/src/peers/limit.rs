@@ -25,10 +25,8 @@ impl Limit {
     }
 
     pub fn copy(&mut self, run: usize) -> Result<Duration> {
-        self.connection.copy_in(
-            "COPY bare.values FROM STDIN (FORMAT binary)",
-            &self.runs[run],
-        )
+        self.connection
+            .copy_in("COPY bare.values FROM STDIN (FORMAT binary)", &self.runs[run])
     }
 }
 

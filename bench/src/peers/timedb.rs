@@ -35,10 +35,7 @@ impl Tenant {
         let mut operator = Connection::open(server, SUPERUSER, database)?;
         let id = Uuid::from_u64_pair(1, number as u64);
         let email = format!("bench-{number}@timedb.test");
-        let api_key = operator.one(
-            "SELECT api_key FROM timedb.create_user($1, $2)",
-            &[&id, &email],
-        )?;
+        let api_key = operator.one("SELECT api_key FROM timedb.create_user($1, $2)", &[&id, &email])?;
         Ok(Self { id, api_key })
     }
 }
@@ -52,14 +49,8 @@ impl Timedb {
     pub fn connect(server: &Server, database: &str, tenant: &Tenant) -> Result<Self> {
         let mut connection = Connection::open(server, "app", database)?;
         connection.query("SELECT * FROM timedb.authenticate($1)", &[&tenant.api_key])?;
-        let (_, rows) = connection.query(
-            "SELECT series_id FROM timedb.list_series() ORDER BY series_key",
-            &[],
-        )?;
-        let series = rows
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?;
+        let (_, rows) = connection.query("SELECT series_id FROM timedb.list_series() ORDER BY series_key", &[])?;
+        let series = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         Ok(Self { connection, series })
     }
 
@@ -67,10 +58,9 @@ impl Timedb {
     pub fn create(server: &Server, database: &str, tenant: &Tenant, series: usize) -> Result<Self> {
         let mut timedb = Self::connect(server, database, tenant)?;
         for number in 0..series {
-            timedb.connection.query(
-                "SELECT timedb.create_series($1, 'kW')",
-                &[&series_key(number)],
-            )?;
+            timedb
+                .connection
+                .query("SELECT timedb.create_series($1, 'kW')", &[&series_key(number)])?;
         }
         Self::connect(server, database, tenant)
     }
@@ -80,22 +70,15 @@ impl Timedb {
     }
 
     pub fn upload_points(&mut self, run: &Run) -> Result<Duration> {
-        let keys: Vec<String> = run
-            .series
-            .iter()
-            .map(|series| series_key(*series))
-            .collect();
-        self.connection.execute(
-            UPLOAD_POINTS,
-            &[&run.known_time, &keys, &run.valid_times, &run.values],
-        )
+        let keys: Vec<String> = run.series.iter().map(|series| series_key(*series)).collect();
+        self.connection
+            .execute(UPLOAD_POINTS, &[&run.known_time, &keys, &run.valid_times, &run.values])
     }
 
     /// The text is made before the clock starts: it is what a client of HTTP sends.
     pub fn upload_json(&mut self, run: &Run) -> Result<Duration> {
         let text = json_rows(run);
-        self.connection
-            .execute(UPLOAD, &[&run.known_time, &JsonText(&text)])
+        self.connection.execute(UPLOAD, &[&run.known_time, &JsonText(&text)])
     }
 
     /// Many runs, many a commit: for what only serves later reads.
@@ -103,8 +86,7 @@ impl Timedb {
         let mut open = false;
         for (number, run) in runs.enumerate() {
             if number.is_multiple_of(UPLOADS_A_COMMIT) {
-                self.connection
-                    .batch(if open { "COMMIT; BEGIN" } else { "BEGIN" })?;
+                self.connection.batch(if open { "COMMIT; BEGIN" } else { "BEGIN" })?;
                 open = true;
             }
             self.upload_points(&run)?;
@@ -156,11 +138,7 @@ pub fn json_rows(run: &Run) -> String {
 pub struct JsonText<'a>(pub &'a str);
 
 impl ToSql for JsonText<'_> {
-    fn to_sql(
-        &self,
-        _: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         out.extend_from_slice(self.0.as_bytes());
         Ok(IsNull::No)
     }

@@ -31,9 +31,7 @@ pub fn groups(records: &[Record]) -> Vec<Group<'_>> {
     for record in records.iter().filter(|record| is_shown(record)) {
         match groups.last_mut() {
             Some(group) if is_same_line(group.records[0], record) => group.records.push(record),
-            _ => groups.push(Group {
-                records: vec![record],
-            }),
+            _ => groups.push(Group { records: vec![record] }),
         }
     }
     groups
@@ -60,22 +58,8 @@ pub fn height(groups: &[Group<'_>]) -> u32 {
 pub fn draw(area: &Area<'_>, groups: &[Group<'_>]) -> Result<()> {
     let bottom = i32::try_from(height(groups))? - AXIS;
     scale(area, bottom)?;
-    text(
-        area,
-        "measured",
-        (RATIOS_END, AXIS - 18),
-        12,
-        &PALE_INK,
-        Align::Right,
-    )?;
-    text(
-        area,
-        "aimed at",
-        (GOALS_END, AXIS - 18),
-        12,
-        &PALE_INK,
-        Align::Right,
-    )?;
+    text(area, "measured", (RATIOS_END, AXIS - 18), 12, &PALE_INK, Align::Right)?;
+    text(area, "aimed at", (GOALS_END, AXIS - 18), 12, &PALE_INK, Align::Right)?;
     let mut top = AXIS;
     let mut workload = "";
     for group in groups {
@@ -123,9 +107,7 @@ fn scale(area: &Area<'_>, bottom: i32) -> Result<()> {
 
 fn bar(area: &Area<'_>, record: &Record, top: i32) -> Result<()> {
     let middle = top + ROW / 2;
-    let write = |words: &str, end: i32, ink: &RGBColor| {
-        text(area, words, (end, middle), 12, ink, Align::Right)
-    };
+    let write = |words: &str, end: i32, ink: &RGBColor| text(area, words, (end, middle), 12, ink, Align::Right);
     write(&record.peer, PEERS_END, &PALE_INK)?;
     write(&measured(record), RATIOS_END, &INK)?;
     let reached = record.met == Some(true);
@@ -154,10 +136,7 @@ fn measured(record: &Record) -> String {
 
 fn aimed_at(record: &Record) -> String {
     match (record.goal_ratio, &record.goal) {
-        (Some(goal), _) => format!(
-            "≥ {} x",
-            figure(goal).trim_end_matches('0').trim_end_matches('.')
-        ),
+        (Some(goal), _) => format!("≥ {} x", figure(goal).trim_end_matches('0').trim_end_matches('.')),
         (None, Some(goal)) => goal.replace(&record.unit, first_word(&record.unit)),
         (None, None) => String::new(),
     }
@@ -209,12 +188,8 @@ mod tests {
 
     #[test]
     fn only_what_compares_is_shown() {
-        let line = Line::new("W", "w", "ms")
-            .figure(TIMEDB, 1.0)
-            .figure("lean", 2.0);
-        let line = line
-            .figure("timedb, other", 2.0)
-            .goal("lean", Goal::Times(1.0));
+        let line = Line::new("W", "w", "ms").figure(TIMEDB, 1.0).figure("lean", 2.0);
+        let line = line.figure("timedb, other", 2.0).goal("lean", Goal::Times(1.0));
         let records = line.records();
         let groups = groups(&records);
         assert_eq!(groups.len(), 1);

@@ -60,32 +60,16 @@ fn curves<'a>(records: &'a [Record], what: &str) -> Vec<Curve<'a>> {
 fn chart(area: &Area<'_>, what: &str, unit: &str, curves: &[Curve<'_>]) -> Result<()> {
     let all = || curves.iter().flat_map(|curve| &curve.points);
     let bounds = |side: fn(&(f64, f64)) -> f64| {
-        all()
-            .map(side)
-            .fold(None, |bounds: Option<(f64, f64)>, value| {
-                Some(bounds.map_or((value, value), |(low, high)| {
-                    (low.min(value), high.max(value))
-                }))
-            })
+        all().map(side).fold(None, |bounds: Option<(f64, f64)>, value| {
+            Some(bounds.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
+        })
     };
-    let (Some((first, last)), Some((low, high))) =
-        (bounds(|point| point.0), bounds(|point| point.1))
-    else {
+    let (Some((first, last)), Some((low, high))) = (bounds(|point| point.0), bounds(|point| point.1)) else {
         return Ok(());
     };
-    text(
-        area,
-        &format!("{what}, by {unit}"),
-        (64, 10),
-        13,
-        &INK,
-        Align::Left,
-    )?;
+    text(area, &format!("{what}, by {unit}"), (64, 10), 13, &INK, Align::Left)?;
     // Whole decades, so that the three can be compared.
-    let (low, high) = (
-        10_f64.powf(low.log10().floor()),
-        10_f64.powf(high.log10().ceil()),
-    );
+    let (low, high) = (10_f64.powf(low.log10().floor()), 10_f64.powf(high.log10().ceil()));
     let mut chart = ChartBuilder::on(area)
         .margin_top(26)
         .margin_right(84)
@@ -110,9 +94,7 @@ fn chart(area: &Area<'_>, what: &str, unit: &str, curves: &[Curve<'_>]) -> Resul
     for curve in curves {
         let colour = look::colour(curve.peer);
         let line = LineSeries::new(curve.points.clone(), colour.stroke_width(3)).point_size(4);
-        chart
-            .draw_series(line)
-            .map_err(|error| anyhow!("{error}"))?;
+        chart.draw_series(line).map_err(|error| anyhow!("{error}"))?;
         if let Some(point) = curve.points.last() {
             let (x, y) = chart.backend_coord(point);
             let (left, top) = area.get_base_pixel();

@@ -36,14 +36,7 @@ pub fn colour(peer: &str) -> RGBColor {
 }
 
 /// `at` is the middle of the line of text, in pixels.
-pub fn text(
-    area: &Area<'_>,
-    words: &str,
-    at: (i32, i32),
-    size: i32,
-    ink: &RGBColor,
-    align: Align,
-) -> Result<()> {
+pub fn text(area: &Area<'_>, words: &str, at: (i32, i32), size: i32, ink: &RGBColor, align: Align) -> Result<()> {
     let horizontal = match align {
         Align::Left => HPos::Left,
         Align::Middle => HPos::Center,

@@ -34,18 +34,14 @@ fn stream(lab: &mut Lab, has_arrow: bool) -> Result<Vec<Record>> {
     let mut timedb = lab.timedb(Dataset::Meter)?;
     let clickhouse = lab.clickhouse(Dataset::Meter)?;
     if let Ok(clickhouse) = &clickhouse {
-        let (_, rows) = timedb.connection.query(
-            "SELECT valid_time, value FROM timedb.read(mode => 'overlapping')",
-            &[],
-        )?;
+        let (_, rows) = timedb
+            .connection
+            .query("SELECT valid_time, value FROM timedb.read(mode => 'overlapping')", &[])?;
         let theirs = clickhouse.borrow_mut().all_answer(Dataset::Meter.name())?;
         Answer::of_rows(&rows)?.must_be_that_of(CLICKHOUSE, &theirs)?;
     }
     let figures = Contest::new("all values as Arrow", WARM_UP, REPETITIONS)
-        .with_if(
-            TIMEDB,
-            has_arrow.then_some(|_| bytes_of(&mut timedb.connection)),
-        )
+        .with_if(TIMEDB, has_arrow.then_some(|_| bytes_of(&mut timedb.connection)))
         .with_if(
             CLICKHOUSE,
             clickhouse
@@ -54,13 +50,9 @@ fn stream(lab: &mut Lab, has_arrow: bool) -> Result<Vec<Record>> {
                 .map(|clickhouse| |_| clickhouse.borrow_mut().all(Dataset::Meter.name())),
         )
         .run(&lab.progress)?;
-    let mut line = Line::new(
-        "W6a",
-        "all 960,000 values out as an Arrow stream, in order",
-        "ms",
-    )
-    .figures(figures)
-    .goal(CLICKHOUSE, Goal::Within(1.5));
+    let mut line = Line::new("W6a", "all 960,000 values out as an Arrow stream, in order", "ms")
+        .figures(figures)
+        .goal(CLICKHOUSE, Goal::Within(1.5));
     if !has_arrow {
         line = line.note(TIMEDB, "not there yet");
     }
@@ -72,10 +64,7 @@ fn stream(lab: &mut Lab, has_arrow: bool) -> Result<Vec<Record>> {
 
 fn bytes_of(connection: &mut Connection) -> Result<Duration> {
     let (took, rows) = connection.query(READ_ARROW, &[])?;
-    let bytes: &[u8] = rows
-        .first()
-        .map(|row: &Row| row.try_get(0))
-        .context("no stream")??;
+    let bytes: &[u8] = rows.first().map(|row: &Row| row.try_get(0)).context("no stream")??;
     ensure!(!bytes.is_empty(), "the Arrow stream is empty");
     Ok(took)
 }
@@ -103,10 +92,7 @@ fn frame(lab: &mut Lab, has_arrow: bool) -> Result<Vec<Record>> {
     // Both are asked of the one process.
     let python = RefCell::new(python);
     let figures = Contest::new("a polars frame", WARM_UP, REPETITIONS)
-        .with_if(
-            TIMEDB,
-            has_arrow.then_some(|_| python.borrow_mut().timed(&arrow)),
-        )
+        .with_if(TIMEDB, has_arrow.then_some(|_| python.borrow_mut().timed(&arrow)))
         .with(ROWS, |_| python.borrow_mut().timed(&rows))
         .run(&lab.progress)?;
     let line = line.figures(figures);

@@ -58,8 +58,7 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
 /// On a copy of its own, so that none finds what another has uploaded.
 fn scene(lab: &mut Lab, filled: &str, tenant: &Tenant, clients: &[Client]) -> Result<Pace> {
     let database = lab.copy_database(filled, "clients")?;
-    lab.progress
-        .step(&format!("{} clients, 60 s", clients.len()));
+    lab.progress.step(&format!("{} clients, 60 s", clients.len()));
     let scene = Scene {
         server: &lab.server,
         database: &database,

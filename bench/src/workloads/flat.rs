@@ -19,11 +19,7 @@ const SERIES: usize = 7;
 
 pub fn whole_history(lab: &mut Lab) -> Result<Vec<Record>> {
     let read = FlatRead::whole(SERIES);
-    let line = Line::new(
-        "W4",
-        "flat read of one series, 48,000 stored, 1,047 out",
-        "ms",
-    );
+    let line = Line::new("W4", "flat read of one series, 48,000 stored, 1,047 out", "ms");
     let line = with_goals(read_by_all(lab, Dataset::Meter, read, line, true)?);
     let mut records = line.figures(rows_alone(lab)?).records();
     records.extend(after_compact(lab, read)?);
@@ -92,9 +88,8 @@ fn after_compact(lab: &mut Lab, read: FlatRead) -> Result<Vec<Record>> {
     answer
         .must_be_that_of("compacted", &compacted.flat(&read)?.1)
         .context("after compact")?;
-    let figures: Vec<(&'static str, Spread)> =
-        Contest::new("flat reads after compact", WARM_UP, REPETITIONS)
-            .with(TIMEDB, |_| compacted.time(&read))
-            .run(&lab.progress)?;
+    let figures: Vec<(&'static str, Spread)> = Contest::new("flat reads after compact", WARM_UP, REPETITIONS)
+        .with(TIMEDB, |_| compacted.time(&read))
+        .run(&lab.progress)?;
     Ok(line.figures(figures).records())
 }

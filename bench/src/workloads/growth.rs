@@ -19,9 +19,7 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
         let line = Line::new("growth", WHOLE, "ms").size(runs);
         records.extend(read_by_all(lab, Dataset::Deep, whole, line, false)?.records());
         let line = Line::new("growth", WINDOW, "ms").size(runs);
-        records.extend(
-            read_by_all(lab, Dataset::Deep, week(runs as usize, 48), line, false)?.records(),
-        );
+        records.extend(read_by_all(lab, Dataset::Deep, week(runs as usize, 48), line, false)?.records());
     }
     Ok(records)
 }

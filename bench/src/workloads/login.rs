@@ -58,14 +58,12 @@ fn login(lab: &mut Lab) -> Result<Vec<Record>> {
         (LOOKUP, "SELECT * FROM bench.lookup WHERE key = $1", &[&KEY]),
         (WARM_UP, REPETITIONS),
     )?;
-    Ok(Line::new(
-        "W9",
-        "authenticate, against an index lookup of one row",
-        "µs",
+    Ok(
+        Line::new("W9", "authenticate, against an index lookup of one row", "µs")
+            .figures(figures.map(|(peer, spread)| (peer, in_microseconds(spread))))
+            .goal(LOOKUP, Goal::Within(3.0))
+            .records(),
     )
-    .figures(figures.map(|(peer, spread)| (peer, in_microseconds(spread))))
-    .goal(LOOKUP, Goal::Within(3.0))
-    .records())
 }
 
 /// One row by primary key, through the policy and past it: the difference is the re-check.
@@ -103,11 +101,7 @@ fn read(lab: &mut Lab) -> Result<Vec<Record>> {
         lab,
         "a read under a policy",
         &mut session,
-        (
-            TIMEDB,
-            "SELECT * FROM timedb.values WHERE series_id = $1",
-            &[&series],
-        ),
+        (TIMEDB, "SELECT * FROM timedb.values WHERE series_id = $1", &[&series]),
         (
             BARE,
             "SELECT * FROM bench.values WHERE series_id = $1 AND tenant_id = $2",
@@ -115,14 +109,12 @@ fn read(lab: &mut Lab) -> Result<Vec<Record>> {
         ),
         (WARM_UP / 10, REPETITIONS / 5),
     )?;
-    Ok(Line::new(
-        "W9",
-        "the stored rows of one series, 1,000, under the policy",
-        "ms",
+    Ok(
+        Line::new("W9", "the stored rows of one series, 1,000, under the policy", "ms")
+            .figures(figures)
+            .goal(BARE, Goal::Within(1.05))
+            .records(),
     )
-    .figures(figures)
-    .goal(BARE, Goal::Within(1.05))
-    .records())
 }
 
 fn session(lab: &mut Lab) -> Result<(Connection, Uuid, Uuid)> {
@@ -143,10 +135,7 @@ fn in_turns(
     theirs: Question<'_>,
     (warm_up, repetitions): (usize, usize),
 ) -> Result<[(&'static str, Spread); 2]> {
-    let (our_rows, their_rows) = (
-        session.query(ours.1, ours.2)?.1,
-        session.query(theirs.1, theirs.2)?.1,
-    );
+    let (our_rows, their_rows) = (session.query(ours.1, ours.2)?.1, session.query(theirs.1, theirs.2)?.1);
     ensure!(
         our_rows.len() == their_rows.len(),
         "{what}: {} and {} answer different rows",

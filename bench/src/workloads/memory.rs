@@ -42,10 +42,7 @@ fn uploads(lab: &Lab, database: &str, tenants: &[Tenant], run: &Run) -> Result<V
     lab.progress.step("uploads of a million values");
     let mut client = Timedb::connect(&lab.server, database, &tenants[0])?;
     client.upload_points(run)?;
-    let mut records = line(
-        "upload of 1,000,000 values from arrays",
-        peak(&mut client.connection)?,
-    );
+    let mut records = line("upload of 1,000,000 values from arrays", peak(&mut client.connection)?);
 
     let mut client = Timedb::connect(&lab.server, database, &tenants[1])?;
     let text = json_rows(run);
@@ -76,9 +73,7 @@ fn upload_arrow(lab: &Lab, database: &str, tenant: &Tenant) -> Result<Vec<Record
     python.ask(&json!({"do": "start", "url": url, "api_key": tenant.api_key}))?;
     let keys: Vec<String> = (0..SHAPE.series).map(series_key).collect();
     let reply = python.ask(&json!({"do": "upload", "keys": keys, "hours": SHAPE.hours}))?;
-    let backend = reply["backend"]
-        .as_i64()
-        .context("no backend in the reply")?;
+    let backend = reply["backend"].as_i64().context("no backend in the reply")?;
     Ok(line(what, private_peak(i32::try_from(backend)?)?))
 }
 
@@ -86,10 +81,7 @@ fn reads(lab: &Lab, database: &str, tenant: &Tenant) -> Result<Vec<Record>> {
     lab.progress.step("reads of a million values");
     let mut client = Timedb::connect(&lab.server, database, tenant)?;
     client.connection.copy_out(COPY)?;
-    let mut records = line(
-        "read of 1,000,000 values by COPY",
-        peak(&mut client.connection)?,
-    );
+    let mut records = line("read of 1,000,000 values by COPY", peak(&mut client.connection)?);
     let what = "read of 1,000,000 values as Arrow";
     if !lab.has_function("read_arrow")? {
         records.extend(absent(what, "not there yet"));
@@ -102,9 +94,7 @@ fn reads(lab: &Lab, database: &str, tenant: &Tenant) -> Result<Vec<Record>> {
 }
 
 fn line(what: &str, bytes: f64) -> Vec<Record> {
-    Line::new("memory", what, "MB")
-        .figure(TIMEDB, bytes / 1e6)
-        .records()
+    Line::new("memory", what, "MB").figure(TIMEDB, bytes / 1e6).records()
 }
 
 fn absent(what: &str, why: &str) -> Vec<Record> {

@@ -9,8 +9,7 @@ use crate::peers::LEAN;
 use crate::record::{Goal, Line, Record, TIMEDB};
 
 /// The columns that do not hold ids of a peer's own.
-const COMPARED: &str =
-    "known_time, valid_time, valid_time_end, series_key, unit, value, annotation, tags";
+const COMPARED: &str = "known_time, valid_time, valid_time_end, series_key, unit, value, annotation, tags";
 const ORDER: &str = r#"ORDER BY series_key COLLATE "C", series_id, valid_time, valid_time_end NULLS FIRST,
     known_time, change_time, run_id"#;
 const WARM_UP: usize = 1;
@@ -51,14 +50,10 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
             .with(LEAN, |_| lean.connection.copy_out(&theirs))
             .run(&lab.progress)?;
         records.extend(
-            Line::new(
-                "W6",
-                format!("all 960,000 values out by COPY, {what}"),
-                "ms",
-            )
-            .figures(figures)
-            .goal(LEAN, Goal::Times(1.0))
-            .records(),
+            Line::new("W6", format!("all 960,000 values out by COPY, {what}"), "ms")
+                .figures(figures)
+                .goal(LEAN, Goal::Times(1.0))
+                .records(),
         );
     }
     Ok(records)

@@ -13,8 +13,7 @@ const UNIT: &str = "B a value";
 
 pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
     let mut records = Vec::new();
-    for (dataset, uploaded, compacted) in [(Dataset::Meter, 9.0, 4.0), (Dataset::Noise, 15.5, 9.0)]
-    {
+    for (dataset, uploaded, compacted) in [(Dataset::Meter, 9.0, 4.0), (Dataset::Noise, 15.5, 9.0)] {
         records.extend(as_uploaded(lab, dataset, uploaded)?);
         records.extend(after_compact(lab, dataset, compacted)?);
     }

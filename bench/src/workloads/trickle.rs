@@ -41,12 +41,7 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-fn reads(
-    lab: &Lab,
-    what: &'static str,
-    timedb: &mut Timedb,
-    lean: &mut Lean,
-) -> Result<Vec<Record>> {
+fn reads(lab: &Lab, what: &'static str, timedb: &mut Timedb, lean: &mut Lean) -> Result<Vec<Record>> {
     let read = FlatRead::whole(0);
     let mut peers: [&mut dyn Peer; 2] = [timedb, lean];
     must_answer_alike(&mut peers, &read)?;

@@ -26,27 +26,13 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     let one = |turn: usize| vec![correction(turn, 47, turn)];
     // The values of one run after the other, or one value of each of many.
-    let dense = |turn: usize| {
-        (0..BATCH)
-            .map(|n| correction(n / 48, n % 48, turn + n))
-            .collect()
-    };
+    let dense = |turn: usize| (0..BATCH).map(|n| correction(n / 48, n % 48, turn + n)).collect();
     let sparse = |turn: usize| (0..BATCH).map(|n| correction(n, turn, turn + n)).collect();
     type Corrections<'a> = &'a dyn Fn(usize) -> Vec<Correction>;
     let lines: [(&str, Corrections<'_>, (usize, usize), f64); 3] = [
         ("update one value of a run of 48", &one, SINGLE, 1.0),
-        (
-            "1,000 updates in one call, of 21 runs",
-            &dense,
-            BATCHES,
-            5.0,
-        ),
-        (
-            "1,000 updates in one call, of 1,000 runs",
-            &sparse,
-            BATCHES,
-            5.0,
-        ),
+        ("1,000 updates in one call, of 21 runs", &dense, BATCHES, 5.0),
+        ("1,000 updates in one call, of 1,000 runs", &sparse, BATCHES, 5.0),
     ];
     for (what, corrections, (warm_up, repetitions), goal) in lines {
         let (timedb, classic) = (&mut peers.0, &mut peers.1);

@@ -11,8 +11,7 @@ use crate::dataset::Dataset;
 use crate::flat_read::FlatRead;
 use crate::lab::Lab;
 use crate::peers::{
-    CLASSIC, CLICKHOUSE, Classic, LEAN, LEAN_COPY, LIMIT, Lean, Limit, Peer, Tenant, Timedb,
-    must_answer_alike,
+    CLASSIC, CLICKHOUSE, Classic, LEAN, LEAN_COPY, LIMIT, Lean, Limit, Peer, Tenant, Timedb, must_answer_alike,
 };
 use crate::record::{Goal, Line, Record, TIMEDB};
 
@@ -47,8 +46,7 @@ impl Peers {
 
     fn must_have_stored_the_same(&mut self) -> Result<()> {
         let mut peers: [&mut dyn Peer; 3] = [&mut self.timedb, &mut self.lean, &mut self.classic];
-        (0..SHAPE.series)
-            .try_for_each(|series| must_answer_alike(&mut peers, &FlatRead::whole(series)))
+        (0..SHAPE.series).try_for_each(|series| must_answer_alike(&mut peers, &FlatRead::whole(series)))
     }
 }
 
@@ -59,26 +57,20 @@ pub fn arrays(lab: &mut Lab) -> Result<Vec<Record>> {
     let mut limit = Limit::create(&lab.server, &peers.database, Dataset::Meter.name(), RUNS)?;
     let runs = &peers.runs;
     let figures = Contest::new("uploads from arrays", WARM_UP, REPETITIONS)
-        .with(TIMEDB, |turn| {
-            each(runs, turn, |run| peers.timedb.upload_points(run))
-        })
-        .with(CLASSIC, |turn| {
-            each(runs, turn, |run| peers.classic.insert(run))
-        })
+        .with(TIMEDB, |turn| each(runs, turn, |run| peers.timedb.upload_points(run)))
+        .with(CLASSIC, |turn| each(runs, turn, |run| peers.classic.insert(run)))
         .with(LEAN, |turn| each(runs, turn, |run| peers.lean.insert(run)))
         .with(LIMIT, |turn| each(runs, turn, |run| limit.copy(run.number)))
         .run(&lab.progress)?;
     peers.must_have_stored_the_same()?;
-    Ok(Line::new(
-        "W1",
-        "upload from arrays, 100 runs of 960 values, a commit each",
-        "ms",
+    Ok(
+        Line::new("W1", "upload from arrays, 100 runs of 960 values, a commit each", "ms")
+            .figures(figures)
+            .goal(CLASSIC, Goal::Times(60.0))
+            .goal(LEAN, Goal::Times(8.0))
+            .goal(LIMIT, Goal::Within(2.0))
+            .records(),
     )
-    .figures(figures)
-    .goal(CLASSIC, Goal::Times(60.0))
-    .goal(LEAN, Goal::Times(8.0))
-    .goal(LIMIT, Goal::Within(2.0))
-    .records())
 }
 
 pub fn json(lab: &mut Lab) -> Result<Vec<Record>> {
@@ -86,9 +78,7 @@ pub fn json(lab: &mut Lab) -> Result<Vec<Record>> {
     let mut peers = Peers::create(lab)?;
     if let Ok(clickhouse) = &clickhouse {
         clickhouse.borrow_mut().create(TABLE)?;
-        clickhouse
-            .borrow_mut()
-            .hold(TABLE, peers.runs.iter().cloned())?;
+        clickhouse.borrow_mut().hold(TABLE, peers.runs.iter().cloned())?;
     }
     let runs = &peers.runs;
     let values = SHAPE.series * SHAPE.hours;
@@ -99,15 +89,9 @@ pub fn json(lab: &mut Lab) -> Result<Vec<Record>> {
         }
     };
     let figures = Contest::new("uploads as JSON", WARM_UP, REPETITIONS)
-        .with(TIMEDB, |turn| {
-            each(runs, turn, |run| peers.timedb.upload_json(run))
-        })
-        .with(CLASSIC, |turn| {
-            each(runs, turn, |run| peers.classic.insert(run))
-        })
-        .with(LEAN_COPY, |turn| {
-            each(runs, turn, |run| peers.lean.copy(run))
-        })
+        .with(TIMEDB, |turn| each(runs, turn, |run| peers.timedb.upload_json(run)))
+        .with(CLASSIC, |turn| each(runs, turn, |run| peers.classic.insert(run)))
+        .with(LEAN_COPY, |turn| each(runs, turn, |run| peers.lean.copy(run)))
         .with_if(
             CLICKHOUSE,
             clickhouse
@@ -117,28 +101,17 @@ pub fn json(lab: &mut Lab) -> Result<Vec<Record>> {
         )
         .run(&lab.progress)?;
     peers.must_have_stored_the_same()?;
-    let mut line = Line::new(
-        "W2",
-        "upload as JSON text, 100 runs of 960 values, a commit each",
-        "ms",
-    )
-    .figures(figures)
-    .goal(CLASSIC, Goal::Times(45.0))
-    .goal(LEAN_COPY, Goal::Times(8.0))
-    .goal(CLICKHOUSE, Goal::Times(8.0));
+    let mut line = Line::new("W2", "upload as JSON text, 100 runs of 960 values, a commit each", "ms")
+        .figures(figures)
+        .goal(CLASSIC, Goal::Times(45.0))
+        .goal(LEAN_COPY, Goal::Times(8.0))
+        .goal(CLICKHOUSE, Goal::Times(8.0));
     if let Err(absent) = clickhouse {
         line = line.note(CLICKHOUSE, absent);
     }
     Ok(line.records())
 }
 
-fn each(
-    runs: &[Run],
-    turn: usize,
-    upload: impl FnMut(&Run) -> Result<Duration>,
-) -> Result<Duration> {
-    runs[turn * RUNS_A_TURN..][..RUNS_A_TURN]
-        .iter()
-        .map(upload)
-        .sum()
+fn each(runs: &[Run], turn: usize, upload: impl FnMut(&Run) -> Result<Duration>) -> Result<Duration> {
+    runs[turn * RUNS_A_TURN..][..RUNS_A_TURN].iter().map(upload).sum()
 }

@@ -40,10 +40,8 @@ fn tenfold(lab: &mut Lab, hours: usize) -> Result<Vec<Record>> {
         .with(TIMEDB, |_| timedb.time(&long))
         .with(SHORTER, |_| same.time(&short))
         .run(&lab.progress)?;
-    Ok(
-        Line::new("W5", format!("the same against 876 runs of {hours}"), "ms")
-            .figures(figures)
-            .goal(SHORTER, Goal::Within(1.3))
-            .records(),
-    )
+    Ok(Line::new("W5", format!("the same against 876 runs of {hours}"), "ms")
+        .figures(figures)
+        .goal(SHORTER, Goal::Within(1.3))
+        .records())
 }

@@ -131,12 +131,7 @@ impl Frame {
     }
 
     /// Takes the rows of one series and one version; a vector of points goes in faster so than point by point.
-    pub fn extend(
-        &mut self,
-        series: SeriesCode,
-        version: VersionCode,
-        points: impl IntoIterator<Item = Point>,
-    ) {
+    pub fn extend(&mut self, series: SeriesCode, version: VersionCode, points: impl IntoIterator<Item = Point>) {
         let rows = &mut self.rows;
         let before = rows.starts.len();
         for point in points {
@@ -147,11 +142,7 @@ impl Frame {
         let end = rows.starts.len();
         match rows.spans.last_mut() {
             Some(span) if (span.series, span.version) == (series, version) => span.end = end,
-            _ => rows.spans.push(Span {
-                series,
-                version,
-                end,
-            }),
+            _ => rows.spans.push(Span { series, version, end }),
         }
         self.list_bytes += (end - before) * self.list_bytes_of[version.0 as usize];
     }

@@ -52,9 +52,7 @@ pub enum Content<'a> {
     Texts(&'a [String]),
 }
 
-const KNOWN_TIME: Column = of_version("known_time", Type::Time, |version| {
-    Some(Content::Time(version.known))
-});
+const KNOWN_TIME: Column = of_version("known_time", Type::Time, |version| Some(Content::Time(version.known)));
 const VALID_TIME: Column = Column {
     name: "valid_time",
     of: Type::Time,
@@ -67,27 +65,17 @@ const VALID_TIME_END: Column = Column {
     nullable: true,
     source: Source::End,
 };
-const SERIES_ID: Column = of_series("series_id", Type::Id, |series| {
-    Some(Content::Id(&series.id))
-});
-const SERIES_KEY: Column = of_series("series_key", Type::Text, |series| {
-    Some(Content::Text(&series.key))
-});
-const UNIT: Column = of_series("unit", Type::Text, |series| {
-    Some(Content::Text(&series.unit))
-});
+const SERIES_ID: Column = of_series("series_id", Type::Id, |series| Some(Content::Id(&series.id)));
+const SERIES_KEY: Column = of_series("series_key", Type::Text, |series| Some(Content::Text(&series.key)));
+const UNIT: Column = of_series("unit", Type::Text, |series| Some(Content::Text(&series.unit)));
 const VALUE: Column = Column {
     name: "value",
     of: Type::Number,
     nullable: true,
     source: Source::Value,
 };
-const RUN_ID: Column = of_version("run_id", Type::Id, |version| {
-    Some(Content::Id(&version.run))
-});
-const CHANGE_TIME: Column = of_version("change_time", Type::Time, |version| {
-    Some(Content::Time(version.change))
-});
+const RUN_ID: Column = of_version("run_id", Type::Id, |version| Some(Content::Id(&version.run)));
+const CHANGE_TIME: Column = of_version("change_time", Type::Time, |version| Some(Content::Time(version.change)));
 const CHANGED_BY: Column = of_version("changed_by", Type::Text, |version| {
     Some(Content::Text(&version.remark.by))
 });
@@ -128,20 +116,9 @@ pub static OF_ONE_SERIES: [Column; 9] = [
 ];
 
 /// Those of a version, as `unnest_pack` has them before its points.
-pub static OF_VERSION: [Column; 6] = [
-    RUN_ID,
-    KNOWN_TIME,
-    CHANGE_TIME,
-    CHANGED_BY,
-    ANNOTATION,
-    TAGS,
-];
+pub static OF_VERSION: [Column; 6] = [RUN_ID, KNOWN_TIME, CHANGE_TIME, CHANGED_BY, ANNOTATION, TAGS];
 
-const fn of_series(
-    name: &'static str,
-    of: Type,
-    content: fn(&Series) -> Option<Content<'_>>,
-) -> Column {
+const fn of_series(name: &'static str, of: Type, content: fn(&Series) -> Option<Content<'_>>) -> Column {
     Column {
         name,
         of,
@@ -150,11 +127,7 @@ const fn of_series(
     }
 }
 
-const fn of_version(
-    name: &'static str,
-    of: Type,
-    content: fn(&Version) -> Option<Content<'_>>,
-) -> Column {
+const fn of_version(name: &'static str, of: Type, content: fn(&Version) -> Option<Content<'_>>) -> Column {
     Column {
         name,
         of,

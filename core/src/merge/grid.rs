@@ -37,11 +37,7 @@ const EMPTY: u32 = u32::MAX;
 
 impl<'a> Grid<'a> {
     /// None where the points are on no common grid.
-    pub fn of(
-        versions: &'a [Shaped<'a>],
-        oldest_first: &[u32],
-        window: Window,
-    ) -> Option<Grid<'a>> {
+    pub fn of(versions: &'a [Shaped<'a>], oldest_first: &[u32], window: Window) -> Option<Grid<'a>> {
         let mut pieces = Vec::with_capacity(oldest_first.len());
         let mut step = 0;
         for &version in oldest_first {
@@ -104,10 +100,7 @@ impl<'a> Grid<'a> {
                 }
             }
         }
-        let taken = line_of
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| **line != EMPTY);
+        let taken = line_of.iter().enumerate().filter(|(_, line)| **line != EMPTY);
         taken
             .map(|(slot, line)| {
                 let line = &self.lines[*line as usize];
@@ -122,10 +115,7 @@ impl<'a> Grid<'a> {
         let mut sorted = self.sorted();
         sorted.retain(|_, of_slot| {
             let newest = of_slot.last().map(run);
-            of_slot
-                .iter()
-                .map(|entry| Some(run(entry)) == newest)
-                .collect()
+            of_slot.iter().map(|entry| Some(run(entry)) == newest).collect()
         });
         sorted.picks(self)
     }
@@ -218,11 +208,7 @@ impl Sorted {
         for (slot, &end) in self.ends.iter().enumerate() {
             let of_slot = &self.entries[from..end as usize];
             from = end as usize;
-            picks.extend(
-                of_slot
-                    .iter()
-                    .map(|&(version, index)| grid.pick(slot, version, index)),
-            );
+            picks.extend(of_slot.iter().map(|&(version, index)| grid.pick(slot, version, index)));
         }
         picks
     }
@@ -242,9 +228,7 @@ impl Line {
 
 /// The part of a vector that is in the window, and the place of its first point; none if nothing is.
 fn within(grid: points::Grid, window: Window) -> Option<(u32, points::Grid)> {
-    let points::Grid {
-        first, step, count, ..
-    } = grid;
+    let points::Grid { first, step, count, .. } = grid;
     // How many points start before a moment.
     let before = |time: Time| {
         let micros = time.micros();

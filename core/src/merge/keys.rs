@@ -4,13 +4,7 @@ use super::{Mode, Pick, Window, number_runs};
 use crate::points::Key;
 use crate::version::Shaped;
 
-pub fn merge(
-    versions: &[Shaped],
-    oldest_first: &[u32],
-    mode: Mode,
-    all_versions: bool,
-    window: Window,
-) -> Vec<Pick> {
+pub fn merge(versions: &[Shaped], oldest_first: &[u32], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
     match (mode, all_versions) {
         (Mode::Flat, false) => newest(versions, oldest_first, window),
         (Mode::Overlapping, false) => newest_of_each_run(versions, oldest_first, window),
@@ -36,9 +30,7 @@ fn of_newest_run(picks: &[Pick], versions: &[Shaped]) -> Vec<Pick> {
     let keys = picks.chunk_by(|a, b| a.key() == b.key());
     let kept = keys.flat_map(|versions_of_key| {
         let newest = versions_of_key.last().map(run);
-        versions_of_key
-            .iter()
-            .filter(move |pick| Some(run(pick)) == newest)
+        versions_of_key.iter().filter(move |pick| Some(run(pick)) == newest)
     });
     kept.copied().collect()
 }

@@ -43,8 +43,7 @@ fn merged(written: &[Written], mode: Mode, all_versions: bool, window: Window) -
 /// What each mode is said to show, one rule after the other, over every point.
 fn model(written: &[Written], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
     let in_window = |point: &&Point| {
-        window.start.is_none_or(|start| start <= point.start)
-            && window.end.is_none_or(|end| point.start < end)
+        window.start.is_none_or(|start| start <= point.start) && window.end.is_none_or(|end| point.start < end)
     };
     let every: Vec<Pick> = (0..written.len())
         .flat_map(|version| {
@@ -61,19 +60,11 @@ fn model(written: &[Written], mode: Mode, all_versions: bool, window: Window) ->
         .collect();
     let of = |pick: &Pick| &written[pick.version as usize];
     let same = |a: &Pick, b: &Pick| a.key() == b.key() && of(a).run == of(b).run;
-    let is_current = |a: &&Pick| {
-        !every
-            .iter()
-            .any(|b| same(a, b) && of(b).change > of(a).change)
-    };
+    let is_current = |a: &&Pick| !every.iter().any(|b| same(a, b) && of(b).change > of(a).change);
     let current: Vec<Pick> = every.iter().filter(is_current).copied().collect();
     let rank = |pick: &Pick| (of(pick).known, of(pick).change, of(pick).run);
-    let is_shown = |a: &&Pick| {
-        mode == Mode::Overlapping
-            || !current
-                .iter()
-                .any(|b| a.key() == b.key() && rank(b) > rank(a))
-    };
+    let is_shown =
+        |a: &&Pick| mode == Mode::Overlapping || !current.iter().any(|b| a.key() == b.key() && rank(b) > rank(a));
     let shown: Vec<Pick> = current.iter().filter(is_shown).copied().collect();
     let mut picks = if all_versions {
         let belongs = |a: &&Pick| shown.iter().any(|b| same(a, b));
@@ -86,15 +77,11 @@ fn model(written: &[Written], mode: Mode, all_versions: bool, window: Window) ->
 }
 
 fn written() -> impl Strategy<Value = Vec<Written>> {
-    let grid = (0..12i64, 1..3i64, 0..10i64, 0..2i64).prop_map(|(from, step, count, hours)| {
-        (0..count)
-            .map(|at| (from + at * step, hours))
-            .collect::<Vec<_>>()
-    });
+    let grid = (0..12i64, 1..3i64, 0..10i64, 0..2i64)
+        .prop_map(|(from, step, count, hours)| (0..count).map(|at| (from + at * step, hours)).collect::<Vec<_>>());
     let any = prop_oneof![grid.clone(), vec((0..20i64, 0..3i64), 0..10)];
     let one_grid = (vec(grid, 12), 0..2i64).prop_map(|(grids, hours)| {
-        let of_length =
-            |grid: Vec<(i64, i64)>| grid.into_iter().map(|(start, _)| (start, hours)).collect();
+        let of_length = |grid: Vec<(i64, i64)>| grid.into_iter().map(|(start, _)| (start, hours)).collect();
         grids.into_iter().map(of_length).collect::<Vec<Vec<_>>>()
     });
     let keys = prop_oneof![vec(any, 12), one_grid];
@@ -122,9 +109,7 @@ fn written() -> impl Strategy<Value = Vec<Written>> {
 fn points(number: usize, mut keys: Vec<(i64, i64)>) -> Vec<Point> {
     keys.sort_unstable();
     keys.dedup();
-    let value = |at: usize| {
-        (!at.is_multiple_of(5)).then(|| f64::from(u8::try_from(number * 16 + at).unwrap()))
-    };
+    let value = |at: usize| (!at.is_multiple_of(5)).then(|| f64::from(u8::try_from(number * 16 + at).unwrap()));
     let point = |(at, (start, hours)): (usize, (i64, i64))| Point {
         start: hour(start),
         end: (hours > 0).then(|| hour(start + hours)),
@@ -158,11 +143,7 @@ fn an_update_of_an_older_run_does_not_hide_a_run_known_later() {
             value: Some(value),
         }],
     };
-    let written = [
-        version(1, 1, 1, 1.0),
-        version(2, 2, 2, 2.0),
-        version(1, 1, 9, 3.0),
-    ];
+    let written = [version(1, 1, 1, 1.0), version(2, 2, 2, 2.0), version(1, 1, 9, 3.0)];
     let shown = |mode, all_versions| -> Vec<u32> {
         let picks = merged(&written, mode, all_versions, Window::default());
         picks.iter().map(|pick| pick.version).collect()
@@ -187,12 +168,7 @@ fn forecasts_shifted_by_an_hour_merge_to_the_newest_value_of_each_hour() {
     let versions: Vec<u32> = picks.iter().map(|pick| pick.version).collect();
     let expected: Vec<u32> = (0..99).chain([99; 10]).collect();
     assert_eq!(versions, expected);
-    assert!(
-        picks
-            .iter()
-            .zip(0..)
-            .all(|(pick, at)| pick.start == hour(at))
-    );
+    assert!(picks.iter().zip(0..).all(|(pick, at)| pick.start == hour(at)));
 }
 
 proptest! {

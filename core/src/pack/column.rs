@@ -59,11 +59,7 @@ pub fn push_beside(bytes: &mut Vec<u8>, integers: &[i64], other: &[i64]) {
     let (mut alone, mut beside) = (vec![ALONE], vec![BESIDE]);
     push(&mut alone, integers);
     push(&mut beside, &from_other);
-    bytes.extend(if beside.len() < alone.len() {
-        beside
-    } else {
-        alone
-    });
+    bytes.extend(if beside.len() < alone.len() { beside } else { alone });
 }
 
 fn steps(integers: &[i64]) -> impl Iterator<Item = i64> {
@@ -95,8 +91,7 @@ pub fn read(cursor: &mut Cursor, count: usize) -> Result<Vec<i64>, Corrupt> {
     match cursor.byte()? {
         REGULAR => {
             let (first, step) = (read_zigzag(cursor)?, read_zigzag(cursor)?);
-            let later =
-                std::iter::successors(Some(first), |before| Some(before.wrapping_add(step)));
+            let later = std::iter::successors(Some(first), |before| Some(before.wrapping_add(step)));
             Ok(later.take(count).collect())
         }
         DIFFERENCES => {

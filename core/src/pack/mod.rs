@@ -87,8 +87,6 @@ impl<'a> Pack<'a> {
     }
 
     fn values_in<'v>(&self, version: usize, values_of_pack: &'v [f64]) -> &'v [f64] {
-        values_of_pack
-            .get(self.values_of(version))
-            .unwrap_or_default()
+        values_of_pack.get(self.values_of(version)).unwrap_or_default()
     }
 }

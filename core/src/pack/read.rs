@@ -46,9 +46,5 @@ fn read_content<'a>(cursor: &mut Cursor<'a>, count: usize) -> Result<Pack<'a>, C
     let ends: Vec<usize> = ends.collect();
     let encoding = Encoding::from_number(cursor.byte()?)?;
     let values = Values::read(cursor, encoding, present)?;
-    Ok(Pack {
-        versions,
-        ends,
-        values,
-    })
+    Ok(Pack { versions, ends, values })
 }

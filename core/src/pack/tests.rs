@@ -64,27 +64,17 @@ fn time() -> impl Strategy<Value = Time> {
 fn versions(most: usize) -> impl Strategy<Value = Vec<Written>> {
     let text = || prop_oneof![Just("a@b.c".to_owned()), any::<String>()];
     let run = prop_oneof![0..4u128, any::<u128>()].prop_map(Uuid::from_u128);
-    let remark = (
-        prop::option::of(text()),
-        prop::option::of(vec(text(), 0..3)),
-    );
+    let remark = (prop::option::of(text()), prop::option::of(vec(text(), 0..3)));
     let version = (run, time(), time(), text(), remark, points());
-    let version =
-        version.prop_map(
-            |(run, known, change, by, (annotation, tags), points)| Written {
-                version: Version {
-                    run,
-                    known,
-                    change,
-                    remark: Rc::new(Remark {
-                        by,
-                        annotation,
-                        tags,
-                    }),
-                },
-                points,
-            },
-        );
+    let version = version.prop_map(|(run, known, change, by, (annotation, tags), points)| Written {
+        version: Version {
+            run,
+            known,
+            change,
+            remark: Rc::new(Remark { by, annotation, tags }),
+        },
+        points,
+    });
     vec(version, 0..most)
 }
 
@@ -213,10 +203,7 @@ fn more_points_than_a_pack_holds_are_not_packed() {
         (version, Points::read(points).unwrap())
     };
     let full = pack_versions(&[version(&all)]).unwrap();
-    assert_eq!(
-        Pack::read(&full).unwrap().versions()[0].shape.len(),
-        MOST_POINTS
-    );
+    assert_eq!(Pack::read(&full).unwrap().versions()[0].shape.len(), MOST_POINTS);
     let refusal = pack_versions(&[version(&all), version(&one)]).unwrap_err();
     assert_eq!(refusal, PackVersionsError::TooMany);
     assert_eq!(refusal.to_string(), "more than 5000000 points in a pack");
@@ -228,10 +215,7 @@ fn a_pack_that_claims_more_points_than_a_pack_holds_is_refused() {
     let written = forecasts(2, 3, || 0.5);
     let bytes = packed(&written);
     // The one shape of both: its flags and its count.
-    let shape = bytes
-        .windows(3)
-        .position(|three| three == [1, 0, 3])
-        .unwrap();
+    let shape = bytes.windows(3).position(|three| three == [1, 0, 3]).unwrap();
     let forge = |count: &[u8]| {
         let content = [&bytes[5..shape + 2], count, &bytes[shape + 3..]].concat();
         let checksum = crc32fast::hash(&content).to_le_bytes();
@@ -273,33 +257,18 @@ fn a_text_that_is_no_pack_is_refused_in_words() {
         (String::new(), "EOF while parsing"),
         ("{}".to_owned(), "expected a sequence"),
         ("[[]]".to_owned(), "expected a JSON object"),
-        (
-            with(r#""changed_by":"a","#, ""),
-            "missing field `changed_by`",
-        ),
+        (with(r#""changed_by":"a","#, ""), "missing field `changed_by`"),
         (with("changed_by", "changed"), "unknown field `changed`"),
         (with("9e3779b9", "9e3779b"), "\"run_id\" is not a UUID"),
         (
             with(r#""changed_by":"a""#, r#""changed_by":"a\u0000b""#),
             "a text has a zero byte",
         ),
+        (with("}]", r#","annotation":"\u0000"}]"#), "a text has a zero byte"),
+        (with("}]", r#","tags":["a","\u0000"]}]"#), "a text has a zero byte"),
+        (with(r#"me":"2000-01-01""#, r#"me":"infinity""#), "is infinite"),
         (
-            with("}]", r#","annotation":"\u0000"}]"#),
-            "a text has a zero byte",
-        ),
-        (
-            with("}]", r#","tags":["a","\u0000"]}]"#),
-            "a text has a zero byte",
-        ),
-        (
-            with(r#"me":"2000-01-01""#, r#"me":"infinity""#),
-            "is infinite",
-        ),
-        (
-            with(
-                r#"{"start":"2000-01-01","step":"PT1H","values":[1,2]}"#,
-                "[]",
-            ),
+            with(r#"{"start":"2000-01-01","step":"PT1H","values":[1,2]}"#, "[]"),
             "expected a JSON object",
         ),
         (

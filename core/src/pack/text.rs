@@ -59,8 +59,7 @@ fn version_text<'a>(version: &'a Version, points: Opened<'a>) -> VersionText<'a,
 
 /// The pack that a text holds, its versions in the order of the text. Whatever does not fit together is refused.
 pub fn from_text(text: &str) -> Result<Vec<u8>, TextError> {
-    let versions: Vec<Object<VersionText<Object<text::Text>>>> =
-        serde_json::from_str(text).map_err(TextError::new)?;
+    let versions: Vec<Object<VersionText<Object<text::Text>>>> = serde_json::from_str(text).map_err(TextError::new)?;
     let packed: Vec<Vec<u8>> = versions
         .iter()
         .map(|version| pack(&version.0.points.0.points()?).map_err(TextError::new))

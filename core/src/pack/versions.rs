@@ -19,26 +19,14 @@ pub fn push(bytes: &mut Vec<u8>, versions: &[(Version, Points)]) {
     let remarks = || all().map(|version| &*version.remark);
     let times = |of: fn(&Version) -> Time| -> Vec<i64> { all().map(|v| of(v).micros()).collect() };
     let known = times(|version| version.known);
-    dictionary::push(
-        bytes,
-        all().map(|version| Some(version.run.as_bytes().to_vec())),
-    );
+    dictionary::push(bytes, all().map(|version| Some(version.run.as_bytes().to_vec())));
     column::push(bytes, &known);
     column::push_beside(bytes, &times(|version| version.change), &known);
     dictionary::push(bytes, remarks().map(|remark| Some(string(&remark.by))));
-    dictionary::push(
-        bytes,
-        remarks().map(|remark| remark.annotation.as_deref().map(string)),
-    );
-    dictionary::push(
-        bytes,
-        remarks().map(|remark| remark.tags.as_deref().map(strings)),
-    );
+    dictionary::push(bytes, remarks().map(|remark| remark.annotation.as_deref().map(string)));
+    dictionary::push(bytes, remarks().map(|remark| remark.tags.as_deref().map(strings)));
     let points = || versions.iter().map(|(_, points)| points);
-    dictionary::push(
-        bytes,
-        points().map(|points| Some(points.shape().form().to_bytes())),
-    );
+    dictionary::push(bytes, points().map(|points| Some(points.shape().form().to_bytes())));
     let first = points().map(|points| points.first().map_or(0, Time::micros));
     column::push_beside(bytes, &first.collect::<Vec<i64>>(), &known);
 }

@@ -61,15 +61,10 @@ fn starts() -> impl Strategy<Value = Vec<i64>> {
             .map_while(|index| step.checked_mul(index))
             .collect::<Vec<i64>>()
     });
-    let gaps =
-        vec(0..30i64, 0..40).prop_map(|hours| hours.iter().map(|hour| hour * HOUR).collect());
+    let gaps = vec(0..30i64, 0..40).prop_map(|hours| hours.iter().map(|hour| hour * HOUR).collect());
     let spacing = prop_oneof![grid, gaps, vec(0..Time::MAX.micros(), 0..40)];
-    (first, spacing).prop_map(|(first, spacing)| {
-        spacing
-            .iter()
-            .filter_map(|offset| first.checked_add(*offset))
-            .collect()
-    })
+    (first, spacing)
+        .prop_map(|(first, spacing)| spacing.iter().filter_map(|offset| first.checked_add(*offset)).collect())
 }
 
 fn lengths() -> impl Strategy<Value = Vec<i64>> {

@@ -68,11 +68,7 @@ impl<'a> Values<'a> {
     };
 
     /// The values at the cursor, of which there are `count`; in pco they reach to the end of the bytes.
-    pub(crate) fn read(
-        cursor: &mut Cursor<'a>,
-        encoding: Encoding,
-        count: usize,
-    ) -> Result<Values<'a>, Corrupt> {
+    pub(crate) fn read(cursor: &mut Cursor<'a>, encoding: Encoding, count: usize) -> Result<Values<'a>, Corrupt> {
         if count == 0 && encoding != Encoding::Plain {
             return Err(Corrupt("no values, but an encoding of them"));
         }

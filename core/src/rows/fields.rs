@@ -138,9 +138,7 @@ pub(crate) fn not_longer(text: &str, most_bytes: usize) -> Result<(), Refusal> {
 /// An interval ends after it starts.
 pub(crate) fn check_end(start: Time, end: Option<Time>) -> Result<(), Refusal> {
     if end.is_some_and(|end| end <= start) {
-        return Err(
-            Refusal::new(Kind::BadValue, r#"is not after "valid_time""#).of(Field::ValidTimeEnd)
-        );
+        return Err(Refusal::new(Kind::BadValue, r#"is not after "valid_time""#).of(Field::ValidTimeEnd));
     }
     Ok(())
 }
@@ -161,8 +159,7 @@ fn time(text: &str) -> Result<Time, Refusal> {
 }
 
 pub(crate) fn uuid(text: &str) -> Result<Uuid, Refusal> {
-    Uuid::try_parse(text)
-        .map_err(|_| Refusal::new(Kind::BadUuid, format!("{} is not a uuid", quoted(text))))
+    Uuid::try_parse(text).map_err(|_| Refusal::new(Kind::BadUuid, format!("{} is not a uuid", quoted(text))))
 }
 
 #[cfg(test)]

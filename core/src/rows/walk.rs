@@ -48,9 +48,7 @@ pub(crate) fn walk<'de, R: Rows<'de>>(
         refused: None,
     };
     let mut json = serde_json::Deserializer::from_str(json);
-    let walked = Array(&mut walk)
-        .deserialize(&mut json)
-        .and_then(|()| json.end());
+    let walked = Array(&mut walk).deserialize(&mut json).and_then(|()| json.end());
     walked.map_err(|error| walk.refused.take().unwrap_or_else(|| walk.explain(&error)))
 }
 
@@ -116,10 +114,7 @@ impl<'de, R: Rows<'de>> Walk<'_, R> {
         let refusal = if error.is_data() {
             Refusal::new(Kind::BadValue, format!("must be {}", self.takes()))
         } else if text.starts_with("number out of range") {
-            Refusal::new(
-                Kind::NumberOutOfRange,
-                "is out of range for type double precision",
-            )
+            Refusal::new(Kind::NumberOutOfRange, "is out of range for type double precision")
         } else if text.contains("surrogate") || text.starts_with("unexpected end of hex escape") {
             Refusal::new(Kind::BadCharacter, "contains half of a surrogate pair")
         } else {

@@ -43,11 +43,7 @@ pub enum Change<T> {
 /// Reads the JSON rows of an update, at most `most_rows` of them, one for each value that is updated (see [`collapse`]).
 ///
 /// `tick` is called every few thousand rows, for the caller to answer a cancel; it may unwind.
-pub fn read_json(
-    json: &str,
-    most_rows: usize,
-    tick: &mut dyn FnMut(),
-) -> Result<Vec<UpdateRow>, RowError> {
+pub fn read_json(json: &str, most_rows: usize, tick: &mut dyn FnMut()) -> Result<Vec<UpdateRow>, RowError> {
     let mut rows = UpdateRows::default();
     walk(json, &mut rows, most_rows, tick)?;
     Ok(collapse(rows.updates))
@@ -161,7 +157,6 @@ fn tags(list: Option<Vec<String>>) -> Result<Option<Vec<String>>, Refusal> {
         .collect();
     tags.sort_unstable();
     tags.dedup();
-    tags.iter()
-        .try_for_each(|tag| not_longer(tag, LONGEST_TAG))?;
+    tags.iter().try_for_each(|tag| not_longer(tag, LONGEST_TAG))?;
     Ok((!tags.is_empty()).then_some(tags))
 }

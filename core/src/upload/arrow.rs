@@ -42,11 +42,7 @@ const FILE: &[u8] = b"ARROW1";
 /// The columns go by their names: `valid_time`, `value`, `value_key` (or `series_key`, as a read has it) or `series_id` or
 /// both, and perhaps `valid_time_end`. A timestamp without a time zone is in UTC. `pause` is called every few thousand rows,
 /// for the caller to answer a cancel; it may unwind.
-pub fn read_arrow(
-    bytes: &[u8],
-    most_rows: usize,
-    pause: &mut dyn FnMut(),
-) -> Result<Vec<SeriesRows>, RowError> {
+pub fn read_arrow(bytes: &[u8], most_rows: usize, pause: &mut dyn FnMut()) -> Result<Vec<SeriesRows>, RowError> {
     read(bytes, most_rows, pause).map_err(|wrong| match wrong {
         Wrong::Row(error) => error,
         Wrong::Stream(Malformed(why)) => {
@@ -124,9 +120,7 @@ enum Ids<'a> {
 impl<'a> Upload<'a> {
     fn dictionary(&mut self, batch: DictionaryBatch<'a>, body: &'a [u8]) -> Result<(), Malformed> {
         if batch.isDelta() {
-            return Err(Malformed(
-                "it has a dictionary in parts, which is not supported",
-            ));
+            return Err(Malformed("it has a dictionary in parts, which is not supported"));
         }
         let column = self
             .layout
@@ -140,12 +134,7 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
-    fn rows(
-        &mut self,
-        batch: RecordBatch<'a>,
-        body: &'a [u8],
-        pause: &mut dyn FnMut(),
-    ) -> Result<(), Wrong> {
+    fn rows(&mut self, batch: RecordBatch<'a>, body: &'a [u8], pause: &mut dyn FnMut()) -> Result<(), Wrong> {
         let mut parts = Parts::of(batch, body)?;
         let rows = parts.rows;
         if rows > self.most_rows - self.rows {
@@ -154,12 +143,10 @@ impl<'a> Upload<'a> {
         }
         let mut batch = Batch::of(&mut parts, &self.layout, &self.dictionaries)?;
         for row in 0..rows {
-            batch
-                .push(row, &mut self.columns)
-                .map_err(|problem| match problem {
-                    Problem::Stream(malformed) => Wrong::Stream(malformed),
-                    Problem::Row(refusal) => Wrong::Row(self.at(self.rows + row, refusal)),
-                })?;
+            batch.push(row, &mut self.columns).map_err(|problem| match problem {
+                Problem::Stream(malformed) => Wrong::Stream(malformed),
+                Problem::Row(refusal) => Wrong::Row(self.at(self.rows + row, refusal)),
+            })?;
             if (row + 1).is_multiple_of(ROWS_A_PAUSE) {
                 pause();
             }
@@ -185,11 +172,7 @@ enum Problem {
 }
 
 impl<'a> Batch<'a> {
-    fn of(
-        parts: &mut Parts<'a>,
-        layout: &Layout,
-        dictionaries: &Dictionaries<'a>,
-    ) -> Result<Batch<'a>, Malformed> {
+    fn of(parts: &mut Parts<'a>, layout: &Layout, dictionaries: &Dictionaries<'a>) -> Result<Batch<'a>, Malformed> {
         let (mut start, mut end, mut value, mut key, mut id) = (None, None, None, None, None);
         for column in &layout.columns {
             match column.field {
@@ -215,29 +198,22 @@ impl<'a> Batch<'a> {
 
     fn push(&mut self, row: usize, columns: &mut UploadColumns) -> Result<(), Problem> {
         let start = self.start.time(row).map_err(of(Field::ValidTime))?;
-        let start = start.ok_or_else(|| {
-            of(Field::ValidTime)(Refusal::new(Kind::NullNotAllowed, "must not be null"))
-        })?;
+        let start =
+            start.ok_or_else(|| of(Field::ValidTime)(Refusal::new(Kind::NullNotAllowed, "must not be null")))?;
         let end = match &self.end {
             Some(end) => end.time(row).map_err(of(Field::ValidTimeEnd))?,
             None => None,
         };
         let value = self.value.number(row).map_err(of(Field::Value))?;
         let key = match &self.key {
-            Some(keys) => keys
-                .get(row)?
-                .map(text)
-                .transpose()
-                .map_err(of(Field::ValueKey))?,
+            Some(keys) => keys.get(row)?.map(text).transpose().map_err(of(Field::ValueKey))?,
             None => None,
         };
         let id = match &mut self.id {
             Some(ids) => ids.get(row)?,
             None => None,
         };
-        columns
-            .push(key, id, Point { start, end, value })
-            .map_err(Problem::Row)
+        columns.push(key, id, Point { start, end, value }).map_err(Problem::Row)
     }
 }
 

@@ -52,12 +52,7 @@ impl UploadColumns {
 
     /// Takes the point of the next row. What is refused here is a key no series can have, a row that names no series, and
     /// an interval that does not end after its start; the refusal names the field.
-    pub fn push(
-        &mut self,
-        key: Option<&str>,
-        id: Option<Uuid>,
-        point: Point,
-    ) -> Result<(), Refusal> {
+    pub fn push(&mut self, key: Option<&str>, id: Option<Uuid>, point: Point) -> Result<(), Refusal> {
         check_end(point.start, point.end)?;
         // A JSON or an array of 1 GB has fewer rows than this, whatever the caller's own limit.
         let next = self
@@ -66,10 +61,7 @@ impl UploadColumns {
             .ok_or_else(|| Refusal::new(Kind::TooMany, "is one row too many"))?;
         // Rows mostly come series by series, or time by time with the series in the same order each time.
         let guesses = [self.last, self.last + 1, 0];
-        self.last = match guesses
-            .into_iter()
-            .find(|&place| self.is_at(place, key, id))
-        {
+        self.last = match guesses.into_iter().find(|&place| self.is_at(place, key, id)) {
             Some(place) => place,
             None => self.place(key, id)?,
         };
@@ -125,8 +117,7 @@ impl SeriesRows {
         if self.points.is_sorted_by(|a, b| a.key() < b.key()) {
             return Ok(());
         }
-        let mut sorted: Vec<(Point, u32)> =
-            self.points.drain(..).zip(self.rows.drain(..)).collect();
+        let mut sorted: Vec<(Point, u32)> = self.points.drain(..).zip(self.rows.drain(..)).collect();
         // A stable sort, because what `absorb` joined is two sorted runs, which it merges in linear time.
         sorted.sort_by_key(|(point, row)| (point.key(), *row));
         let repeated = sorted
@@ -165,20 +156,14 @@ fn check_reference(key: Option<&str>, id: Option<Uuid>) -> Result<(), Refusal> {
     let Some(key) = key else {
         return match id {
             Some(_) => Ok(()),
-            None => Err(Refusal::new(
-                Kind::BadValue,
-                r#"needs "value_key" or "series_id""#,
-            )),
+            None => Err(Refusal::new(Kind::BadValue, r#"needs "value_key" or "series_id""#)),
         };
     };
     let refuse = |kind, reason: &str| Err(Refusal::new(kind, reason).of(Field::ValueKey));
     if key.trim().is_empty() {
         refuse(Kind::BadValue, "must not be blank")
     } else if key.len() > LONGEST_SERIES_KEY {
-        refuse(
-            Kind::TooLong,
-            &format!("is longer than {LONGEST_SERIES_KEY} bytes"),
-        )
+        refuse(Kind::TooLong, &format!("is longer than {LONGEST_SERIES_KEY} bytes"))
     } else if key.contains('\0') {
         refuse(Kind::BadCharacter, r"contains \u0000")
     } else {
@@ -209,9 +194,7 @@ mod tests {
     fn gather(keys: &[&str]) -> Vec<SeriesRows> {
         let mut columns = UploadColumns::new();
         for (at, key) in keys.iter().enumerate() {
-            columns
-                .push(Some(key), None, point(at as i64, None))
-                .unwrap();
+            columns.push(Some(key), None, point(at as i64, None)).unwrap();
         }
         columns.finish()
     }
@@ -221,10 +204,7 @@ mod tests {
         let series = gather(&["a", "a", "b", "c", "a", "c", "b", "a", "b", "c"]);
         let rows: Vec<_> = series.iter().map(|rows| rows.rows.as_slice()).collect();
         assert_eq!(rows, [&[0, 1, 4, 7][..], &[2, 6, 8], &[3, 5, 9]]);
-        assert_eq!(
-            series.iter().map(|rows| rows.first_row).collect::<Vec<_>>(),
-            [0, 2, 3]
-        );
+        assert_eq!(series.iter().map(|rows| rows.first_row).collect::<Vec<_>>(), [0, 2, 3]);
     }
 
     #[test]
@@ -243,18 +223,8 @@ mod tests {
         for (key, end, field, kind) in [
             (Some(" "), None, Some(Field::ValueKey), Kind::BadValue),
             (Some("a\0"), None, Some(Field::ValueKey), Kind::BadCharacter),
-            (
-                Some(long.as_str()),
-                None,
-                Some(Field::ValueKey),
-                Kind::TooLong,
-            ),
-            (
-                Some("a"),
-                Some(0),
-                Some(Field::ValidTimeEnd),
-                Kind::BadValue,
-            ),
+            (Some(long.as_str()), None, Some(Field::ValueKey), Kind::TooLong),
+            (Some("a"), Some(0), Some(Field::ValidTimeEnd), Kind::BadValue),
             (None, None, None, Kind::BadValue),
         ] {
             let refusal = columns.push(key, None, point(0, end)).unwrap_err();

@@ -18,11 +18,7 @@ use crate::time::Time;
 /// to a series, in first-seen order.
 ///
 /// `tick` is called every few thousand rows, for the caller to answer a cancel; it may unwind.
-pub fn read_json(
-    json: &str,
-    most_rows: usize,
-    tick: &mut dyn FnMut(),
-) -> Result<Vec<SeriesRows>, RowError> {
+pub fn read_json(json: &str, most_rows: usize, tick: &mut dyn FnMut()) -> Result<Vec<SeriesRows>, RowError> {
     let mut rows = UploadRows::default();
     walk(json, &mut rows, most_rows, tick)?;
     Ok(rows.columns.finish())

@@ -22,12 +22,7 @@ pub struct Correction {
     change_time: Timestamp,
 }
 
-pub fn correct(
-    report: &mut Report,
-    alice: &mut Session,
-    run_id: Uuid,
-    series_id: Uuid,
-) -> Result<Correction> {
+pub fn correct(report: &mut Report, alice: &mut Session, run_id: Uuid, series_id: Uuid) -> Result<Correction> {
     report.step("A correction, and the missing hour filled in: nothing is overwritten");
     let valid_time = DAY.parse::<Timestamp>()? + 15.hours();
     let (run_id, series_id) = (run_id.to_string(), series_id.to_string());
@@ -111,10 +106,7 @@ fn what_changed(report: &mut Report, versions: &[Row], corrected: &Correction) -
     report.same(
         "its tags are trimmed, in lower case, sorted, and each there once",
         &column(versions, "tags")?,
-        &vec![
-            None,
-            Some(vec!["corrected".to_owned(), "sensor".to_owned()]),
-        ],
+        &vec![None, Some(vec!["corrected".to_owned(), "sensor".to_owned()])],
     );
     Ok(())
 }
@@ -135,12 +127,7 @@ pub fn just_before(
            end_valid => $2,
            series_keys => $3,
            as_of => $4)",
-        &[
-            &valid_time,
-            &(valid_time + 1.hour()),
-            &vec![MEASURED],
-            &as_of,
-        ],
+        &[&valid_time, &(valid_time + 1.hour()), &vec![MEASURED], &as_of],
     )?;
     report.same(
         "it still held the value as measured",

@@ -47,11 +47,7 @@ fn newest_forecasts(year: &Temperatures) -> Result<Vec<(Timestamp, f64)>> {
         let value = value.with_context(|| format!("nothing was known for {time}"))?;
         Ok((time, *value))
     };
-    first
-        .series(1.hour())
-        .take(366 * 24)
-        .map(forecast)
-        .collect()
+    first.series(1.hour()).take(366 * 24).map(forecast).collect()
 }
 
 fn hours(rows: &[Row]) -> Result<Vec<(Timestamp, u64)>> {
@@ -62,10 +58,7 @@ fn hours(rows: &[Row]) -> Result<Vec<(Timestamp, u64)>> {
 
 /// Values by the bits of their floats, so that equal means equal and not nearly so.
 fn bits(hours: impl IntoIterator<Item = (Timestamp, f64)>) -> Vec<(Timestamp, u64)> {
-    hours
-        .into_iter()
-        .map(|(time, value)| (time, value.to_bits()))
-        .collect()
+    hours.into_iter().map(|(time, value)| (time, value.to_bits())).collect()
 }
 
 pub fn joined(report: &mut Report, alice: &mut Session, year: &Temperatures) -> Result<()> {
@@ -80,10 +73,7 @@ pub fn joined(report: &mut Report, alice: &mut Session, year: &Temperatures) -> 
         let measured = year.get(&time)?;
         Some((forecast - measured).abs())
     };
-    let errors: Vec<f64> = newest_forecasts(year)?
-        .into_iter()
-        .filter_map(error)
-        .collect();
+    let errors: Vec<f64> = newest_forecasts(year)?.into_iter().filter_map(error).collect();
     let expected = errors.iter().sum::<f64>() / errors.len() as f64;
     let (hours, mean_error): (i64, f64) = (row.try_get("hours")?, row.try_get("mean_error")?);
     report.claim(
@@ -97,11 +87,7 @@ pub fn joined(report: &mut Report, alice: &mut Session, year: &Temperatures) -> 
     Ok(())
 }
 
-pub fn known_on_a_past_day(
-    report: &mut Report,
-    alice: &mut Session,
-    year: &Temperatures,
-) -> Result<()> {
+pub fn known_on_a_past_day(report: &mut Report, alice: &mut Session, year: &Temperatures) -> Result<()> {
     report.step("What was known on a past day: 8 October 2010, at noon");
     let midnight: Timestamp = DAY.parse()?;
     let noon = midnight + 12.hours();
@@ -111,9 +97,7 @@ pub fn known_on_a_past_day(
                   end_known => $2,
                   series_keys => $3)";
     let rows = alice.query(read, &[&midnight, &noon, &vec![FORECAST]])?;
-    let day_before = year
-        .range(midnight - 24.hours()..midnight)
-        .map(|(_, value)| *value);
+    let day_before = year.range(midnight - 24.hours()..midnight).map(|(_, value)| *value);
     let next_48_hours = midnight.series(1.hour()).take(48);
     report.same(
         "the next 48 hours were expected to be as the 7th was, and later ones not at all",

@@ -34,11 +34,7 @@ pub struct Upload {
 pub fn create_series(report: &mut Report, alice: &mut Session) -> Result<Uuid> {
     report.step("Two series, with unit and description");
     let measured = [MEASURED, "°F", "Air temperature in Seattle, hourly"];
-    let forecast = [
-        FORECAST,
-        "°F",
-        "Persistence: the next 48 hours as the last day was",
-    ];
+    let forecast = [FORECAST, "°F", "Persistence: the next 48 hours as the last day was"];
     let mut create = |[name, unit, description]: [&str; 3]| -> Result<Uuid> {
         let row = alice.query_one(CREATE_SERIES, &[&name, &unit, &description])?;
         Ok(row.try_get(0)?)
@@ -46,15 +42,8 @@ pub fn create_series(report: &mut Report, alice: &mut Session) -> Result<Uuid> {
     let series_id = create(measured)?;
     create(forecast)?;
     let again = create(measured)?;
-    report.same(
-        "making a series that exists gives its id",
-        &again,
-        &series_id,
-    );
-    alice.query(
-        "SELECT series_key, unit, description FROM timedb.list_series()",
-        &[],
-    )?;
+    report.same("making a series that exists gives its id", &again, &series_id);
+    alice.query("SELECT series_key, unit, description FROM timedb.list_series()", &[])?;
     Ok(series_id)
 }
 
@@ -68,11 +57,7 @@ fn value_rows<'a>(key: &str, values: impl IntoIterator<Item = (&'a Timestamp, &'
 }
 
 /// Uploads the year; answers the run's id too.
-pub fn measurements(
-    report: &mut Report,
-    alice: &mut Session,
-    year: &Temperatures,
-) -> Result<(Uuid, Upload)> {
+pub fn measurements(report: &mut Report, alice: &mut Session, year: &Temperatures) -> Result<(Uuid, Upload)> {
     report.step("The measurements: the whole year in one run, known when it was over");
     let known_time: Timestamp = "2011-01-01T00:00:00Z".parse()?;
     let rows = value_rows(MEASURED, year);
@@ -92,11 +77,7 @@ fn is_created(run: &Row) -> Result<bool> {
     Ok(run.try_get::<_, &str>("message")? == "Run created successfully")
 }
 
-pub fn forecasts(
-    report: &mut Report,
-    alice: &mut Session,
-    forecasts: &[Forecast],
-) -> Result<Upload> {
+pub fn forecasts(report: &mut Report, alice: &mut Session, forecasts: &[Forecast]) -> Result<Upload> {
     report.step("A forecast from every midnight: 365 runs of 48 hours, each known at its midnight");
     let started = Instant::now();
     let mut created = 0;

@@ -31,12 +31,7 @@ fn six_hours(first: f64) -> Result<Vec<(Timestamp, f64)>> {
         .collect())
 }
 
-pub fn upload_six(
-    report: &mut Report,
-    session: &mut Session,
-    key: &str,
-    first: f64,
-) -> Result<Uuid> {
+pub fn upload_six(report: &mut Report, session: &mut Session, key: &str, first: f64) -> Result<Uuid> {
     report.step(&format!("An upload: six hourly values of {key}"));
     let row = |(valid_time, value): (Timestamp, f64)| {
         let valid_time = valid_time.to_string();
@@ -99,26 +94,15 @@ pub fn readings(rows: &[Row]) -> Result<Vec<(String, Timestamp, f64)>> {
         .collect()
 }
 
-pub fn other_series(
-    report: &mut Report,
-    alice: &mut Session,
-    series_a: Uuid,
-    series_b: Uuid,
-) -> Result<()> {
+pub fn other_series(report: &mut Report, alice: &mut Session, series_a: Uuid, series_b: Uuid) -> Result<()> {
     report.step("No series in common, even by its id");
-    let series = alice.query(
-        "SELECT series_id, series_key, unit FROM timedb.list_series()",
-        &[],
-    )?;
+    let series = alice.query("SELECT series_id, series_key, unit FROM timedb.list_series()", &[])?;
     report.same(
         "alice sees her one series and not bob's",
         &column(&series, "series_id")?,
         &vec![series_a],
     );
-    let rows = alice.query(
-        "SELECT * FROM timedb.read(series_ids => $1)",
-        &[&vec![series_b]],
-    )?;
+    let rows = alice.query("SELECT * FROM timedb.read(series_ids => $1)", &[&vec![series_b]])?;
     report.same(
         "asking for bob's series by its id adds no row, and is no error",
         &rows.len(),
@@ -138,11 +122,7 @@ pub fn borders(report: &mut Report, alice: &mut Session, pair: &Pair) -> Result<
         "permission denied",
     );
     let tenant = alice.query_one("SELECT timedb.current_tenant()", &[])?;
-    report.same(
-        "she is still where she was",
-        &tenant.try_get(0)?,
-        &pair.alice.id,
-    );
+    report.same("she is still where she was", &tenant.try_get(0)?, &pair.alice.id);
 
     let stored = alice.query(
         "SELECT tenant_id, series_id, known_time, points::text AS points

@@ -16,9 +16,7 @@ const INVALID_KEY: &str = "Invalid or inactive API key.";
 
 pub fn make_users(report: &mut Report, operator: &mut Session) -> Result<Pair> {
     report.step("The operator makes two tenants, each with a user");
-    report.note(
-        "A tenant is its id, new for every walkthrough: an email is unique in its tenant only.",
-    );
+    report.note("A tenant is its id, new for every walkthrough: an email is unique in its tenant only.");
     let pair = Pair {
         alice: make_user(operator, "alice@tenant-a.com")?,
         bob: make_user(operator, "bob@tenant-b.com")?,
@@ -93,10 +91,7 @@ pub fn wrong_key(report: &mut Report, client: &Config, alice: &Tenant) -> Result
     report.step("A wrong key opens nothing");
     let mut nobody = Session::open("nobody=> ", client)?;
     // The 21st character is in the random part of the key.
-    let (head, tail) = alice
-        .api_key
-        .split_at_checked(20)
-        .context("a key is longer")?;
+    let (head, tail) = alice.api_key.split_at_checked(20).context("a key is longer")?;
     let other = if tail.starts_with('A') { "B" } else { "A" };
     let misspelt = [head, other, tail.get(1..).unwrap_or_default()].concat();
     for (what, wrong) in [
@@ -150,12 +145,7 @@ pub fn deactivate(
     Ok(())
 }
 
-pub fn activate(
-    report: &mut Report,
-    operator: &mut Session,
-    bob_session: &mut Session,
-    bob: &Tenant,
-) -> Result<()> {
+pub fn activate(report: &mut Report, operator: &mut Session, bob_session: &mut Session, bob: &Tenant) -> Result<()> {
     report.step("Activated again, bob is back with the key he had");
     let user = operator.query_one(
         "SELECT * FROM timedb.activate_user(

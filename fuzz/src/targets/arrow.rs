@@ -56,20 +56,12 @@ pub fn stream_of(all: &[Series]) -> Vec<u8> {
     let since_1970 = |micros: i64| micros + MICROS_FROM_1970_TO_2000;
     let starts = rows.iter().map(|(_, (start, ..))| Some(since_1970(*start)));
     let ends = rows.iter().map(|(_, (_, end, _))| end.map(since_1970));
-    let values = rows
-        .iter()
-        .map(|(_, (_, _, value))| value.map(f64::from_bits));
+    let values = rows.iter().map(|(_, (_, _, value))| value.map(f64::from_bits));
     let keys = rows.iter().map(|(series, _)| series.key.clone());
     let ids = rows.iter().map(|(series, _)| series.id.map(id_text));
     let columns: [(&str, ArrayRef); 5] = [
-        (
-            "valid_time",
-            Arc::new(TimestampMicrosecondArray::from_iter(starts)),
-        ),
-        (
-            "valid_time_end",
-            Arc::new(TimestampMicrosecondArray::from_iter(ends)),
-        ),
+        ("valid_time", Arc::new(TimestampMicrosecondArray::from_iter(starts))),
+        ("valid_time_end", Arc::new(TimestampMicrosecondArray::from_iter(ends))),
         ("value", Arc::new(Float64Array::from_iter(values))),
         ("value_key", Arc::new(StringArray::from_iter(keys))),
         ("series_id", Arc::new(StringArray::from_iter(ids))),

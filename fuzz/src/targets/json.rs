@@ -3,9 +3,7 @@
 use super::upload::{BYTES_A_BYTE, MOST_ROWS, check_refusal, check_series};
 use super::{LONG, LONGER, SOME, within};
 use crate::corpus::{json_of_updates, json_of_upload};
-use crate::formats::{
-    LONGEST_ANNOTATION, LONGEST_TAG, MOST_TAGS, Update, read_updates, read_upload,
-};
+use crate::formats::{LONGEST_ANNOTATION, LONGEST_TAG, MOST_TAGS, Update, read_updates, read_upload};
 use crate::{Target, corpus};
 
 pub const JSON_UPLOADS: Target = Target {

@@ -42,9 +42,7 @@ pub fn key_of(checked: &[u8; CHECKED]) -> String {
 
 /// The 36 bytes that a text of the right form holds.
 fn decoded(text: &str) -> Option<Vec<u8>> {
-    let digits = text
-        .strip_prefix(PREFIX)
-        .filter(|digits| digits.len() == 48)?;
+    let digits = text.strip_prefix(PREFIX).filter(|digits| digits.len() == 48)?;
     let mut bytes = Vec::new();
     for four in digits.as_bytes().chunks(4) {
         let mut number = 0u32;

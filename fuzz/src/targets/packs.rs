@@ -97,9 +97,7 @@ fn check_whole(pack: &Pack) {
 
 fn has_zero(version: &Version) -> bool {
     let texts = version.tags.iter().flatten().chain(&version.annotation);
-    texts
-        .chain([&version.changed_by])
-        .any(|text| text.contains('\0'))
+    texts.chain([&version.changed_by]).any(|text| text.contains('\0'))
 }
 
 fn text(bytes: &[u8]) -> bool {

@@ -23,9 +23,7 @@ pub fn check_series(all: &[Series], read: Read) {
         rows.extend(series.rows.iter().copied());
         assert!(series.key.is_some() || series.id.is_some());
         if let Some(key) = &series.key {
-            assert!(
-                !key.trim().is_empty() && key.len() <= LONGEST_SERIES_KEY && !key.contains('\0')
-            );
+            assert!(!key.trim().is_empty() && key.len() <= LONGEST_SERIES_KEY && !key.contains('\0'));
         }
         for (start, end, _) in &series.points {
             assert!(end.is_none_or(|end| end > *start));

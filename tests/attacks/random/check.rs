@@ -13,9 +13,7 @@ pub fn sql_of(source: Source, world: &World) -> String {
     let counted = |from: &str, owner: &str| {
         format!("SELECT concat_ws(' ', count(*), string_agg(DISTINCT {owner}, ',')) FROM {from}")
     };
-    let owned = |from: &str, owner: &str| {
-        format!("SELECT coalesce(string_agg(DISTINCT {owner}, ','), '') FROM {from}")
-    };
+    let owned = |from: &str, owner: &str| format!("SELECT coalesce(string_agg(DISTINCT {owner}, ','), '') FROM {from}");
     match source {
         Source::Series => counted("timedb.series", &by_tenant),
         Source::Runs => counted("timedb.runs", &by_tenant),
@@ -30,11 +28,8 @@ pub fn sql_of(source: Source, world: &World) -> String {
             by_value,
         ),
         Source::ReadArrow => {
-            let holds = |letter: &str| {
-                format!(
-                    "CASE WHEN position('{letter}_first'::bytea IN stream) > 0 THEN '{letter}' END"
-                )
-            };
+            let holds =
+                |letter: &str| format!("CASE WHEN position('{letter}_first'::bytea IN stream) > 0 THEN '{letter}' END");
             format!(
                 "SELECT concat({}, {}) FROM timedb.read_arrow(mode => 'overlapping', all_versions => true) stream",
                 holds("a"),
@@ -45,16 +40,10 @@ pub fn sql_of(source: Source, world: &World) -> String {
         Source::ListSeries => counted("timedb.list_series()", "left(series_key, 1)"),
         Source::ReadFlat => counted("timedb.read()", by_value),
         Source::ReadOverlapping => counted("timedb.read(mode => 'overlapping')", by_value),
-        Source::ReadVersions => counted(
-            "timedb.read(mode => 'overlapping', all_versions => true)",
-            by_value,
-        ),
+        Source::ReadVersions => counted("timedb.read(mode => 'overlapping', all_versions => true)", by_value),
         Source::ListUsers => owned("timedb.list_users(include_inactive => true)", &by_tenant),
         // The tenant is in its users' emails.
-        Source::ListKeys => owned(
-            "timedb.list_keys()",
-            "substr(split_part(email, '@', 2), 1, 1)",
-        ),
+        Source::ListKeys => owned("timedb.list_keys()", "substr(split_part(email, '@', 2), 1, 1)"),
         Source::ListAudit => owned("timedb.list_audit()", &by_tenant),
     }
 }

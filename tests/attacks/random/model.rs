@@ -66,10 +66,7 @@ pub struct Layered<T> {
 
 impl<T: Copy> Layered<T> {
     fn new(session: T) -> Self {
-        Self {
-            session,
-            local: None,
-        }
+        Self { session, local: None }
     }
 
     pub fn value(&self) -> T {
@@ -231,9 +228,7 @@ impl Model {
     }
 
     fn is_void(&self, login: Login) -> bool {
-        self.refusals
-            .iter()
-            .any(|refusal| login.number <= refusal.logins)
+        self.refusals.iter().any(|refusal| login.number <= refusal.logins)
     }
 
     fn of_key(&self, key: usize) -> Who {
@@ -305,12 +300,10 @@ impl Model {
                 Ok(tenant) => Sight::Rows(letter(tenant).into()),
                 Err(error) => Sight::Error(error),
             },
-            Source::ListUsers | Source::ListKeys | Source::ListAudit => {
-                match self.required(Scope::Admin) {
-                    Ok(tenant) => Sight::Rows(letter(tenant).into()),
-                    Err(error) => Sight::Error(error),
-                }
-            }
+            Source::ListUsers | Source::ListKeys | Source::ListAudit => match self.required(Scope::Admin) {
+                Ok(tenant) => Sight::Rows(letter(tenant).into()),
+                Err(error) => Sight::Error(error),
+            },
         }
     }
 
@@ -427,10 +420,7 @@ impl Model {
 
     fn find_savepoint(&mut self, name: usize) -> Option<(&mut Transaction, usize)> {
         let open = self.transaction.as_mut()?;
-        let place = open
-            .savepoints
-            .iter()
-            .rposition(|(other, _)| *other == name)?;
+        let place = open.savepoints.iter().rposition(|(other, _)| *other == name)?;
         Some((open, place))
     }
 
@@ -476,8 +466,7 @@ impl Model {
         self.now.login.local = None;
         self.now.api_key.local = None;
         self.now.in_request.local = None;
-        self.refusals
-            .retain(|refusal| refusal.span == Span::Session);
+        self.refusals.retain(|refusal| refusal.span == Span::Session);
     }
 
     /// A statement has failed: outside a block it has changed nothing.
@@ -498,10 +487,7 @@ impl Model {
 
     /// An operator would wait for the attacker's transaction, which waits for nobody.
     pub fn would_block(&self, control: &Control) -> bool {
-        let on_a_key_or_user = !matches!(
-            control,
-            Control::NewKey(..) | Control::Bind(..) | Control::Unbind
-        );
+        let on_a_key_or_user = !matches!(control, Control::NewKey(..) | Control::Bind(..) | Control::Unbind);
         let changed_keys = |open: &Transaction| open.changed_keys;
         on_a_key_or_user && self.transaction.as_ref().is_some_and(changed_keys)
     }

@@ -149,19 +149,12 @@ pub enum Control {
 /// Where transactions and parts of them begin and end.
 #[derive(Clone, Copy, Debug)]
 pub enum Boundary {
-    Begin {
-        isolation: Isolation,
-        read_only: bool,
-    },
+    Begin { isolation: Isolation, read_only: bool },
     Savepoint(usize),
     RollbackTo(usize),
     Release(usize),
-    Commit {
-        chain: bool,
-    },
-    Rollback {
-        chain: bool,
-    },
+    Commit { chain: bool },
+    Rollback { chain: bool },
     Fail,
 }
 
@@ -286,11 +279,7 @@ fn operation(shares: Shares) -> impl Strategy<Value = Operation> {
 /// Whom the session acts for.
 fn session(bad_keys: u32) -> impl Strategy<Value = Operation> {
     let key = || key(bad_keys);
-    let login = (key(), any::<bool>(), way()).prop_map(|(key, is_local, way)| Operation::Login {
-        key,
-        is_local,
-        way,
-    });
+    let login = (key(), any::<bool>(), way()).prop_map(|(key, is_local, way)| Operation::Login { key, is_local, way });
     let pre_key = prop_oneof![2 => key(), 1 => Just(Key::Null)];
     let pre_way = select(vec![Way::Plainly, Way::Caught, Way::Undone]);
     let pre_request = (pre_key, pre_way).prop_map(|(key, way)| Operation::PreRequest { key, way });
@@ -307,11 +296,8 @@ fn boundary(ends: u32) -> impl Strategy<Value = Boundary> {
         Isolation::RepeatableRead,
         Isolation::Serializable,
     ]);
-    let begin =
-        (isolation, prop::bool::weighted(0.2)).prop_map(|(isolation, read_only)| Boundary::Begin {
-            isolation,
-            read_only,
-        });
+    let begin = (isolation, prop::bool::weighted(0.2))
+        .prop_map(|(isolation, read_only)| Boundary::Begin { isolation, read_only });
     let chain = || prop::bool::weighted(0.2);
     prop_oneof![
         9 => begin,
@@ -332,8 +318,7 @@ pub const ROLES_ALLOWED: usize = 3;
 pub const PLANS: usize = 5;
 
 fn setting() -> impl Strategy<Value = Setting> {
-    let serve = (prop::bool::weighted(0.3), any::<bool>())
-        .prop_map(|(on, is_local)| Setting::Serve { on, is_local });
+    let serve = (prop::bool::weighted(0.3), any::<bool>()).prop_map(|(on, is_local)| Setting::Serve { on, is_local });
     let in_block = || prop::bool::weighted(0.3);
     let key = (key(1), any::<bool>()).prop_map(|(key, is_local)| Setting::Key { key, is_local });
     prop_oneof![

@@ -1,11 +1,9 @@
 //! What each operation must come to, and what it makes of the model.
 
-use super::model::{
-    ABSENT, Credential, KEY_NEEDED, KEY_REFUSED, KeyRow, Model, Rows, Sight, Span, letter,
-};
+use super::model::{ABSENT, Credential, KEY_NEEDED, KEY_REFUSED, KeyRow, Model, Rows, Sight, Span, letter};
 use super::operation::{
-    Boundary, Control, Cursor, Isolation, Key, Look, Manage, Operation, ROLES_ALLOWED, Scope,
-    Setting, Tenant, USERS, Way, Write,
+    Boundary, Control, Cursor, Isolation, Key, Look, Manage, Operation, ROLES_ALLOWED, Scope, Setting, Tenant, USERS,
+    Way, Write,
 };
 use super::session::{Answer, Refusal};
 
@@ -42,9 +40,7 @@ impl Model {
     fn boundary(&mut self, boundary: Boundary, answer: &Answer) -> Verdict {
         let in_block = self.transaction.is_some();
         match boundary {
-            Boundary::Savepoint(_) | Boundary::RollbackTo(_) | Boundary::Release(_)
-                if !in_block =>
-            {
+            Boundary::Savepoint(_) | Boundary::RollbackTo(_) | Boundary::Release(_) if !in_block => {
                 self.refused(answer, &["25P01"])
             }
             Boundary::Commit { chain: true } | Boundary::Rollback { chain: true } if !in_block => {
@@ -52,10 +48,7 @@ impl Model {
             }
             // A warning only.
             Boundary::Begin { .. } if in_block => self.done(answer, |_| ()),
-            Boundary::Begin {
-                isolation,
-                read_only,
-            } => self.done(answer, |model| model.begin(isolation, read_only)),
+            Boundary::Begin { isolation, read_only } => self.done(answer, |model| model.begin(isolation, read_only)),
             Boundary::Savepoint(name) => self.done(answer, |model| model.savepoint(name)),
             Boundary::RollbackTo(name) => {
                 let found = self.roll_back_to(name);
@@ -122,9 +115,7 @@ impl Model {
                 self.refuse(span);
                 self.refused_by_library(KEY_REFUSED, answer)
             }
-            (Some(_), Way::Committed | Way::RolledBack) if in_block => {
-                self.refused(answer, &["2D000"])
-            }
+            (Some(_), Way::Committed | Way::RolledBack) if in_block => self.refused(answer, &["2D000"]),
             (Some(_), Way::Failed) => self.refused(answer, &["22012"]),
             (Some(_), Way::Undone | Way::RolledBack) => self.done(answer, |_| ()),
             (Some(key), _) => self.done(answer, |model| model.log_in(key, span)),
@@ -149,9 +140,7 @@ impl Model {
     /// The key that is meant, if it is found and stands.
     fn standing(&self, key: Key) -> Option<usize> {
         match self.credential(key) {
-            Credential::Key(key) => {
-                Some(key).filter(|key| self.is_shown(*key) && self.stands(*key))
-            }
+            Credential::Key(key) => Some(key).filter(|key| self.is_shown(*key) && self.stands(*key)),
             _ => None,
         }
     }
@@ -248,15 +237,10 @@ impl Model {
             points: 1,
         };
         let more = match write {
-            Write::UploadTo(other) | Write::Update(other) | Write::UploadArrowTo(other)
-                if other != tenant =>
-            {
+            Write::UploadTo(other) | Write::Update(other) | Write::UploadArrowTo(other) if other != tenant => {
                 return self.refused_by_library(ABSENT, answer);
             }
-            Write::Upload | Write::UploadArrow => Rows {
-                series: 1,
-                ..new_value
-            },
+            Write::Upload | Write::UploadArrow => Rows { series: 1, ..new_value },
             Write::CreateSeries => Rows {
                 series: 1,
                 ..Rows::default()
@@ -426,18 +410,10 @@ fn owned_by(tenant: Option<Tenant>) -> Sight {
 }
 
 fn span(is_local: bool) -> Span {
-    if is_local {
-        Span::Transaction
-    } else {
-        Span::Session
-    }
+    if is_local { Span::Transaction } else { Span::Session }
 }
 
 /// The first half of the users is tenant A's.
 pub fn tenant_of(user: usize) -> Tenant {
-    if user < USERS / 2 {
-        Tenant::A
-    } else {
-        Tenant::B
-    }
+    if user < USERS / 2 { Tenant::A } else { Tenant::B }
 }

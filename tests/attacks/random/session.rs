@@ -122,12 +122,7 @@ impl Session {
         answer
     }
 
-    fn take(
-        &mut self,
-        operation: &Operation,
-        world: &mut World,
-        model: &Model,
-    ) -> (String, Answer) {
+    fn take(&mut self, operation: &Operation, world: &mut World, model: &Model) -> (String, Answer) {
         match *operation {
             Operation::Login { key, is_local, way } => self.login(key, is_local, way, world),
             Operation::Look(Look::Execute(source)) => {
@@ -226,10 +221,7 @@ impl Session {
         if source == Source::Values && answer.error.is_none() {
             // What compact has moved is still the table's, one version a point.
             let packs = self.copy("COPY timedb.packs TO STDOUT", |line| {
-                let points = line
-                    .split('\t')
-                    .nth(POINT_COUNT)
-                    .and_then(|count| count.parse().ok());
+                let points = line.split('\t').nth(POINT_COUNT).and_then(|count| count.parse().ok());
                 format!("{} ", owner(line)).repeat(points.unwrap_or_default())
             });
             let moved = packs.rows.iter().flat_map(|row| row.split_whitespace());
@@ -266,8 +258,7 @@ impl Session {
 fn deallocates(operation: &Operation) -> bool {
     matches!(
         operation,
-        Operation::Look(Look::Deallocate)
-            | Operation::Setting(Setting::DiscardAll { in_block: false })
+        Operation::Look(Look::Deallocate) | Operation::Setting(Setting::DiscardAll { in_block: false })
     )
 }
 

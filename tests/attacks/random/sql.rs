@@ -4,8 +4,7 @@ use proptest::sample::Index;
 
 use super::model::{Model, Who, letter};
 use super::operation::{
-    Boundary, Cursor, FORGERIES, Isolation, Key, Look, Manage, Operation, ROLES, Setting, Tenant,
-    Way, Write,
+    Boundary, Cursor, FORGERIES, Isolation, Key, Look, Manage, Operation, ROLES, Setting, Tenant, Way, Write,
 };
 use super::world::{World, value_of};
 use crate::streams;
@@ -42,10 +41,7 @@ fn pre_request(key: Key, way: Way, world: &World) -> String {
 fn of_boundary(boundary: Boundary, model: &Model) -> String {
     match boundary {
         Boundary::Begin { .. } if model.transaction.is_some() => "BEGIN".into(),
-        Boundary::Begin {
-            isolation,
-            read_only,
-        } => {
+        Boundary::Begin { isolation, read_only } => {
             let level = match isolation {
                 Isolation::ReadCommitted => "READ COMMITTED",
                 Isolation::RepeatableRead => "REPEATABLE READ",
@@ -64,17 +60,14 @@ fn of_boundary(boundary: Boundary, model: &Model) -> String {
 }
 
 fn of_setting(setting: Setting, world: &World) -> String {
-    let in_do = |statement: &str, exception: &str| {
-        format!("DO $$ BEGIN EXECUTE '{statement}'; {exception} END $$")
-    };
+    let in_do = |statement: &str, exception: &str| format!("DO $$ BEGIN EXECUTE '{statement}'; {exception} END $$");
     match setting {
         Setting::ResetAll { in_block: false } => "RESET ALL".into(),
         Setting::ResetAll { in_block: true } => in_do("RESET ALL", ""),
         Setting::DiscardAll { in_block: false } => "DISCARD ALL".into(),
-        Setting::DiscardAll { in_block: true } => in_do(
-            "DISCARD ALL",
-            "EXCEPTION WHEN active_sql_transaction THEN NULL;",
-        ),
+        Setting::DiscardAll { in_block: true } => {
+            in_do("DISCARD ALL", "EXCEPTION WHEN active_sql_transaction THEN NULL;")
+        }
         Setting::DiscardTemp => "DISCARD TEMP".into(),
         Setting::Forge(which, tenant) => forgery(which, tenant, world),
         Setting::Key { key, is_local } => {
@@ -101,9 +94,7 @@ fn of_look(look: Look, world: &World) -> String {
                 Cursor::Plain => "WITHOUT",
                 Cursor::Held => "WITH",
             };
-            format!(
-                "DECLARE {cursor:?} SCROLL CURSOR {hold} HOLD FOR SELECT DISTINCT {owner} FROM timedb.values"
-            )
+            format!("DECLARE {cursor:?} SCROLL CURSOR {hold} HOLD FOR SELECT DISTINCT {owner} FROM timedb.values")
         }
         Look::Fetch(cursor) => format!("MOVE ABSOLUTE 0 IN {cursor:?}; FETCH ALL FROM {cursor:?}"),
         Look::Close(cursor) => format!("CLOSE {cursor:?}"),
@@ -248,18 +239,10 @@ fn writing(write: Write, world: &World, model: &Model) -> String {
                 target.run, target.series
             )
         }
-        Write::UploadArrow => upload_arrow(
-            &streams::of_key(&format!("{letter}_{number}")),
-            value,
-            number,
-        ),
-        Write::UploadArrowTo(tenant) => {
-            upload_arrow(&streams::of_id(target(tenant).series), value, number)
-        }
+        Write::UploadArrow => upload_arrow(&streams::of_key(&format!("{letter}_{number}")), value, number),
+        Write::UploadArrowTo(tenant) => upload_arrow(&streams::of_id(target(tenant).series), value, number),
         Write::Compact(of) => {
-            let ids = of.map_or("NULL".to_owned(), |tenant| {
-                format!("'{{{}}}'", target(tenant).series)
-            });
+            let ids = of.map_or("NULL".to_owned(), |tenant| format!("'{{{}}}'", target(tenant).series));
             // What has just been written, too.
             format!("SELECT FROM timedb.compact({ids}, '-1 hour')")
         }
@@ -268,10 +251,7 @@ fn writing(write: Write, world: &World, model: &Model) -> String {
 
 fn upload_arrow(stream: &[u8], value: usize, number: usize) -> String {
     let stream = streams::moved(stream, value as f64, number as i64);
-    format!(
-        "SELECT FROM timedb.upload_arrow(now(), {})",
-        streams::literal(&stream)
-    )
+    format!("SELECT FROM timedb.upload_arrow(now(), {})", streams::literal(&stream))
 }
 
 pub fn text_of(key: Key, world: &World) -> Option<String> {

@@ -111,9 +111,7 @@ impl World {
     fn new_key(&mut self, user: usize, scope: Scope) -> Result<(), postgres::Error> {
         let sql = "SELECT key_id, api_key FROM timedb.create_key(user_id => $1, scope => $2)";
         let user_id = self.users[user].user_id;
-        let row = self
-            .operator
-            .query_one(sql, &[&user_id, &scope_name(scope)])?;
+        let row = self.operator.query_one(sql, &[&user_id, &scope_name(scope)])?;
         self.add_key(row.get(0), row.get(1), user, scope);
         Ok(())
     }
@@ -231,9 +229,7 @@ impl World {
         let sql = ["series", "runs", "values"].map(|table| {
             let meant = match table {
                 "series" => "left(r.series_key, 1)",
-                "values" => {
-                    "(SELECT left(s.series_key, 1) FROM timedb.series s WHERE s.series_id = r.series_id)"
-                }
+                "values" => "(SELECT left(s.series_key, 1) FROM timedb.series s WHERE s.series_id = r.series_id)",
                 _ => {
                     "(SELECT min(left(s.series_key, 1)) FROM timedb.series s JOIN stored v USING (series_id) \
                       WHERE v.run_id = r.run_id)"
@@ -254,13 +250,9 @@ impl World {
         });
         let mut lines = Vec::new();
         for sql in sql {
-            let rows = self
-                .superuser
-                .query(&sql, &[])
-                .expect("a superuser sees all");
+            let rows = self.superuser.query(&sql, &[]).expect("a superuser sees all");
             for row in rows {
-                let [table, lies, meant]: [String; 3] =
-                    [0, 1, 2].map(|column| row.get::<_, &str>(column).into());
+                let [table, lies, meant]: [String; 3] = [0, 1, 2].map(|column| row.get::<_, &str>(column).into());
                 let count: i64 = row.get(3);
                 lines.push(format!("{table} of {lies} for {meant}: {count}"));
             }
@@ -336,8 +328,7 @@ impl World {
 }
 
 /// If it is bound.
-const UNBIND: &str =
-    "SELECT timedb.unbind_role(role_name) FROM timedb.list_bindings() WHERE role_name = 'app'";
+const UNBIND: &str = "SELECT timedb.unbind_role(role_name) FROM timedb.list_bindings() WHERE role_name = 'app'";
 
 pub fn scope_name(scope: Scope) -> &'static str {
     match scope {

@@ -118,14 +118,7 @@ impl World {
         }
     }
 
-    pub fn upload(
-        &mut self,
-        id: Uuid,
-        known: Timestamp,
-        change: Timestamp,
-        by: &str,
-        rows: &[&Row],
-    ) {
+    pub fn upload(&mut self, id: Uuid, known: Timestamp, change: Timestamp, by: &str, rows: &[&Row]) {
         let run = self.runs.len();
         self.runs.push(Run { id, known });
         for row in rows {
@@ -193,10 +186,7 @@ impl World {
     }
 
     fn current(&self, place: Place) -> Option<&Version> {
-        let versions = self
-            .versions
-            .iter()
-            .filter(|version| version.place == place);
+        let versions = self.versions.iter().filter(|version| version.place == place);
         versions.max_by_key(|version| version.change)
     }
 
@@ -226,9 +216,7 @@ impl World {
     pub fn moment(&self, moment: Option<&Moment>) -> Option<Timestamp> {
         let moment = moment?;
         let changes = self.versions.iter().map(|version| version.change);
-        let mut happened: Vec<Timestamp> = changes
-            .chain(self.runs.iter().map(|run| run.known))
-            .collect();
+        let mut happened: Vec<Timestamp> = changes.chain(self.runs.iter().map(|run| run.known)).collect();
         happened.sort_unstable();
         if happened.is_empty() {
             return None;
@@ -249,17 +237,13 @@ impl World {
         let mut answer: Vec<&Version> = Vec::new();
         for shown in shown {
             answer.push(shown);
-            let earlier =
-                |version: &&&Version| version.place == shown.place && version.change < shown.change;
+            let earlier = |version: &&&Version| version.place == shown.place && version.change < shown.change;
             if query.all_versions {
                 answer.extend(held.iter().filter(earlier));
             }
         }
         answer.sort_by_key(|version| self.order(version));
-        answer
-            .into_iter()
-            .map(|version| self.row(version))
-            .collect()
+        answer.into_iter().map(|version| self.row(version)).collect()
     }
 
     fn is_asked_for(&self, version: &Version, query: &Query) -> bool {
@@ -286,19 +270,13 @@ impl World {
             let run = &self.runs[version.place.run];
             (run.known, version.change, run.id)
         };
-        let same_value = |other: &&&Version| {
-            (other.place.series, other.place.key) == (version.place.series, version.place.key)
-        };
-        held.iter()
-            .filter(same_value)
-            .all(|other| rank(other) <= rank(version))
+        let same_value =
+            |other: &&&Version| (other.place.series, other.place.key) == (version.place.series, version.place.key);
+        held.iter().filter(same_value).all(|other| rank(other) <= rank(version))
     }
 
     fn order(&self, version: &Version) -> impl Ord + use<> {
-        let (series, run) = (
-            &self.series[version.place.series],
-            &self.runs[version.place.run],
-        );
+        let (series, run) = (&self.series[version.place.series], &self.runs[version.place.run]);
         let key = version.place.key;
         let series_key = series.key.as_bytes().to_vec();
         (
@@ -313,10 +291,7 @@ impl World {
     }
 
     fn row(&self, version: &Version) -> Shown {
-        let (series, run) = (
-            &self.series[version.place.series],
-            &self.runs[version.place.run],
-        );
+        let (series, run) = (&self.series[version.place.series], &self.runs[version.place.run]);
         Shown {
             known_time: run.known,
             valid_time: version.place.key.start(),
@@ -350,24 +325,15 @@ fn changed(fields: Fields, change: &Change) -> Fields {
         (!text.is_empty()).then_some(text)
     };
     let tags = |tags: &Option<Vec<String>>| {
-        let mut tags: Vec<String> = tags
-            .as_ref()?
-            .iter()
-            .map(|tag| tag.trim().to_lowercase())
-            .collect();
+        let mut tags: Vec<String> = tags.as_ref()?.iter().map(|tag| tag.trim().to_lowercase()).collect();
         tags.retain(|tag| !tag.is_empty());
         tags.sort();
         tags.dedup();
         (!tags.is_empty()).then_some(tags)
     };
     Fields {
-        value: change
-            .value
-            .map_or(fields.value, |value| value.map(f64::to_bits)),
-        annotation: change
-            .annotation
-            .as_ref()
-            .map_or(fields.annotation, annotation),
+        value: change.value.map_or(fields.value, |value| value.map(f64::to_bits)),
+        annotation: change.annotation.as_ref().map_or(fields.annotation, annotation),
         tags: change.tags.as_ref().map_or(fields.tags, tags),
     }
 }

@@ -101,8 +101,7 @@ pub fn quarter(number: i64) -> Timestamp {
 }
 
 fn key() -> impl Strategy<Value = Key> {
-    (0..4i64, prop::option::weighted(0.3, 1..3i64))
-        .prop_map(|(start, length)| Key { start, length })
+    (0..4i64, prop::option::weighted(0.3, 1..3i64)).prop_map(|(start, length)| Key { start, length })
 }
 
 fn value() -> impl Strategy<Value = Option<f64>> {
@@ -123,10 +122,7 @@ fn row() -> impl Strategy<Value = Row> {
 fn change() -> impl Strategy<Value = Change> {
     let texts = |texts: &'static [&'static str]| select(texts).prop_map(str::to_owned);
     let annotation = prop::option::of(texts(&["note", " note ", "other", " \n"]));
-    let tags = prop::option::of(prop::collection::vec(
-        texts(&["x", " X", "y", "Ä", ""]),
-        0..4,
-    ));
+    let tags = prop::option::of(prop::collection::vec(texts(&["x", " X", "y", "Ä", ""]), 0..4));
     let fields = (
         prop::option::weighted(0.6, value()),
         prop::option::weighted(0.4, annotation),
@@ -148,10 +144,13 @@ fn known() -> impl Strategy<Value = When> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let upload = (0..2usize, known(), prop::collection::vec(row(), 0..12))
-        .prop_map(|(by, known, rows)| Step::Upload { by, known, rows });
-    let update = (0..2usize, prop::collection::vec(change(), 1..5))
-        .prop_map(|(by, changes)| Step::Update { by, changes });
+    let upload = (0..2usize, known(), prop::collection::vec(row(), 0..12)).prop_map(|(by, known, rows)| Step::Upload {
+        by,
+        known,
+        rows,
+    });
+    let update =
+        (0..2usize, prop::collection::vec(change(), 1..5)).prop_map(|(by, changes)| Step::Update { by, changes });
     let series = prop::option::of(prop::collection::vec(0..SERIES.len() + 1, 1..4));
     let compact = (0..2usize, series).prop_map(|(by, series)| Step::Compact { by, series });
     prop_oneof![2 => upload, 4 => update, 1 => compact]
@@ -159,8 +158,8 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// An upload first: before it there is nothing to update.
 pub fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let first = (known(), prop::collection::vec(row(), 1..12))
-        .prop_map(|(known, rows)| Step::Upload { by: 0, known, rows });
+    let first =
+        (known(), prop::collection::vec(row(), 1..12)).prop_map(|(known, rows)| Step::Upload { by: 0, known, rows });
     (first, prop::collection::vec(step(), 0..14)).prop_map(|(first, mut steps)| {
         steps.insert(0, first);
         steps
@@ -179,16 +178,14 @@ fn question() -> impl Strategy<Value = Question> {
     let moment = (any::<Index>(), -1..2i64).prop_map(|(at, micros)| Moment { at, micros });
     let as_of = prop::option::of(moment);
     (quarters(), quarters(), when(), when(), keys, ids, as_of).prop_map(
-        |(start_valid, end_valid, start_known, end_known, series_keys, series_ids, as_of)| {
-            Question {
-                start_valid,
-                end_valid,
-                start_known,
-                end_known,
-                series_keys,
-                series_ids,
-                as_of,
-            }
+        |(start_valid, end_valid, start_known, end_known, series_keys, series_ids, as_of)| Question {
+            start_valid,
+            end_valid,
+            start_known,
+            end_known,
+            series_keys,
+            series_ids,
+            as_of,
         },
     )
 }

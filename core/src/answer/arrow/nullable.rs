@@ -72,17 +72,12 @@ impl<T: ArrowNativeType> Nullable<T> {
 
 impl<T: ArrowNativeType> Finished<T> {
     /// The rows of a batch.
-    pub(super) fn slice<A: ArrowPrimitiveType<Native = T>>(
-        &self,
-        rows: Range<usize>,
-    ) -> PrimitiveArray<A> {
+    pub(super) fn slice<A: ArrowPrimitiveType<Native = T>>(&self, rows: Range<usize>) -> PrimitiveArray<A> {
         match self {
             Finished::AllNull => PrimitiveArray::new_null(rows.len()),
             Finished::Values(values, valid) => PrimitiveArray::new(
                 values.slice(rows.start, rows.len()),
-                valid
-                    .as_ref()
-                    .map(|valid| valid.slice(rows.start, rows.len())),
+                valid.as_ref().map(|valid| valid.slice(rows.start, rows.len())),
             ),
         }
     }

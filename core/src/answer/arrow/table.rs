@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, ArrowPrimitiveType, DictionaryArray, ListArray, PrimitiveArray,
-    TimestampMicrosecondArray,
+    ArrayRef, ArrowPrimitiveType, DictionaryArray, ListArray, PrimitiveArray, TimestampMicrosecondArray,
 };
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, NullBuffer, OffsetBuffer};
 use arrow_schema::ArrowError;
@@ -62,9 +61,7 @@ impl Table {
                 each.push(Some(texts.code(text)));
             }
             (Table::Ids(each, codes, texts), Some(Content::Id(id))) => {
-                let code = codes
-                    .entry(*id)
-                    .or_insert_with(|| texts.code(&id.to_string()));
+                let code = codes.entry(*id).or_insert_with(|| texts.code(&id.to_string()));
                 each.push(Some(*code));
             }
             (Table::Lists(each), Some(Content::Texts(list))) => {
@@ -90,9 +87,7 @@ impl Table {
     pub(super) fn finish(self) -> Result<Finished, ArrowError> {
         Ok(match self {
             Table::Times(each) => Finished::Times(each),
-            Table::Texts(each, texts) | Table::Ids(each, _, texts) => {
-                Finished::Texts(each, texts.finish()?)
-            }
+            Table::Texts(each, texts) | Table::Ids(each, _, texts) => Finished::Texts(each, texts.finish()?),
             Table::Lists(each) => Finished::Lists(each),
         })
     }
@@ -159,8 +154,7 @@ impl Each<Box<[String]>> {
                     text_ends.push(joined.len());
                 }
                 let end = text_ends.len() - 1;
-                list_ends[row + 1] =
-                    i32::try_from(end).map_err(|_| ArrowError::OffsetOverflowError(end))?;
+                list_ends[row + 1] = i32::try_from(end).map_err(|_| ArrowError::OffsetOverflowError(end))?;
             }
         }
         let nulls = if self.all_null() {

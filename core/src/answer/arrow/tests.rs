@@ -71,10 +71,7 @@ fn texts(batch: &RecordBatch, column: &str) -> Vec<Option<String>> {
 
 fn times(batch: &RecordBatch, column: &str) -> Vec<Option<i64>> {
     let column = batch.column_by_name(column).unwrap();
-    column
-        .as_primitive::<TimestampMicrosecondType>()
-        .iter()
-        .collect()
+    column.as_primitive::<TimestampMicrosecondType>().iter().collect()
 }
 
 fn values(batch: &RecordBatch) -> Vec<Option<u64>> {
@@ -138,13 +135,7 @@ fn no_rows_are_one_batch_of_none() {
     let frame = Frame::new();
     assert!(frame.is_empty());
     let (_, batches) = written(frame);
-    assert_eq!(
-        batches
-            .iter()
-            .map(RecordBatch::num_rows)
-            .collect::<Vec<_>>(),
-        [0]
-    );
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [0]);
 }
 
 #[test]
@@ -179,18 +170,9 @@ fn a_row_has_what_its_series_its_version_and_its_point_say() {
             .to_vec()
     };
     let id = |id: u128| Uuid::from_u128(id).to_string();
-    assert_eq!(
-        times(batch, "known_time"),
-        unix(["2025-01-01T06:00:00Z", "2025-01-02"])
-    );
-    assert_eq!(
-        times(batch, "valid_time"),
-        unix(["2000-01-01", "2025-01-01"])
-    );
-    assert_eq!(
-        times(batch, "valid_time_end"),
-        [None, unix(["2025-01-02"; 2])[0]]
-    );
+    assert_eq!(times(batch, "known_time"), unix(["2025-01-01T06:00:00Z", "2025-01-02"]));
+    assert_eq!(times(batch, "valid_time"), unix(["2000-01-01", "2025-01-01"]));
+    assert_eq!(times(batch, "valid_time_end"), [None, unix(["2025-01-02"; 2])[0]]);
     assert_eq!(texts(batch, "series_id"), some([&id(1), &id(2)]));
     assert_eq!(texts(batch, "series_key"), some(["wind", "sun"]));
     assert_eq!(texts(batch, "unit"), some(["MW", "MW"]));
@@ -198,14 +180,8 @@ fn a_row_has_what_its_series_its_version_and_its_point_say() {
     assert_eq!(texts(batch, "run_id"), some([&id(7), &id(8)]));
     assert_eq!(times(batch, "change_time"), [Some(-1), Some(-1)]);
     assert_eq!(texts(batch, "changed_by"), some(["someone@example.org"; 2]));
-    assert_eq!(
-        texts(batch, "annotation"),
-        [None, Some("checked".to_owned())]
-    );
-    assert_eq!(
-        tags(batch),
-        [None, Some(vec!["a".to_owned(), "ö".to_owned()])]
-    );
+    assert_eq!(texts(batch, "annotation"), [None, Some("checked".to_owned())]);
+    assert_eq!(tags(batch), [None, Some(vec!["a".to_owned(), "ö".to_owned()])]);
 }
 
 #[test]
@@ -257,10 +233,7 @@ fn batches_cut_neither_rows_nor_nulls_nor_dictionaries() {
     let estimate = frame.bytes();
     let (stream, batches) = written(frame);
     assert_eq!(
-        batches
-            .iter()
-            .map(RecordBatch::num_rows)
-            .collect::<Vec<_>>(),
+        batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(),
         [ROWS_A_BATCH, ROWS_A_BATCH, 17]
     );
     assert!(
@@ -271,18 +244,12 @@ fn batches_cut_neither_rows_nor_nulls_nor_dictionaries() {
     let all_values: Vec<_> = batches.iter().flat_map(values).collect();
     let all_tags: Vec<_> = batches.iter().flat_map(tags).collect();
     for row in 0..rows {
-        assert_eq!(
-            all_values[row],
-            (row % 3 != 0).then_some((row as f64).to_bits())
-        );
+        assert_eq!(all_values[row], (row % 3 != 0).then_some((row as f64).to_bits()));
         assert_eq!(all_tags[row].is_some(), row / 1000 % 2 == 1);
     }
     let id = Uuid::nil().to_string();
     assert_eq!(
-        stream
-            .windows(id.len())
-            .filter(|part| *part == id.as_bytes())
-            .count(),
+        stream.windows(id.len()).filter(|part| *part == id.as_bytes()).count(),
         1
     );
 }

@@ -42,10 +42,7 @@ impl Texts {
 }
 
 /// The texts that lie between these offsets.
-pub(super) fn texts(
-    offsets: impl Iterator<Item = usize>,
-    joined: Vec<u8>,
-) -> Result<StringArray, ArrowError> {
+pub(super) fn texts(offsets: impl Iterator<Item = usize>, joined: Vec<u8>) -> Result<StringArray, ArrowError> {
     let offsets: Result<Vec<i32>, ArrowError> = offsets
         .map(|offset| i32::try_from(offset).map_err(|_| ArrowError::OffsetOverflowError(offset)))
         .collect();

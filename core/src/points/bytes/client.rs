@@ -26,10 +26,7 @@ impl<'a> Points<'a> {
         self.with_values(encode_for_client)
     }
 
-    fn with_values(
-        &self,
-        encode: fn(&[f64], &mut Vec<u8>) -> Encoding,
-    ) -> Result<Vec<u8>, Corrupt> {
+    fn with_values(&self, encode: fn(&[f64], &mut Vec<u8>) -> Encoding) -> Result<Vec<u8>, Corrupt> {
         let mut present = Vec::new();
         self.values.decode_into(&mut present)?;
         Ok(pack_values(&self.shape, &present, encode))

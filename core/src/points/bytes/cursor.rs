@@ -156,15 +156,7 @@ mod tests {
     #[test]
     fn every_time_comes_back_and_whole_seconds_take_few_bytes() {
         let hour = 3_600_000_000;
-        for micros in [
-            0,
-            1,
-            999_999,
-            1_000_000,
-            hour,
-            hour + 1,
-            252_455_615_999_999_999,
-        ] {
+        for micros in [0, 1, 999_999, 1_000_000, hour, hour + 1, 252_455_615_999_999_999] {
             let mut bytes = Vec::new();
             push_duration(&mut bytes, micros);
             push_moment(&mut bytes, micros as i64);
@@ -191,10 +183,7 @@ mod tests {
         assert_eq!(Cursor(&number(2_000_001)).duration(), Err(whole));
         assert_eq!(Cursor(&number(1)).duration(), Err(whole));
         assert_eq!(Cursor(&number(4_000_001)).moment(), Err(whole));
-        assert_eq!(
-            Cursor(&number(2)).moment(),
-            Err(Corrupt("the epoch is before itself"))
-        );
+        assert_eq!(Cursor(&number(2)).moment(), Err(Corrupt("the epoch is before itself")));
         assert_eq!(Cursor(&number(u64::MAX - 1)).duration(), Err(TOO_LARGE));
     }
 }

@@ -45,10 +45,7 @@ impl<'a> Keys<'a> {
                 ends: shape.form.ends,
             }),
         };
-        Keys {
-            left: shape.len(),
-            way,
-        }
+        Keys { left: shape.len(), way }
     }
 }
 
@@ -105,10 +102,7 @@ impl Listed<'_> {
 
 impl<'a> Starts<'a> {
     pub fn new(first: i64, spacing: Spacing<'a>) -> Starts<'a> {
-        Starts {
-            start: first,
-            spacing,
-        }
+        Starts { start: first, spacing }
     }
 
     /// The next start; after the last it means nothing.

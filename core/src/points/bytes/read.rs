@@ -4,8 +4,7 @@ use super::cursor::Cursor;
 use super::keys::Starts;
 use super::shape::{Ends, Form, Shape, Spacing};
 use super::{
-    Corrupt, ENCODING_SHIFT, ENDS, ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, Points, SHAPE,
-    VERSION, Values,
+    Corrupt, ENCODING_SHIFT, ENDS, ENDS_CONSTANT, ENDS_LISTED, IRREGULAR, NULLS, Points, SHAPE, VERSION, Values,
 };
 use crate::limits::MOST_POINTS;
 use crate::points::values::Encoding;
@@ -145,12 +144,7 @@ fn read_irregular<'a>(cursor: &mut Cursor<'a>, count: usize) -> Result<Times<'a>
 }
 
 /// The ends, and how far from the first start the latest start or end is.
-fn read_ends<'a>(
-    cursor: &mut Cursor<'a>,
-    flags: u8,
-    count: usize,
-    times: &Times,
-) -> Result<(Ends<'a>, i64), Corrupt> {
+fn read_ends<'a>(cursor: &mut Cursor<'a>, flags: u8, count: usize, times: &Times) -> Result<(Ends<'a>, i64), Corrupt> {
     match flags & ENDS {
         ENDS => return Err(UNKNOWN_ENDS),
         ENDS_LISTED => return read_listed_ends(cursor, count, times),
@@ -165,11 +159,7 @@ fn read_ends<'a>(
     Ok((Ends::Constant(length), plus(times.span, length)?))
 }
 
-fn read_listed_ends<'a>(
-    cursor: &mut Cursor<'a>,
-    count: usize,
-    times: &Times,
-) -> Result<(Ends<'a>, i64), Corrupt> {
+fn read_listed_ends<'a>(cursor: &mut Cursor<'a>, count: usize, times: &Times) -> Result<(Ends<'a>, i64), Corrupt> {
     let before = cursor.0;
     let mut starts = Starts::new(0, times.spacing);
     let (mut start, mut length) = (0, cursor.duration()?);
@@ -194,11 +184,7 @@ fn read_listed_ends<'a>(
 }
 
 /// The bitmap, and how many values are not null.
-fn read_nulls<'a>(
-    cursor: &mut Cursor<'a>,
-    flags: u8,
-    count: usize,
-) -> Result<(Option<&'a [u8]>, usize), Corrupt> {
+fn read_nulls<'a>(cursor: &mut Cursor<'a>, flags: u8, count: usize) -> Result<(Option<&'a [u8]>, usize), Corrupt> {
     if flags & NULLS == 0 {
         return Ok((None, count));
     }

@@ -119,11 +119,7 @@ impl<'a> Shape<'a> {
         }
         let mut present = present.iter();
         dense.extend((0..self.form.count).map(|index| {
-            let value = if self.is_null(index) {
-                None
-            } else {
-                present.next()
-            };
+            let value = if self.is_null(index) { None } else { present.next() };
             value.copied().unwrap_or(0.0)
         }));
     }

@@ -43,13 +43,7 @@ fn forged(points: &[Point], at: usize, bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn these_are_the_bytes_of_version_1_forever() {
-    let hex = |points: &[Point]| -> String {
-        pack(points)
-            .unwrap()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
-    };
+    let hex = |points: &[Point]| -> String { pack(points).unwrap().iter().map(|byte| format!("{byte:02x}")).collect() };
     let third = |hour| moment(hour, 1.0 / 3.0);
     let plain = "555555555555d53f";
     assert_eq!(hex(&[]), "010000");
@@ -65,25 +59,16 @@ fn these_are_the_bytes_of_version_1_forever() {
         hex(&[interval(0, 1), interval(1, 1), interval(3, 1)]),
         format!("01130300a038c070a038{one}"),
     );
-    assert_eq!(
-        hex(&[moment(0, 1.0), interval(0, 1)]),
-        format!("011502000000a038{one}"),
-    );
+    assert_eq!(hex(&[moment(0, 1.0), interval(0, 1)]), format!("011502000000a038{one}"),);
 }
 
 #[test]
 fn a_grid_costs_its_values_and_a_short_header() {
-    let day = |value: fn(u32) -> f64| -> Vec<Point> {
-        (1..49)
-            .map(|hour| moment(i64::from(hour), value(hour)))
-            .collect()
-    };
+    let day =
+        |value: fn(u32) -> f64| -> Vec<Point> { (1..49).map(|hour| moment(i64::from(hour), value(hour))).collect() };
     let size = |points: &[Point]| pack(points).unwrap().len();
     assert_eq!(size(&day(|hour| f64::from(hour).sqrt().sin())), 7 + 48 * 8);
-    assert_eq!(
-        size(&day(|hour| f64::from(hour * 29 % 64) / 100.0)),
-        7 + 3 + 48 * 6 / 8
-    );
+    assert_eq!(size(&day(|hour| f64::from(hour * 29 % 64) / 100.0)), 7 + 3 + 48 * 6 / 8);
     assert_eq!(size(&day(|_| 0.5)), 7 + 3);
 }
 
@@ -103,10 +88,7 @@ fn points_are_opened_whatever_encoding_their_values_have_and_repacked_to_the_sma
 #[test]
 fn a_client_receives_no_pco_and_sends_none() {
     let floats = (0..1000u16).map(|hour| f64::from((f32::from(hour) * 0.37).sin()));
-    let points: Vec<Point> = (0..)
-        .zip(floats)
-        .map(|(hour, value)| moment(hour, value))
-        .collect();
+    let points: Vec<Point> = (0..).zip(floats).map(|(hour, value)| moment(hour, value)).collect();
     let packed = pack(&points).unwrap();
     assert_eq!(packed[1], 0x20);
     let stored = Points::read(&packed).unwrap();
@@ -136,22 +118,13 @@ fn a_client_sends_no_values_that_fail_to_open() {
 
 #[test]
 fn points_out_of_order_are_refused_with_their_index() {
-    assert_eq!(
-        pack(&[moment(1, 0.0), moment(1, 0.0)]),
-        Err(PackError::Key(1))
-    );
+    assert_eq!(pack(&[moment(1, 0.0), moment(1, 0.0)]), Err(PackError::Key(1)));
     assert_eq!(
         pack(&[moment(1, 0.0), moment(2, 0.0), moment(0, 0.0)]),
         Err(PackError::Key(2))
     );
-    assert_eq!(
-        pack(&[interval(1, 1), moment(1, 0.0)]),
-        Err(PackError::Key(1))
-    );
-    assert_eq!(
-        pack(&[moment(0, 0.0), interval(1, 0)]),
-        Err(PackError::End(1))
-    );
+    assert_eq!(pack(&[interval(1, 1), moment(1, 0.0)]), Err(PackError::Key(1)));
+    assert_eq!(pack(&[moment(0, 0.0), interval(1, 0)]), Err(PackError::End(1)));
     assert_eq!(pack(&[interval(1, -1)]), Err(PackError::End(0)));
 }
 
@@ -222,13 +195,7 @@ fn an_unknown_version_flag_or_encoding_is_refused() {
 
 #[test]
 fn a_count_beyond_the_bytes_is_refused_without_allocating() {
-    for flags in [
-        0,
-        IRREGULAR,
-        ENDS_LISTED,
-        NULLS,
-        IRREGULAR | ENDS_LISTED | NULLS,
-    ] {
+    for flags in [0, IRREGULAR, ENDS_LISTED, NULLS, IRREGULAR | ENDS_LISTED | NULLS] {
         let mut bytes = vec![VERSION, flags];
         cursor::push_varint(&mut bytes, (1 << 57) - 1);
         bytes.extend([0; 8]);
@@ -259,15 +226,9 @@ fn times_that_leave_the_range_are_refused() {
 fn what_packing_would_have_written_otherwise_is_refused() {
     let gaps = [moment(0, 1.0), moment(1, 1.0), moment(3, 1.0)];
     let step = [0xa0, 0x38];
-    assert_eq!(
-        refusal(&forged(&gaps, 6, &step)),
-        "regular times are listed"
-    );
+    assert_eq!(refusal(&forged(&gaps, 6, &step)), "regular times are listed");
     let listed = [moment(0, 1.0), interval(1, 1)];
-    assert_eq!(
-        refusal(&forged(&listed, 6, &[0x80, 0x00])),
-        "a number is padded"
-    );
+    assert_eq!(refusal(&forged(&listed, 6, &[0x80, 0x00])), "a number is padded");
     let nulls = [null(0), null(1), moment(2, 1.0)];
     assert_eq!(refusal(&forged(&nulls, 6, &[0])), "no null is marked");
     assert_eq!(

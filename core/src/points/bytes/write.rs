@@ -51,11 +51,7 @@ pub fn pack(points: &[Point]) -> Result<Vec<u8>, PackError> {
 }
 
 /// Points of a shape that was packed before, with these values where they are not null.
-pub fn pack_values(
-    shape: &Shape,
-    present: &[f64],
-    encode: fn(&[f64], &mut Vec<u8>) -> Encoding,
-) -> Vec<u8> {
+pub fn pack_values(shape: &Shape, present: &[f64], encode: fn(&[f64], &mut Vec<u8>) -> Encoding) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + size_of_val(present));
     push_head(&mut bytes, shape);
     let encoding = encode(present, &mut bytes);
@@ -169,9 +165,7 @@ fn push_nulls(bytes: &mut Vec<u8>, points: &[Point]) {
     }
     bytes.extend(points.chunks(8).map(|eight| {
         let bits = eight.iter().enumerate();
-        bits.fold(0, |byte, (bit, point)| {
-            byte | u8::from(point.value.is_none()) << bit
-        })
+        bits.fold(0, |byte, (bit, point)| byte | u8::from(point.value.is_none()) << bit)
     }));
 }
 

@@ -95,9 +95,7 @@ fn starts(text: &Text) -> Result<Vec<Time>, TextError> {
         (None, None, None) => Err(TextError::new("\"values\" need \"start\" or \"times\"")),
         (None, Some(_), None) => Err(TextError::new("\"step\" needs \"start\"")),
         (Some(_), _, Some(_)) => Err(TextError::new("\"start\" and \"times\" exclude each other")),
-        (None, Some(_), Some(_)) => {
-            Err(TextError::new("\"step\" and \"times\" exclude each other"))
-        }
+        (None, Some(_), Some(_)) => Err(TextError::new("\"step\" and \"times\" exclude each other")),
     }
 }
 
@@ -106,31 +104,20 @@ fn grid(start: Time, step: Option<&Duration>, count: usize) -> Result<Vec<Time>,
         Some(step) => step.0,
         None if count < 2 => 0,
         None => {
-            return Err(TextError::new(
-                "\"start\" of two values or more needs \"step\"",
-            ));
+            return Err(TextError::new("\"start\" of two values or more needs \"step\""));
         }
     };
-    let later = std::iter::successors(Some(Ok(start)), |time| {
-        time.as_ref().ok().map(|&time| plus(time, step))
-    });
+    let later = std::iter::successors(Some(Ok(start)), |time| time.as_ref().ok().map(|&time| plus(time, step)));
     later.take(count).collect()
 }
 
 fn ends(text: &Text, starts: &[Time]) -> Result<Vec<Option<Time>>, TextError> {
     match (&text.length, &text.ends) {
         (None, None) => Ok(vec![None; starts.len()]),
-        (Some(length), None) => starts
-            .iter()
-            .map(|&start| plus(start, length.0).map(Some))
-            .collect(),
+        (Some(length), None) => starts.iter().map(|&start| plus(start, length.0).map(Some)).collect(),
         (None, Some(ends)) => {
             same_length("ends", ends.0.len(), starts.len())?;
-            Ok(ends
-                .0
-                .iter()
-                .map(|end| end.as_ref().map(|end| end.0))
-                .collect())
+            Ok(ends.0.iter().map(|end| end.as_ref().map(|end| end.0)).collect())
         }
         (Some(_), Some(_)) => Err(TextError::new("\"length\" and \"ends\" exclude each other")),
     }
@@ -146,10 +133,7 @@ fn same_length(name: &str, length: usize, values: usize) -> Result<(), TextError
 }
 
 fn plus(time: Time, micros: i64) -> Result<Time, TextError> {
-    let sum = time
-        .micros()
-        .checked_add(micros)
-        .and_then(Time::from_micros);
+    let sum = time.micros().checked_add(micros).and_then(Time::from_micros);
     sum.ok_or_else(|| TextError::new("a time is out of range"))
 }
 

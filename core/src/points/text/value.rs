@@ -142,8 +142,7 @@ impl Visitor<'_> for DurationVisitor {
         if duration.subsec_nanos() % 1000 != 0 {
             return Err(E::custom("a duration has digits below a microsecond"));
         }
-        let micros = i64::try_from(duration.as_micros())
-            .map_err(|_| E::custom("a duration is out of range"))?;
+        let micros = i64::try_from(duration.as_micros()).map_err(|_| E::custom("a duration is out of range"))?;
         if micros <= 0 {
             return Err(E::custom("a duration is not above zero"));
         }

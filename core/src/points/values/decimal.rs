@@ -79,8 +79,7 @@ impl Decimals {
     }
 
     fn larger_exponent(&self, value: f64) -> Option<usize> {
-        (self.exponent + 1..POWERS.len())
-            .find(|&exponent| integer(value, POWERS[exponent]).is_some())
+        (self.exponent + 1..POWERS.len()).find(|&exponent| integer(value, POWERS[exponent]).is_some())
     }
 
     /// How many bytes the head takes at most.
@@ -160,10 +159,7 @@ impl<'a> Head<'a> {
         let mut cursor = Cursor(self.bytes);
         let mut places = values.iter_mut();
         for _ in 0..self.exceptions {
-            let gap = cursor
-                .varint()
-                .ok()
-                .and_then(|gap| usize::try_from(gap).ok());
+            let gap = cursor.varint().ok().and_then(|gap| usize::try_from(gap).ok());
             let bits = cursor.fixed().unwrap_or_default().cast_unsigned();
             if let Some(place) = gap.and_then(|gap| places.nth(gap)) {
                 *place = f64::from_bits(bits);

@@ -71,11 +71,7 @@ impl Plan {
     /// Packs the integers that the plan was made for.
     pub fn push(&self, integers: &[i64], bytes: &mut Vec<u8>) {
         let width = self.width.to_le_bytes()[0];
-        bytes.push(if self.from_before {
-            width | FROM_BEFORE
-        } else {
-            width
-        });
+        bytes.push(if self.from_before { width | FROM_BEFORE } else { width });
         push_varint(bytes, zigzag(self.base));
         if self.width == 0 {
             return;
@@ -122,12 +118,7 @@ impl<'a> Integers<'a> {
     }
 
     /// Appends `count` integers, as many as were read, each as a float divided by `divisor`.
-    pub fn decode_into(
-        &self,
-        count: usize,
-        divisor: f64,
-        out: &mut Vec<f64>,
-    ) -> Result<(), Corrupt> {
+    pub fn decode_into(&self, count: usize, divisor: f64, out: &mut Vec<f64>) -> Result<(), Corrupt> {
         out.reserve(count);
         if self.width == 0 {
             out.extend(std::iter::repeat_n(float(self.base) / divisor, count));

@@ -24,10 +24,7 @@ pub struct Long<'a> {
 }
 
 pub fn compress_floats(values: &[f64]) -> Option<Vec<u8>> {
-    compress(
-        values,
-        &ChunkConfig::default().with_compression_level(LEVEL),
-    )
+    compress(values, &ChunkConfig::default().with_compression_level(LEVEL))
 }
 
 pub fn compress_integers(integers: &[i64]) -> Option<Vec<u8>> {
@@ -62,18 +59,10 @@ impl<'a> Long<'a> {
         self.decompress(&mut out[from..])
     }
 
-    pub fn decimals_into(
-        &self,
-        count: usize,
-        divisor: f64,
-        out: &mut Vec<f64>,
-    ) -> Result<(), Corrupt> {
+    pub fn decimals_into(&self, count: usize, divisor: f64, out: &mut Vec<f64>) -> Result<(), Corrupt> {
         let mut integers = vec![0; count];
         self.decompress(&mut integers)?;
-        if !integers
-            .iter()
-            .all(|integer| (-LIMIT..LIMIT).contains(integer))
-        {
+        if !integers.iter().all(|integer| (-LIMIT..LIMIT).contains(integer)) {
             return Err(BROKEN);
         }
         out.extend(integers.iter().map(|&integer| float(integer) / divisor));

@@ -27,10 +27,7 @@ fn bell(count: usize) -> Vec<f64> {
     let mut random = StdRng::seed_from_u64(1);
     let mut level = 5000;
     let mut step = || {
-        level += (0..12)
-            .map(|_| random.random_range(-100..=100))
-            .sum::<i32>()
-            / 2;
+        level += (0..12).map(|_| random.random_range(-100..=100)).sum::<i32>() / 2;
         f64::from(level) / 100.0
     };
     (0..count).map(|_| step()).collect()

@@ -38,10 +38,7 @@ fn checked(values: &[f64]) -> (Encoding, usize) {
 }
 
 fn hundredths(numbers: impl IntoIterator<Item = i32>) -> Vec<f64> {
-    numbers
-        .into_iter()
-        .map(|number| f64::from(number) / 100.0)
-        .collect()
+    numbers.into_iter().map(|number| f64::from(number) / 100.0).collect()
 }
 
 #[test]
@@ -49,19 +46,13 @@ fn these_are_the_bytes_of_decimals_forever() {
     let hex = |values: &[f64]| {
         let (encoding, bytes) = encoded(values);
         assert_eq!(encoding, Encoding::Decimal);
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     assert_eq!(hex(&[1.0]), "000002");
     assert_eq!(hex(&[-20.5, -20.5, -20.5]), "01009903");
     assert_eq!(hex(&[0.0, 3.0, 0.0, 3.0, 0.0]), "000200cc00");
     assert_eq!(hex(&[0.25, 0.0, 0.5, 0.75]), "02473231b20c");
-    assert_eq!(
-        hex(&[1.0, f64::INFINITY, 1.0]),
-        "100101000000000000f07f0002"
-    );
+    assert_eq!(hex(&[1.0, f64::INFINITY, 1.0]), "100101000000000000f07f0002");
 }
 
 #[test]
@@ -91,17 +82,12 @@ fn what_is_no_decimal_among_decimals_is_kept_whole() {
     let (encoding, with) = checked(&values);
     assert_eq!(encoding, Encoding::Decimal);
     // A step over the gap takes a bit more.
-    assert!(
-        with <= without + 48 / 8 + 1 + 3 * 9,
-        "{with} bytes, not {without}"
-    );
+    assert!(with <= without + 48 / 8 + 1 + 3 * 9, "{with} bytes, not {without}");
 }
 
 #[test]
 fn noise_is_left_as_it_is() {
-    let noise: Vec<f64> = (1..5000u32)
-        .map(|index| f64::from(index).sqrt().fract())
-        .collect();
+    let noise: Vec<f64> = (1..5000u32).map(|index| f64::from(index).sqrt().fract()).collect();
     let plain = |count: usize| (Encoding::Plain, count * 8);
     assert_eq!(checked(&noise[..48]), plain(48));
     assert_eq!(checked(&[1.0 / 3.0]), plain(1));
@@ -123,10 +109,7 @@ fn the_largest_decimals_come_back_and_larger_ones_are_plain() {
         checked(&values);
         checked(&values.repeat(300));
     }
-    assert_eq!(
-        checked(&[limit - 1.0, 1.0 - limit].repeat(30)).0,
-        Encoding::Decimal
-    );
+    assert_eq!(checked(&[limit - 1.0, 1.0 - limit].repeat(30)).0, Encoding::Decimal);
 }
 
 #[test]
@@ -134,11 +117,7 @@ fn long_blocks_are_in_pco_where_that_is_clearly_smaller() {
     // Mostly small steps and few large ones: bins of pco fit them, one width does not.
     let mut level = 0;
     let steps = (0..4000).map(|index| {
-        level += if index % 50 == 0 {
-            5000
-        } else {
-            index * 7 % 11
-        };
+        level += if index % 50 == 0 { 5000 } else { index * 7 % 11 };
         level
     });
     let values = hundredths(steps);
@@ -166,14 +145,8 @@ fn values_that_packing_never_wrote_are_refused() {
     assert_eq!(decimal(&[]), "truncated");
     assert_eq!(decimal(&[10, 0, 0]), "unknown kind of decimals");
     assert_eq!(decimal(&[0x20, 0, 0]), "unknown kind of decimals");
-    assert_eq!(
-        decimal(&[0x10, 0]),
-        "the exceptions are not as many as they can be"
-    );
-    assert_eq!(
-        decimal(&[0x10, 3]),
-        "the exceptions are not as many as they can be"
-    );
+    assert_eq!(decimal(&[0x10, 0]), "the exceptions are not as many as they can be");
+    assert_eq!(decimal(&[0x10, 3]), "the exceptions are not as many as they can be");
     assert_eq!(
         decimal(&[&[0x10, 1, 2][..], &[0; 8]].concat()),
         "an exception is after the last value"
@@ -186,18 +159,12 @@ fn values_that_packing_never_wrote_are_refused() {
     crate::points::bytes::cursor::push_varint(&mut largest, (1 << 52) - 2);
     largest.push(2);
     assert_eq!(decimal(&largest), "an integer is too large");
-    assert_eq!(
-        refusal(Encoding::Pco, 2, &[0xff, 1, 2, 3]),
-        "values in pco are broken"
-    );
+    assert_eq!(refusal(Encoding::Pco, 2, &[0xff, 1, 2, 3]), "values in pco are broken");
     assert_eq!(
         refusal(Encoding::Pco, 2, &[0xff, 0, 0, 0, 0, 1]),
         "values in pco are broken"
     );
-    assert_eq!(
-        Encoding::from_number(3),
-        Err(Corrupt("unknown value encoding"))
-    );
+    assert_eq!(Encoding::from_number(3), Err(Corrupt("unknown value encoding")));
 }
 
 /// Whoever writes the checksum too gets as far as the decoder; nothing there may take more than the count says.
@@ -218,9 +185,7 @@ fn some_values() -> impl Strategy<Value = Vec<f64>> {
     let decimal = (any::<i32>(), 0..12i32)
         .prop_map(|(number, digits)| f64::from(number) / 10f64.powi(digits))
         .boxed();
-    let near = (-1000..1000i32)
-        .prop_map(|number| f64::from(number) / 100.0)
-        .boxed();
+    let near = (-1000..1000i32).prop_map(|number| f64::from(number) / 100.0).boxed();
     let special = prop_oneof![Just(-0.0), Just(f64::NAN), Just(f64::INFINITY)].boxed();
     let mixed = prop_oneof![
         1 => any_float.clone(), 5 => decimal.clone(), 40 => near.clone(), 1 => special.clone()
@@ -240,13 +205,7 @@ fn some_values() -> impl Strategy<Value = Vec<f64>> {
         if is_walk {
             values
                 .into_iter()
-                .map(|value| {
-                    if value.abs() < 11.0 {
-                        walk(value)
-                    } else {
-                        value
-                    }
-                })
+                .map(|value| if value.abs() < 11.0 { walk(value) } else { value })
                 .collect()
         } else {
             values

@@ -20,11 +20,7 @@ fn says(json: &str, kind: Kind, message: &str) {
 #[test]
 fn what_is_not_an_array_of_rows_is_refused_as_a_whole() {
     for json in ["{}", "null", "17", "-1.5", "true", r#""rows""#, ROW] {
-        says(
-            json,
-            Kind::BadValue,
-            "value_rows: must be a JSON array of rows",
-        );
+        says(json, Kind::BadValue, "value_rows: must be a JSON array of rows");
     }
     let error = update::read_json("{}", 1, &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates: must be a JSON array of rows");
@@ -34,27 +30,15 @@ fn what_is_not_an_array_of_rows_is_refused_as_a_whole() {
 fn what_is_not_a_row_is_refused_by_its_number() {
     for other in ["[]", "null", "17", "-1.5", "true", r#""row""#, "[[[[]]]]"] {
         let json = format!("[{ROW},{other}]");
-        says(
-            &json,
-            Kind::BadValue,
-            "value_rows[1]: must be a JSON object",
-        );
+        says(&json, Kind::BadValue, "value_rows[1]: must be a JSON object");
     }
 }
 
 #[test]
 fn a_number_is_out_of_range_wherever_it_stands() {
     let reason = "is out of range for type double precision";
-    says(
-        "1e400",
-        Kind::NumberOutOfRange,
-        &format!("value_rows: {reason}"),
-    );
-    says(
-        "[1e400]",
-        Kind::NumberOutOfRange,
-        &format!("value_rows[0]: {reason}"),
-    );
+    says("1e400", Kind::NumberOutOfRange, &format!("value_rows: {reason}"));
+    says("[1e400]", Kind::NumberOutOfRange, &format!("value_rows[0]: {reason}"));
     let valid_time = r#"[{"valid_time":-1e400}]"#;
     says(
         valid_time,
@@ -67,11 +51,7 @@ fn a_number_is_out_of_range_wherever_it_stands() {
 fn an_unknown_field_is_refused_before_what_it_holds_is_read() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let json = format!(r#"[{ROW},{{"value":1,"valid_tme":{deep}}}]"#);
-    says(
-        &json,
-        Kind::BadValue,
-        "value_rows[1].valid_tme: unknown field",
-    );
+    says(&json, Kind::BadValue, "value_rows[1].valid_tme: unknown field");
     let deep = format!("{}1{}", r#"{"value":"#.repeat(100_000), "}".repeat(100_000));
     let expected = r#"must be a number, null, "NaN", "Infinity" or "-Infinity""#;
     says(
@@ -83,11 +63,7 @@ fn an_unknown_field_is_refused_before_what_it_holds_is_read() {
 
 #[test]
 fn a_field_of_another_kind_of_row_is_unknown() {
-    says(
-        r#"[{"tags":[]}]"#,
-        Kind::BadValue,
-        "value_rows[0].tags: unknown field",
-    );
+    says(r#"[{"tags":[]}]"#, Kind::BadValue, "value_rows[0].tags: unknown field");
     let error = update::read_json(r#"[{"value_key":"wind"}]"#, 1, &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates[0].value_key: unknown field");
 }
@@ -106,22 +82,12 @@ fn a_repeated_field_is_refused_even_if_it_says_the_same() {
     let json = r#"[{"value":1,"value":1}]"#;
     says(json, Kind::BadValue, "value_rows[0].value: repeated field");
     let json = r#"[{"value_key":null,"v\u0061lue_key":"wind"}]"#;
-    says(
-        json,
-        Kind::BadValue,
-        "value_rows[0].value_key: repeated field",
-    );
+    says(json, Kind::BadValue, "value_rows[0].value_key: repeated field");
 }
 
 #[test]
 fn half_a_surrogate_pair_is_refused() {
-    for half in [
-        r"\ud800",
-        r"\udc00",
-        r"\ud800\ud800",
-        r"\ud800\n",
-        r"\ud800\u0061",
-    ] {
+    for half in [r"\ud800", r"\udc00", r"\ud800\ud800", r"\ud800\n", r"\ud800\u0061"] {
         let json = format!(r#"[{{"value_key":"{half}"}}]"#);
         let message = "value_rows[0].value_key: contains half of a surrogate pair";
         says(&json, Kind::BadCharacter, message);
@@ -148,8 +114,7 @@ fn rows_beyond_the_limit_are_refused_and_not_read() {
     let two = format!("[{ROW},{ROW}]");
     assert!(upload::read_json(&two, 2, &mut || {}).is_ok());
     for third in [ROW, "17", "1e400"] {
-        let error =
-            upload::read_json(&format!("[{ROW},{ROW},{third}]"), 2, &mut || {}).unwrap_err();
+        let error = upload::read_json(&format!("[{ROW},{ROW},{third}]"), 2, &mut || {}).unwrap_err();
         assert_eq!(error.to_string(), "value_rows: has more than 2 rows");
         assert_eq!(error.kind, Kind::TooMany);
     }
@@ -189,11 +154,8 @@ fn the_caller_can_answer_a_cancel_every_few_thousand_rows_and_tags() {
 #[test]
 fn a_tick_may_unwind() {
     let json = format!("[{}]", vec![ROW; 10_000].join(","));
-    let unwound = std::panic::catch_unwind(|| {
-        upload::read_json(&json, 10_000, &mut || {
-            std::panic::resume_unwind(Box::new(()))
-        })
-    });
+    let unwound =
+        std::panic::catch_unwind(|| upload::read_json(&json, 10_000, &mut || std::panic::resume_unwind(Box::new(()))));
     assert!(unwound.is_err());
 }
 
@@ -230,8 +192,7 @@ fn json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 64, 8, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((text(), inner), 0..6)
-                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            prop::collection::vec((text(), inner), 0..6).prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
 }

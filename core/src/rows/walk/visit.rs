@@ -79,15 +79,11 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Row<'_, '_, R> {
             seen |= bit;
             walk.field = Some(field);
             let given = fields.next_value_seed(Value(walk))?;
-            walk.rows
-                .set(field, given)
-                .map_err(|refusal| walk.refuse(refusal))?;
+            walk.rows.set(field, given).map_err(|refusal| walk.refuse(refusal))?;
             walk.field = None;
         }
         let row = walk.row.unwrap_or_default();
-        walk.rows
-            .end_row(row)
-            .map_err(|refusal| walk.refuse(refusal))
+        walk.rows.end_row(row).map_err(|refusal| walk.refuse(refusal))
     }
 }
 
@@ -156,9 +152,7 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Value<'_, '_, R> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Given<'de>, E> {
-        self.0
-            .unescaped(text)
-            .map(|text| Given::Text(Cow::Owned(text)))
+        self.0.unescaped(text).map(|text| Given::Text(Cow::Owned(text)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut tags: A) -> Result<Given<'de>, A::Error> {
@@ -204,9 +198,7 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Tag<'_, '_, R> {
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<String, E> {
-        Err(self
-            .0
-            .refuse(Refusal::new(Kind::NullNotAllowed, "must not be null")))
+        Err(self.0.refuse(Refusal::new(Kind::NullNotAllowed, "must not be null")))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {

@@ -27,11 +27,7 @@ fn says(json: &str, kind: Kind, message: &str) {
 }
 
 fn says_with(fields: &str, kind: Kind, message: &str) {
-    says(
-        &format!("[{}]", update("2024-01-01", fields)),
-        kind,
-        message,
-    );
+    says(&format!("[{}]", update("2024-01-01", fields)), kind, message);
 }
 
 fn set(tags: &[&str]) -> Change<Vec<String>> {
@@ -65,10 +61,7 @@ fn an_update_names_its_run_series_and_time() {
     );
     assert_eq!(
         (row.start, row.end),
-        (
-            Time::parse("2024-01-01").unwrap(),
-            Time::parse("2024-01-02").ok()
-        )
+        (Time::parse("2024-01-01").unwrap(), Time::parse("2024-01-02").ok())
     );
     says("[{}]", Kind::BadValue, r#"updates[0]: needs "run_id""#);
     says(
@@ -84,22 +77,14 @@ fn an_update_names_its_run_series_and_time() {
 fn what_names_a_value_is_not_null() {
     for field in ["run_id", "series_id", "valid_time"] {
         let message = format!("updates[0].{field}: must not be null");
-        says(
-            &format!(r#"[{{"{field}":null}}]"#),
-            Kind::NullNotAllowed,
-            &message,
-        );
+        says(&format!(r#"[{{"{field}":null}}]"#), Kind::NullNotAllowed, &message);
     }
 }
 
 #[test]
 fn each_field_is_refused_by_its_name() {
     let json = format!(r#"[{},{{"run_id":"17"}}]"#, update("2024-01-01", ""));
-    says(
-        &json,
-        Kind::BadUuid,
-        r#"updates[1].run_id: "17" is not a uuid"#,
-    );
+    says(&json, Kind::BadUuid, r#"updates[1].run_id: "17" is not a uuid"#);
     let message = "updates[0].series_id: must be a uuid in a string";
     says(r#"[{"series_id":17}]"#, Kind::BadValue, message);
     let message = r#"updates[0].valid_time_end: is not after "valid_time""#;
@@ -117,11 +102,7 @@ fn each_field_is_refused_by_its_name() {
 
 #[test]
 fn an_annotation_is_trimmed_and_a_blank_one_clears() {
-    let annotation = |text: &str| {
-        read_with(&format!(r#","annotation":"{text}""#))
-            .unwrap()
-            .annotation
-    };
+    let annotation = |text: &str| read_with(&format!(r#","annotation":"{text}""#)).unwrap().annotation;
     assert_eq!(annotation(r"\n a  B\t"), Change::Set("a  B".to_owned()));
     assert_eq!(annotation(""), Change::Clear);
     assert_eq!(annotation(r" \n\u00a0"), Change::Clear);
@@ -130,10 +111,7 @@ fn an_annotation_is_trimmed_and_a_blank_one_clears() {
 #[test]
 fn tags_are_trimmed_lower_cased_sorted_and_each_kept_once() {
     let tags = |tags: &str| read_with(&format!(r#","tags":{tags}"#)).unwrap().tags;
-    assert_eq!(
-        tags(r#"[" b ","A","","a","Ä","\t"]"#),
-        set(&["a", "b", "ä"])
-    );
+    assert_eq!(tags(r#"[" b ","A","","a","Ä","\t"]"#), set(&["a", "b", "ä"]));
     assert_eq!(tags("[]"), Change::Clear);
     assert_eq!(tags(r#"[" ",""]"#), Change::Clear);
 }
@@ -144,11 +122,7 @@ fn a_bad_tag_is_refused_by_its_number() {
     says_with(r#","tags":["a",null]"#, Kind::NullNotAllowed, message);
     for other in ["17", "1.5", "false", "[]", "{}"] {
         let fields = format!(r#","tags":["a",{other}]"#);
-        says_with(
-            &fields,
-            Kind::BadValue,
-            "updates[0].tags[1]: must be a string",
-        );
+        says_with(&fields, Kind::BadValue, "updates[0].tags[1]: must be a string");
     }
     let message = r"updates[0].tags[0]: contains \u0000";
     says_with(r#","tags":["\u0000"]"#, Kind::BadCharacter, message);
@@ -156,18 +130,13 @@ fn a_bad_tag_is_refused_by_its_number() {
     says_with(r#","tags":["\udead"]"#, Kind::BadCharacter, message);
     for other in ["17", r#""a""#, "true", "{}"] {
         let fields = format!(r#","tags":{other}"#);
-        says_with(
-            &fields,
-            Kind::BadValue,
-            "updates[0].tags: must be an array of strings",
-        );
+        says_with(&fields, Kind::BadValue, "updates[0].tags: must be an array of strings");
     }
 }
 
 #[test]
 fn what_follows_the_tags_is_not_blamed_on_a_tag() {
-    let message =
-        r#"updates[0].value: "x" is not a number, null, "NaN", "Infinity" or "-Infinity""#;
+    let message = r#"updates[0].value: "x" is not a number, null, "NaN", "Infinity" or "-Infinity""#;
     says_with(r#","tags":["a"],"value":"x""#, Kind::BadValue, message);
 }
 
@@ -180,15 +149,9 @@ fn the_last_of_several_updates_of_a_value_wins_whole_and_stands_first() {
         update("2024-01-01T00:00:00Z", r#","tags":["last"]"#),
     ];
     let updates = read(&format!("[{}]", json.join(","))).unwrap();
-    assert_eq!(
-        updates.iter().map(|update| update.row).collect::<Vec<_>>(),
-        [3, 1, 2]
-    );
+    assert_eq!(updates.iter().map(|update| update.row).collect::<Vec<_>>(), [3, 1, 2]);
     let last = &updates[0];
-    assert_eq!(
-        (&last.value, &last.annotation),
-        (&Change::Keep, &Change::Keep)
-    );
+    assert_eq!((&last.value, &last.annotation), (&Change::Keep, &Change::Keep));
     assert_eq!(last.tags, set(&["last"]));
 }
 
@@ -210,17 +173,7 @@ fn what_would_cost_more_memory_than_it_is_worth_is_refused() {
     says_with(&format!(r#","tags":[{many}]"#), Kind::TooMany, message);
     let long = "x".repeat(10_001);
     let message = "updates[0].annotation: is longer than 10000 bytes";
-    says_with(
-        &format!(r#","annotation":"{long}""#),
-        Kind::TooLong,
-        message,
-    );
+    says_with(&format!(r#","annotation":"{long}""#), Kind::TooLong, message);
     let most = vec![r#""a""#; 100].join(",");
-    assert!(
-        read(&format!(
-            "[{}]",
-            update("2024-01-01", &format!(r#","tags":[{most}]"#))
-        ))
-        .is_ok()
-    );
+    assert!(read(&format!("[{}]", update("2024-01-01", &format!(r#","tags":[{most}]"#)))).is_ok());
 }

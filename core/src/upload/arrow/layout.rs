@@ -139,9 +139,7 @@ fn mismatch(name: &str, field: Field, of: &str) -> Wrong {
     };
     // A time zone of the client's is part of how a type is written.
     let reason = format!("must be a column of {takes}, not of type {}", printable(of));
-    Refusal::new(Kind::BadValue, reason)
-        .at(format!("stream.{name}"))
-        .into()
+    Refusal::new(Kind::BadValue, reason).at(format!("stream.{name}")).into()
 }
 
 /// A column of nulls alone has no type that says what they are nulls of.
@@ -153,10 +151,7 @@ fn takes(field: Field, of: &DataType) -> bool {
     of.is_null()
         || match field {
             Field::ValidTime | Field::ValidTimeEnd => {
-                matches!(
-                    of,
-                    DataType::Timestamp(..) | DataType::Date32 | DataType::Date64
-                )
+                matches!(of, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
             }
             Field::Value => of.is_integer() || matches!(of, DataType::Float64 | DataType::Float32),
             Field::ValueKey => of_texts(),
@@ -166,8 +161,5 @@ fn takes(field: Field, of: &DataType) -> bool {
 }
 
 fn is_text(of: &DataType) -> bool {
-    matches!(
-        of,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-    )
+    matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }

@@ -37,9 +37,7 @@ impl<'a> Messages<'a> {
             return Err(Malformed("a message does not begin as one"));
         }
         let length = self.take(size_of::<u32>())?;
-        let length = length
-            .iter()
-            .rfold(0, |sum, &byte| sum << 8 | usize::from(byte));
+        let length = length.iter().rfold(0, |sum, &byte| sum << 8 | usize::from(byte));
         if length == 0 {
             return match self.rest {
                 [] => Ok(None),
@@ -51,16 +49,12 @@ impl<'a> Messages<'a> {
         }
         let message = root_as_message_with_opts(&LIMITS, self.take(length)?)
             .map_err(|_| Malformed("the metadata of a message is damaged"))?;
-        let body = usize::try_from(message.bodyLength())
-            .map_err(|_| Malformed("a message has a length below zero"))?;
+        let body = usize::try_from(message.bodyLength()).map_err(|_| Malformed("a message has a length below zero"))?;
         Ok(Some((message, self.take(body)?)))
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(Malformed("it is cut off"))?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed("it is cut off"))?;
         self.rest = rest;
         Ok(taken)
     }

@@ -34,12 +34,9 @@ pub(super) struct Slots<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn of(batch: RecordBatch<'a>, body: &'a [u8]) -> Result<Parts<'a>, Malformed> {
         if batch.compression().is_some() {
-            return Err(Malformed(
-                "it is compressed, where plain buffers are expected",
-            ));
+            return Err(Malformed("it is compressed, where plain buffers are expected"));
         }
-        let rows = usize::try_from(batch.length())
-            .map_err(|_| Malformed("a batch has a length below zero"))?;
+        let rows = usize::try_from(batch.length()).map_err(|_| Malformed("a batch has a length below zero"))?;
         Ok(Parts {
             rows,
             body,
@@ -68,11 +65,7 @@ impl<'a> Parts<'a> {
 
     /// Where each row begins, and where the last one ends. Of no rows, not even that need be there.
     pub(super) fn offsets(&mut self, width: usize) -> Result<Slots<'a>, Malformed> {
-        let offsets = if self.rows == 0 {
-            0
-        } else {
-            self.rows.saturating_add(1)
-        };
+        let offsets = if self.rows == 0 { 0 } else { self.rows.saturating_add(1) };
         Ok(Slots {
             nulls: self.nulls()?,
             bytes: self.buffer_for(offsets, width)?,
@@ -91,10 +84,7 @@ impl<'a> Parts<'a> {
     }
 
     pub(super) fn buffer(&mut self) -> Result<&'a [u8], Malformed> {
-        let buffer = self
-            .buffers
-            .next()
-            .ok_or(Malformed("a batch lacks buffers"))?;
+        let buffer = self.buffers.next().ok_or(Malformed("a batch lacks buffers"))?;
         usize::try_from(buffer.offset())
             .ok()
             .zip(usize::try_from(buffer.length()).ok())
@@ -115,10 +105,7 @@ impl<'a> Parts<'a> {
     }
 
     fn null_count(&mut self) -> Result<i64, Malformed> {
-        let node = self
-            .nodes
-            .next()
-            .ok_or(Malformed("a batch lacks columns"))?;
+        let node = self.nodes.next().ok_or(Malformed("a batch lacks columns"))?;
         if usize::try_from(node.length()) != Ok(self.rows) {
             return Err(Malformed("a column is not as long as its batch"));
         }
@@ -127,10 +114,7 @@ impl<'a> Parts<'a> {
 
     fn buffer_for(&mut self, values: usize, width: usize) -> Result<&'a [u8], Malformed> {
         let bytes = self.buffer()?;
-        if values
-            .checked_mul(width)
-            .is_none_or(|needed| bytes.len() < needed)
-        {
+        if values.checked_mul(width).is_none_or(|needed| bytes.len() < needed) {
             return Err(SHORT);
         }
         Ok(bytes)
@@ -144,9 +128,7 @@ impl Nulls<'_> {
         match self {
             Nulls::None => false,
             Nulls::All => true,
-            Nulls::Unless(bits) => bits
-                .get(row / 8)
-                .is_none_or(|byte| byte >> (row % 8) & 1 == 0),
+            Nulls::Unless(bits) => bits.get(row / 8).is_none_or(|byte| byte >> (row % 8) & 1 == 0),
         }
     }
 }

@@ -33,12 +33,8 @@ fn array(array: impl Array + 'static) -> ArrayRef {
 }
 
 fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(
-        columns
-            .iter()
-            .map(|(name, column)| (*name, column.clone(), true)),
-    )
-    .unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns.iter().map(|(name, column)| (*name, column.clone(), true)))
+        .unwrap()
 }
 
 fn stream_of(batches: &[RecordBatch]) -> Vec<u8> {
@@ -67,11 +63,7 @@ fn wind() -> ArrayRef {
 
 /// A stream of one row, with these columns in the place of those it has of the same name, or beside them.
 fn stream_with(given: &[(&str, ArrayRef)]) -> Vec<u8> {
-    let mut columns = vec![
-        ("valid_time", noon()),
-        ("value", one()),
-        ("value_key", wind()),
-    ];
+    let mut columns = vec![("valid_time", noon()), ("value", one()), ("value_key", wind())];
     columns.retain(|(name, _)| given.iter().all(|(given, _)| given != name));
     columns.extend_from_slice(given);
     stream(&columns)
@@ -102,9 +94,7 @@ fn moments() -> Vec<ArrayRef> {
         array(TimestampMillisecondArray::from(vec![NOON * 1000])),
         array(TimestampMicrosecondArray::from(vec![NOON * 1_000_000])),
         array(TimestampNanosecondArray::from(vec![NOON * 1_000_000_000])),
-        array(
-            TimestampNanosecondArray::from(vec![NOON * 1_000_000_000]).with_timezone("Europe/Oslo"),
-        ),
+        array(TimestampNanosecondArray::from(vec![NOON * 1_000_000_000]).with_timezone("Europe/Oslo")),
         array(Date64Array::from(vec![NOON * 1000])),
     ]
 }
@@ -131,18 +121,9 @@ fn texts(text: &str) -> Vec<ArrayRef> {
     let both = vec![other.as_str(), text];
     let dictionary = |texts: ArrayRef| -> Vec<ArrayRef> {
         vec![
-            array(DictionaryArray::<Int8Type>::new(
-                vec![1].into(),
-                texts.clone(),
-            )),
-            array(DictionaryArray::<UInt16Type>::new(
-                vec![1].into(),
-                texts.clone(),
-            )),
-            array(DictionaryArray::<UInt32Type>::new(
-                vec![1].into(),
-                texts.clone(),
-            )),
+            array(DictionaryArray::<Int8Type>::new(vec![1].into(), texts.clone())),
+            array(DictionaryArray::<UInt16Type>::new(vec![1].into(), texts.clone())),
+            array(DictionaryArray::<UInt32Type>::new(vec![1].into(), texts.clone())),
             array(DictionaryArray::<Int64Type>::new(vec![1].into(), texts)),
         ]
     };
@@ -167,10 +148,7 @@ fn every_type() -> Vec<Vec<u8>> {
     for column in sevens() {
         streams.push(stream_with(&[("value", column)]));
     }
-    for column in texts("a key of some length")
-        .into_iter()
-        .chain(texts("wind"))
-    {
+    for column in texts("a key of some length").into_iter().chain(texts("wind")) {
         streams.push(stream_with(&[("value_key", column)]));
     }
     for column in texts(ID) {
@@ -259,10 +237,7 @@ fn a_null_is_one_in_every_type() {
         assert_eq!(row(&stream_with(&[("value", column)])).2, None);
     }
     for column in moments().iter().map(null).chain([nothing.clone()]) {
-        assert_eq!(
-            row(&stream_with(&[("valid_time_end", column.clone())])).1.1,
-            None
-        );
+        assert_eq!(row(&stream_with(&[("valid_time_end", column.clone())])).1.1, None);
         says_with(
             "valid_time",
             column,
@@ -272,10 +247,7 @@ fn a_null_is_one_in_every_type() {
     }
     let message = r#"stream[0]: needs "value_key" or "series_id""#;
     for column in texts(ID).iter().map(null).chain([nothing.clone()]) {
-        assert_eq!(
-            row(&stream_with(&[("series_id", column.clone())])).0.id,
-            None
-        );
+        assert_eq!(row(&stream_with(&[("series_id", column.clone())])).0.id, None);
         says_with("value_key", column, Kind::BadValue, message);
     }
     let one_of_two = array(DictionaryArray::<Int8Type>::new(
@@ -288,9 +260,7 @@ fn a_null_is_one_in_every_type() {
 #[test]
 fn rows_are_counted_over_all_batches_and_dictionaries_may_change_between_them() {
     let of = |times: Vec<i64>, codes: Vec<i8>, keys: Vec<&str>| {
-        let values = times
-            .iter()
-            .map(|&time| (time % 3 > 0).then_some(time as f64));
+        let values = times.iter().map(|&time| (time % 3 > 0).then_some(time as f64));
         batch(&[
             ("value", array(values.collect::<Float64Array>())),
             (
@@ -309,10 +279,7 @@ fn rows_are_counted_over_all_batches_and_dictionaries_may_change_between_them() 
         of(vec![3, 4], vec![0, 1], vec!["rain", "wind"]),
     ]);
     let series = read(&bytes).unwrap();
-    let keys: Vec<_> = series
-        .iter()
-        .map(|rows| rows.series.key.as_deref().unwrap())
-        .collect();
+    let keys: Vec<_> = series.iter().map(|rows| rows.series.key.as_deref().unwrap()).collect();
     let rows: Vec<_> = series.iter().map(|rows| rows.rows.clone()).collect();
     assert_eq!(keys, ["wind", "sun", "rain"]);
     assert_eq!(rows, [vec![0, 2, 4], vec![1], vec![3]]);
@@ -330,17 +297,11 @@ fn rows_are_counted_over_all_batches_and_dictionaries_may_change_between_them() 
 fn a_bad_row_is_named_by_its_number_and_column() {
     let batch = |second: i64| {
         batch(&[
-            (
-                "valid_time",
-                array(TimestampSecondArray::from(vec![0, second])),
-            ),
+            ("valid_time", array(TimestampSecondArray::from(vec![0, second]))),
             ("value", array(Float64Array::from(vec![1.0; 2]))),
             (
                 "series_key",
-                array(StringArray::from(vec![
-                    "wind",
-                    if second == 2 { " " } else { "sun" },
-                ])),
+                array(StringArray::from(vec!["wind", if second == 2 { " " } else { "sun" }])),
             ),
         ])
     };
@@ -383,8 +344,7 @@ fn a_time_that_cannot_be_held_is_refused_and_not_moved() {
 #[test]
 fn an_integer_that_is_no_double_precision_is_refused() {
     let beyond = (1i64 << 53) + 1;
-    let message =
-        "stream[0].value: 9007199254740993 is beyond 2^53, where double precision is not exact";
+    let message = "stream[0].value: 9007199254740993 is beyond 2^53, where double precision is not exact";
     says_with(
         "value",
         array(Int64Array::from(vec![beyond])),
@@ -456,11 +416,7 @@ fn an_unknown_column_is_refused_by_its_name() {
 
 #[test]
 fn a_column_must_be_there_once_and_have_a_type_of_its_field() {
-    let (noon, one, wind) = (
-        ("valid_time", noon()),
-        ("value", one()),
-        ("value_key", wind()),
-    );
+    let (noon, one, wind) = (("valid_time", noon()), ("value", one()), ("value_key", wind()));
     says(
         &stream(&[one.clone(), wind.clone()]),
         Kind::BadValue,
@@ -472,26 +428,14 @@ fn a_column_must_be_there_once_and_have_a_type_of_its_field() {
         r#"stream: needs "value""#,
     );
     let message = r#"stream: needs "value_key" or "series_id""#;
-    says(
-        &stream(&[noon.clone(), one.clone()]),
-        Kind::BadValue,
-        message,
-    );
+    says(&stream(&[noon.clone(), one.clone()]), Kind::BadValue, message);
     let message = "stream.value: repeated column";
-    says(
-        &stream(&[noon, one.clone(), one.clone()]),
-        Kind::BadValue,
-        message,
-    );
+    says(&stream(&[noon, one.clone(), one.clone()]), Kind::BadValue, message);
     let message = r#"stream.series_key: means the same as "value_key""#;
     says_with("series_key", wind.1.clone(), Kind::BadValue, message);
     for (column, values, reason) in [
         ("valid_time", wind.1.clone(), "timestamps, not of type Utf8"),
-        (
-            "valid_time_end",
-            one.1.clone(),
-            "timestamps, not of type Float64",
-        ),
+        ("valid_time_end", one.1.clone(), "timestamps, not of type Float64"),
         ("value", wind.1, "numbers, not of type Utf8"),
         (
             "value",
@@ -531,10 +475,7 @@ fn a_column_must_be_there_once_and_have_a_type_of_its_field() {
 fn the_caller_can_answer_a_cancel_every_few_thousand_rows() {
     let rows = 10_000;
     let bytes = stream(&[
-        (
-            "valid_time",
-            array(TimestampSecondArray::from_iter_values(0..rows)),
-        ),
+        ("valid_time", array(TimestampSecondArray::from_iter_values(0..rows))),
         ("value", array(Int64Array::from_iter_values(0..rows))),
         (
             "value_key",
@@ -555,8 +496,8 @@ fn no_rows_are_no_series_even_where_nothing_is_of_a_type() {
         ("value_key", nothing()),
     ]);
     assert!(read(&bytes).unwrap().is_empty());
-    let fields = ["valid_time", "value", "series_id"]
-        .map(|name| ArrowField::new(name, arrow_schema::DataType::Null, true));
+    let fields =
+        ["valid_time", "value", "series_id"].map(|name| ArrowField::new(name, arrow_schema::DataType::Null, true));
     let schema = Schema::new(fields.to_vec());
     let no_batch = StreamWriter::try_new(Vec::new(), &schema)
         .unwrap()

@@ -94,16 +94,10 @@ impl<'a> Texts<'a> {
     pub(super) fn get(&self, row: usize) -> Result<Option<&[u8]>, Malformed> {
         match self {
             Texts::Null => Ok(None),
-            Texts::Between32(texts) => texts.get(row, |offset| {
-                usize::try_from(i32::from_le_bytes(offset)).ok()
-            }),
-            Texts::Between64(texts) => texts.get(row, |offset| {
-                usize::try_from(i64::from_le_bytes(offset)).ok()
-            }),
+            Texts::Between32(texts) => texts.get(row, |offset| usize::try_from(i32::from_le_bytes(offset)).ok()),
+            Texts::Between64(texts) => texts.get(row, |offset| usize::try_from(i64::from_le_bytes(offset)).ok()),
             Texts::Behind(views, _) if views.nulls.has(row) => Ok(None),
-            Texts::Behind(views, buffers) => {
-                behind(views.bytes, row, buffers).map(Some).ok_or(OUTSIDE)
-            }
+            Texts::Behind(views, buffers) => behind(views.bytes, row, buffers).map(Some).ok_or(OUTSIDE),
             Texts::Coded(codes, dictionary) => match (codes.integer(row), dictionary) {
                 (None, _) => Ok(None),
                 (Some(_), None) => Err(Malformed("a dictionary is missing")),

@@ -29,10 +29,7 @@ impl<'a> Values<'a> {
                 None => return Err(Malformed("a column has no values of one width")),
             },
         };
-        Ok(Values {
-            slots,
-            of: of.clone(),
-        })
+        Ok(Values { slots, of: of.clone() })
     }
 
     pub(super) fn time(&self, row: usize) -> Result<Option<Time>, Refusal> {
@@ -43,9 +40,7 @@ impl<'a> Values<'a> {
                 .get(row)
                 .map(|days| i64::from(i32::from_le_bytes(days)).checked_mul(MICROS_A_DAY)),
             DataType::Timestamp(TimeUnit::Microsecond, _) => of_eight().map(Some),
-            DataType::Timestamp(TimeUnit::Second, _) => {
-                of_eight().map(|seconds| seconds.checked_mul(1_000_000))
-            }
+            DataType::Timestamp(TimeUnit::Second, _) => of_eight().map(|seconds| seconds.checked_mul(1_000_000)),
             DataType::Timestamp(TimeUnit::Nanosecond, _) => match of_eight() {
                 Some(nanos) if nanos % 1000 != 0 => {
                     let reason = "has digits below a microsecond";
@@ -74,8 +69,7 @@ impl<'a> Values<'a> {
                 None => Ok(None),
                 Some(number) if number.unsigned_abs() <= LARGEST_EXACT => Ok(Some(number as f64)),
                 Some(number) => {
-                    let reason =
-                        format!("{number} is beyond 2^53, where double precision is not exact");
+                    let reason = format!("{number} is beyond 2^53, where double precision is not exact");
                     Err(Refusal::new(Kind::NumberOutOfRange, reason))
                 }
             },

@@ -48,10 +48,7 @@ fn rows_are_gathered_by_series_in_first_seen_order() {
     let references: Vec<_> = series.iter().map(|rows| rows.series.clone()).collect();
     let expected = [(wind.clone(), None), (None, id), (wind, id)];
     assert_eq!(references, expected.map(|(key, id)| SeriesRef { key, id }));
-    assert_eq!(
-        series.iter().map(|rows| rows.first_row).collect::<Vec<_>>(),
-        [0, 1, 3]
-    );
+    assert_eq!(series.iter().map(|rows| rows.first_row).collect::<Vec<_>>(), [0, 1, 3]);
     assert_eq!(series[0].rows, [0, 2]);
     assert_eq!(series[0].points[1].key(), (time("2024-01-02"), None));
     assert_eq!(series[0].points[1].value, None);
@@ -66,11 +63,7 @@ fn a_row_needs_a_time_a_value_and_a_series() {
     let error = read(r#"[{}]"#).unwrap_err();
     assert_eq!(error.to_string(), r#"value_rows[0]: needs "valid_time""#);
     assert_eq!(error.kind, Kind::BadValue);
-    says(
-        r#""value_key":"k""#,
-        Kind::BadValue,
-        r#"value_rows[0]: needs "value""#,
-    );
+    says(r#""value_key":"k""#, Kind::BadValue, r#"value_rows[0]: needs "value""#);
     let message = r#"value_rows[0]: needs "value_key" or "series_id""#;
     says(r#""value":1"#, Kind::BadValue, message);
     says(
@@ -83,14 +76,8 @@ fn a_row_needs_a_time_a_value_and_a_series() {
 #[test]
 fn a_row_does_not_inherit_from_the_row_before() {
     let row = r#"{"valid_time":"2024-01-01","value_key":"k","value":1}"#;
-    let error = read(&format!(
-        r#"[{row},{{"valid_time":"2024-01-02","value":1}}]"#
-    ))
-    .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        r#"value_rows[1]: needs "value_key" or "series_id""#
-    );
+    let error = read(&format!(r#"[{row},{{"valid_time":"2024-01-02","value":1}}]"#)).unwrap_err();
+    assert_eq!(error.to_string(), r#"value_rows[1]: needs "value_key" or "series_id""#);
 }
 
 #[test]
@@ -157,11 +144,7 @@ fn a_value_is_a_number_null_or_one_of_three_strings() {
 #[test]
 fn a_negative_zero_keeps_its_sign() {
     for zero in ["-0", "-0.0", "-0e7", "-1e-400"] {
-        assert_eq!(
-            value(zero).unwrap().to_bits(),
-            (-0.0f64).to_bits(),
-            "{zero}"
-        );
+        assert_eq!(value(zero).unwrap().to_bits(), (-0.0f64).to_bits(), "{zero}");
     }
 }
 
@@ -177,17 +160,8 @@ fn what_is_no_value_is_refused() {
         says(&format!(r#""value":"{other}""#), Kind::BadValue, &message);
     }
     let message = "value_rows[0].value: is out of range for type double precision";
-    for number in [
-        "1e400",
-        "-1e400",
-        &"9".repeat(400),
-        "1e99999999999999999999",
-    ] {
-        says(
-            &format!(r#""value":{number}"#),
-            Kind::NumberOutOfRange,
-            message,
-        );
+    for number in ["1e400", "-1e400", &"9".repeat(400), "1e99999999999999999999"] {
+        says(&format!(r#""value":{number}"#), Kind::NumberOutOfRange, message);
     }
 }
 
@@ -204,27 +178,14 @@ fn a_key_is_a_text_that_can_name_a_series() {
     says(r#""a\u0000b""#, Kind::BadCharacter, r"contains \u0000");
     let longest = "ä".repeat(250);
     assert!(read_with(&format!(r#""value":1,"value_key":"{longest}""#)).is_ok());
-    says(
-        &format!(r#""{longest}a""#),
-        Kind::TooLong,
-        "is longer than 500 bytes",
-    );
+    says(&format!(r#""{longest}a""#), Kind::TooLong, "is longer than 500 bytes");
 }
 
 #[test]
 fn a_key_is_taken_as_it_is_and_escapes_do_not_make_another_series() {
     let row = |key: &str| format!(r#"{{"valid_time":"2024-01-01","value_key":"{key}","value":1}}"#);
-    let series = read(&format!(
-        "[{},{},{}]",
-        row("kä"),
-        row(r"k\u00e4"),
-        row(" kä")
-    ))
-    .unwrap();
-    let keys: Vec<_> = series
-        .iter()
-        .map(|rows| rows.series.key.as_deref())
-        .collect();
+    let series = read(&format!("[{},{},{}]", row("kä"), row(r"k\u00e4"), row(" kä"))).unwrap();
+    let keys: Vec<_> = series.iter().map(|rows| rows.series.key.as_deref()).collect();
     assert_eq!(keys, [Some("kä"), Some(" kä")]);
     assert_eq!(series[0].rows, [0, 1]);
 }
@@ -271,10 +232,7 @@ impl Given {
         };
         let fields = [
             ("valid_time", text(&self.point.start.to_string())),
-            (
-                "valid_time_end",
-                text(&self.point.end.map(|end| end.to_string())),
-            ),
+            ("valid_time_end", text(&self.point.end.map(|end| end.to_string()))),
             ("value", value),
             ("value_key", text(&self.series.0)),
             ("series_id", text(&self.series.1.map(|id| id.to_string()))),

@@ -1,8 +1,8 @@
 //! Bytes that are no stream, or that say they are more than they are.
 
 use arrow_ipc::{
-    BodyCompression, BodyCompressionArgs, Buffer, DictionaryBatch, DictionaryBatchArgs, FieldNode,
-    Message, MessageArgs, RecordBatchArgs,
+    BodyCompression, BodyCompressionArgs, Buffer, DictionaryBatch, DictionaryBatchArgs, FieldNode, Message,
+    MessageArgs, RecordBatchArgs,
 };
 use arrow_schema::{DataType, TimeUnit};
 use flatbuffers::FlatBufferBuilder;
@@ -44,9 +44,7 @@ impl Told {
         let compression = self
             .compressed
             .then(|| BodyCompression::create(&mut builder, &BodyCompressionArgs::default()));
-        let view_buffers = self
-            .view_buffers
-            .map(|count| builder.create_vector(&[count]));
+        let view_buffers = self.view_buffers.map(|count| builder.create_vector(&[count]));
         let batch = RecordBatchArgs {
             length: self.rows,
             nodes: Some(builder.create_vector(&nodes)),
@@ -100,10 +98,7 @@ fn schema_of(key: DataType) -> Vec<u8> {
         ArrowField::new("value", DataType::Null, true),
         ArrowField::new("value_key", key, true),
     ]);
-    StreamWriter::try_new(Vec::new(), &schema)
-        .unwrap()
-        .get_ref()
-        .clone()
+    StreamWriter::try_new(Vec::new(), &schema).unwrap().get_ref().clone()
 }
 
 /// A batch of one row, in which nothing is wrong but that it names no series.
@@ -132,16 +127,10 @@ fn what_is_no_stream_is_refused() {
     malformed(b"", "it is empty");
     malformed(b"{\"valid_time\":1}", "a message does not begin as one");
     malformed(b"PAR1", "a message does not begin as one");
-    malformed(
-        b"ARROW1\0\0",
-        "it is an Arrow file, where a stream is expected",
-    );
+    malformed(b"ARROW1\0\0", "it is an Arrow file, where a stream is expected");
     malformed(&[0xff; 4], "it is cut off");
     malformed(&framed(b"", b""), "it is empty");
-    malformed(
-        &framed(&[7; 64], b""),
-        "the metadata of a message is damaged",
-    );
+    malformed(&framed(&[7; 64], b""), "the metadata of a message is damaged");
     malformed(&told().message(), "it does not begin with a schema");
     malformed(&[schema(), schema()].concat(), "it has a second schema");
     let whole = stream_with(&[]);
@@ -155,10 +144,7 @@ fn a_stream_that_is_cut_off_is_refused_wherever_it_is() {
     for length in 0..whole.len() {
         match read(&whole[..length]) {
             Ok(series) => complete.push(series.len()),
-            Err(error) => assert!(
-                error.path == "stream" && error.kind == Kind::BadValue,
-                "{error}"
-            ),
+            Err(error) => assert!(error.path == "stream" && error.kind == Kind::BadValue, "{error}"),
         }
     }
     // After the schema, after the dictionary, after the rows, where each time a stream may end.
@@ -174,40 +160,19 @@ fn no_length_is_believed_that_the_bytes_do_not_bear_out() {
     };
     let cases: &[Lie] = &[
         (&|told| told.rows = -1, "a batch has a length below zero"),
-        (
-            &|told| told.rows = 0,
-            "a column is not as long as its batch",
-        ),
-        (
-            &|told| told.nodes[1].0 = 2,
-            "a column is not as long as its batch",
-        ),
-        (
-            &|told| told.nodes[0].0 = -1,
-            "a column is not as long as its batch",
-        ),
+        (&|told| told.rows = 0, "a column is not as long as its batch"),
+        (&|told| told.nodes[1].0 = 2, "a column is not as long as its batch"),
+        (&|told| told.nodes[0].0 = -1, "a column is not as long as its batch"),
         (&|told| told.nodes.truncate(2), "a batch lacks columns"),
         (&|told| told.buffers.truncate(1), "a batch lacks buffers"),
-        (
-            &|told| told.nodes[0].1 = 1,
-            "a buffer is shorter than its rows",
-        ),
-        (
-            &|told| told.buffers[1].1 = 7,
-            "a buffer is shorter than its rows",
-        ),
-        (
-            &|told| told.buffers[1].1 = 9,
-            "a buffer lies outside of its message",
-        ),
+        (&|told| told.nodes[0].1 = 1, "a buffer is shorter than its rows"),
+        (&|told| told.buffers[1].1 = 7, "a buffer is shorter than its rows"),
+        (&|told| told.buffers[1].1 = 9, "a buffer lies outside of its message"),
         (
             &|told| told.buffers[1].1 = i64::MAX,
             "a buffer lies outside of its message",
         ),
-        (
-            &|told| told.buffers[1].1 = -1,
-            "a buffer lies outside of its message",
-        ),
+        (&|told| told.buffers[1].1 = -1, "a buffer lies outside of its message"),
         (
             &|told| told.buffers[1].0 = i64::MAX,
             "a buffer lies outside of its message",
@@ -218,10 +183,7 @@ fn no_length_is_believed_that_the_bytes_do_not_bear_out() {
         ),
         (&|told| told.body_length = Some(9), "it is cut off"),
         (&|told| told.body_length = Some(i64::MAX), "it is cut off"),
-        (
-            &|told| told.body_length = Some(-1),
-            "a message has a length below zero",
-        ),
+        (&|told| told.body_length = Some(-1), "a message has a length below zero"),
         (
             &|told| told.compressed = true,
             "it is compressed, where plain buffers are expected",
@@ -237,25 +199,15 @@ fn no_length_is_believed_that_the_bytes_do_not_bear_out() {
         })
     };
     malformed(&many(1_000_000), "a buffer is shorter than its rows");
-    says(
-        &many(i64::MAX),
-        Kind::TooMany,
-        "stream: has more than 1000000 rows",
-    );
+    says(&many(i64::MAX), Kind::TooMany, "stream: has more than 1000000 rows");
     let error = read_arrow(&many(i64::MAX), usize::MAX, &mut || {}).unwrap_err();
-    assert!(
-        error.reason.ends_with("a buffer is shorter than its rows"),
-        "{error}"
-    );
+    assert!(error.reason.ends_with("a buffer is shorter than its rows"), "{error}");
 }
 
 #[test]
 fn metadata_is_bounded() {
     let length = |length: u32| [[0xff; 4], length.to_le_bytes()].concat();
-    malformed(
-        &length(u32::MAX),
-        "a message has more than 1 MiB of metadata",
-    );
+    malformed(&length(u32::MAX), "a message has more than 1 MiB of metadata");
     malformed(&length(1 << 20), "it is cut off");
     // Many fields, all of them the same one, with a long name.
     let mut builder = FlatBufferBuilder::new();
@@ -293,12 +245,7 @@ fn a_dictionary_is_only_believed_as_far_as_it_goes() {
         rows: 2,
         nodes: vec![(2, 0)],
         buffers: vec![(0, 0), (0, 12), (16, 3)],
-        body: [
-            [0u8, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0].as_slice(),
-            &[0; 4],
-            b"abc",
-        ]
-        .concat(),
+        body: [[0u8, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0].as_slice(), &[0; 4], b"abc"].concat(),
         dictionary: Some((0, false)),
         ..Told::default()
     };
@@ -308,21 +255,13 @@ fn a_dictionary_is_only_believed_as_far_as_it_goes() {
         body: [[0; 8].as_slice(), &code.to_le_bytes()].concat(),
         ..told()
     };
-    let stream = |dictionary: &Told, code: &Told| {
-        [schema.clone(), dictionary.message(), code.message()].concat()
-    };
+    let stream = |dictionary: &Told, code: &Told| [schema.clone(), dictionary.message(), code.message()].concat();
     let (series, ..) = row(&stream(&dictionary, &code(1)));
     assert_eq!(series.key.as_deref(), Some("c"));
     for outside in [2, -1, i8::MIN, i8::MAX] {
-        malformed(
-            &stream(&dictionary, &code(outside)),
-            "a code is not in its dictionary",
-        );
+        malformed(&stream(&dictionary, &code(outside)), "a code is not in its dictionary");
     }
-    malformed(
-        &[schema.clone(), code(0).message()].concat(),
-        "a dictionary is missing",
-    );
+    malformed(&[schema.clone(), code(0).message()].concat(), "a dictionary is missing");
     let with = |change: &dyn Fn(&mut Told), why: &str| {
         let mut dictionary = dictionary.clone();
         change(&mut dictionary);
@@ -331,17 +270,11 @@ fn a_dictionary_is_only_believed_as_far_as_it_goes() {
     let of_another_column = |told: &mut Told| told.dictionary = Some((1, false));
     with(&of_another_column, "a dictionary is of no column");
     let in_parts = |told: &mut Told| told.dictionary = Some((0, true));
-    with(
-        &in_parts,
-        "it has a dictionary in parts, which is not supported",
-    );
+    with(&in_parts, "it has a dictionary in parts, which is not supported");
     let endless = |told: &mut Told| (told.rows, told.nodes[0].0) = (i64::MAX, i64::MAX);
     with(&endless, "a buffer is shorter than its rows");
     for (at, byte) in [(8, 4), (8, 1), (7, 0x80)] {
-        with(
-            &|told| told.body[at] = byte,
-            "a text lies outside of its buffer",
-        );
+        with(&|told| told.body[at] = byte, "a text lies outside of its buffer");
     }
     let mut bad = dictionary.clone();
     bad.body[18] = 0xff;
