@@ -170,6 +170,7 @@ unsafe impl Bind for Uuid {
     type Given<'a> = Uuid;
     const OID: pg_sys::Oid = pg_sys::UUIDOID;
 
+    #[inline(never)]
     fn bind(given: Uuid) -> NullableDatum {
         pgrx::Uuid::from_bytes(given.into_bytes()).into_datum()
     }
@@ -201,6 +202,7 @@ unsafe impl Bind for &str {
     type Given<'a> = &'a str;
     const OID: pg_sys::Oid = pg_sys::TEXTOID;
 
+    #[inline(never)]
     fn bind(given: &str) -> NullableDatum {
         given.into_datum()
     }
@@ -232,6 +234,7 @@ unsafe impl Bind for &[u8] {
     type Given<'a> = &'a [u8];
     const OID: pg_sys::Oid = pg_sys::BYTEAOID;
 
+    #[inline(never)]
     fn bind(given: &[u8]) -> NullableDatum {
         given.into_datum()
     }
@@ -265,6 +268,7 @@ unsafe impl Bind for Interval {
     type Given<'a> = Interval;
     const OID: pg_sys::Oid = pg_sys::INTERVALOID;
 
+    #[inline(never)]
     fn bind(given: Interval) -> NullableDatum {
         given.into_datum()
     }
@@ -302,6 +306,7 @@ unsafe impl Bind for Name {
     type Given<'a> = &'a str;
     const OID: pg_sys::Oid = pg_sys::NAMEOID;
 
+    #[inline(never)]
     fn bind(given: &str) -> NullableDatum {
         let given = CString::new(given).ok()?;
         // SAFETY: the name is palloc'd, and holds whatever of the string fits a name.
@@ -374,13 +379,28 @@ where
     }
 }
 
+fn array<T: Element>(elements: impl Iterator<Item = NullableDatum>) -> pg_sys::Datum {
+    let (values, nulls) = split(elements);
+    // SAFETY: the elements are of the type described.
+    unsafe { construct(values, nulls, T::OID, T::LENGTH, T::BY_VALUE, T::ALIGNMENT) }
+}
+
 /// Postgres copies the elements into the array. Those that are pointers were palloc'd for it, and a read may make such arrays
 /// by the million before anybody else frees them.
-fn array<T: Element>(elements: impl Iterator<Item = NullableDatum>) -> pg_sys::Datum {
-    let (mut values, mut nulls) = split(elements);
+///
+/// # Safety
+/// The elements are of the type, which is as long, passed by value and aligned as `pg_type` says.
+unsafe fn construct(
+    mut values: Vec<pg_sys::Datum>,
+    mut nulls: Vec<bool>,
+    of: pg_sys::Oid,
+    length: i32,
+    by_value: bool,
+    alignment: u8,
+) -> pg_sys::Datum {
     let mut dimension = [values.len() as i32];
     let mut lower_bound = [1];
-    // SAFETY: values and nulls have as many elements as the dimension says, of the type described.
+    // SAFETY: values and nulls have as many elements as the dimension says.
     unsafe {
         let array = pg_sys::construct_md_array(
             values.as_mut_ptr(),
@@ -388,12 +408,12 @@ fn array<T: Element>(elements: impl Iterator<Item = NullableDatum>) -> pg_sys::D
             if values.is_empty() { 0 } else { 1 },
             dimension.as_mut_ptr(),
             lower_bound.as_mut_ptr(),
-            T::OID,
-            T::LENGTH,
-            T::BY_VALUE,
-            T::ALIGNMENT as std::ffi::c_char,
+            of,
+            length,
+            by_value,
+            alignment as std::ffi::c_char,
         );
-        if !T::BY_VALUE {
+        if !by_value {
             let made = values.iter().zip(&nulls).filter(|(_, is_null)| !**is_null);
             made.for_each(|(value, _)| pg_sys::pfree(value.cast_mut_ptr()));
         }

@@ -64,6 +64,16 @@ pub fn find<T>(
     conditions: &[Condition],
     read: impl FnOnce(&TableRow) -> Option<T>,
 ) -> Option<T> {
+    let (mut read, mut found) = (Some(read), None);
+    let is_only = visit(schema, table, index, conditions, &mut |row| {
+        found = read.take().and_then(|read| read(row));
+    });
+    found.filter(|_| is_only)
+}
+
+/// Shows the first row that is found; answers whether there are no more. Apart from what is done with the row: each call of
+/// Postgres has a guard around it, which copies would repeat.
+fn visit(schema: &CStr, table: &CStr, index: &CStr, conditions: &[Condition], read: &mut dyn FnMut(&TableRow)) -> bool {
     let mut keys: Vec<pg_sys::ScanKeyData> = conditions.iter().map(Condition::key).collect();
     // SAFETY: the relation stays open, and so locked and described, and the scan on the row, until the row has been
     // read; what `read` returns borrows nothing of it. An ERROR in between releases all of it with the transaction.
@@ -72,47 +82,35 @@ pub fn find<T>(
         let table = pg_sys::get_relname_relid(table.as_ptr(), schema);
         let index = pg_sys::get_relname_relid(index.as_ptr(), schema);
         if table == pg_sys::InvalidOid || index == pg_sys::InvalidOid {
-            return None;
+            return false;
         }
         let relation = pg_sys::table_open(table, pg_sys::AccessShareLock as _);
         let shape = (*relation).rd_att;
         let fit = |condition: &Condition| type_of(shape, condition.column - 1) == Some(condition.of);
-        let found = if conditions.iter().all(fit) {
-            only_row(relation, index, &mut keys, read)
-        } else {
-            None
-        };
+        let is_only = conditions.iter().all(fit) && visit_row(relation, index, &mut keys, read);
         pg_sys::table_close(relation, pg_sys::AccessShareLock as _);
-        found
+        is_only
     }
 }
 
 /// # Safety
 /// The relation is open, the index is its own, and the keys are of its columns.
-unsafe fn only_row<T>(
+unsafe fn visit_row(
     relation: pg_sys::Relation,
     index: pg_sys::Oid,
     keys: &mut [pg_sys::ScanKeyData],
-    read: impl FnOnce(&TableRow) -> Option<T>,
-) -> Option<T> {
+    read: &mut dyn FnMut(&TableRow),
+) -> bool {
     // SAFETY: see above. A null snapshot is a fresh one.
     unsafe {
-        let scan = pg_sys::systable_beginscan(
-            relation,
-            index,
-            true,
-            std::ptr::null_mut(),
-            keys.len() as i32,
-            keys.as_mut_ptr(),
-        );
+        let count = keys.len() as i32;
+        let scan = pg_sys::systable_beginscan(relation, index, true, std::ptr::null_mut(), count, keys.as_mut_ptr());
         let tuple = pg_sys::systable_getnext(scan);
-        let found = if tuple.is_null() {
-            None
-        } else {
-            read(&TableRow::of(tuple, (*relation).rd_att))
-        };
+        if !tuple.is_null() {
+            read(&TableRow::of(tuple, (*relation).rd_att));
+        }
         let is_only = tuple.is_null() || pg_sys::systable_getnext(scan).is_null();
         pg_sys::systable_endscan(scan);
-        found.filter(|_| is_only)
+        is_only
     }
 }

@@ -16,14 +16,34 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// A statement with arguments `A` and columns `R`, and its plan once it has been made.
+/// A statement with arguments `A` and columns `R`.
 pub struct Statement<A, R> {
+    prepared: Prepared,
+    types: PhantomData<fn(A) -> R>,
+}
+
+/// A statement, whatever its types, and its plan once it has been made. What runs it is the same code for all: each call of
+/// Postgres has a guard around it, which many copies would repeat.
+struct Prepared {
     name: &'static str,
     sql: &'static CStr,
     /// A backend is a process of its own, so this is the backend's.
     plan: AtomicPtr<pg_sys::_SPI_plan>,
-    types: PhantomData<fn(A) -> R>,
 }
+
+/// What is specific to one execution.
+struct Execution<'a> {
+    snapshot: Snapshot,
+    types: &'static [pg_sys::Oid],
+    /// Makes the arguments, once.
+    bind: &'a mut dyn FnMut() -> Vec<NullableDatum>,
+    /// Whether these are the types of the columns.
+    are: fn(&[pg_sys::Oid]) -> bool,
+    /// Takes a row out of its slot; a column that is not what its type says is answered by its number.
+    take: &'a mut Take<'a>,
+}
+
+type Take<'a> = dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<Result<(), usize>> + 'a;
 
 /// Declares statements: the types of their arguments, those of their columns, their text.
 macro_rules! statements {
@@ -57,9 +77,11 @@ enum Snapshot {
 impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
     pub const fn new(name: &'static str, sql: &'static CStr) -> Statement<A, R> {
         Statement {
-            name,
-            sql,
-            plan: AtomicPtr::new(ptr::null_mut()),
+            prepared: Prepared {
+                name,
+                sql,
+                plan: AtomicPtr::new(ptr::null_mut()),
+            },
             types: PhantomData,
         }
     }
@@ -124,20 +146,37 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
         given: A::Given<'_>,
         each: &mut dyn for<'r> FnMut(R::Fetched<'r>) -> Result<()>,
     ) -> Result<()> {
-        // SAFETY: the receiver outlives the execution, and the columns are those that were compared when the statement was
-        // planned. Where an ERROR unwinds past SPI_finish, Postgres cleans up SPI at the end of the (sub)transaction.
+        let mut given = Some(given);
+        self.prepared.execute(Execution {
+            snapshot,
+            types: A::OIDS,
+            bind: &mut || given.take().map(A::bind).unwrap_or_default(),
+            are: R::are,
+            // SAFETY: the executor's slot holds a row, whose types were compared when the statement was planned.
+            take: &mut |slot| match unsafe { ResultRow::<R>::in_slot(slot).fetch() } {
+                Ok(row) => each(row).map(Ok),
+                Err(column) => Ok(Err(column)),
+            },
+        })
+    }
+}
+
+impl Prepared {
+    fn execute(&self, execution: Execution) -> Result<()> {
+        let mut take = |slot| match (execution.take)(slot)? {
+            Ok(()) => Ok(()),
+            Err(column) => Err(self.broken(&format!("column {column} is not what it should be"))),
+        };
+        // SAFETY: the receiver outlives the execution. Where an ERROR unwinds past SPI_finish, Postgres cleans up SPI at the
+        // end of the (sub)transaction.
         unsafe {
-            let mut take = |slot| match ResultRow::<R>::in_slot(slot).fetch() {
-                Ok(row) => each(row),
-                Err(column) => Err(self.broken(&format!("column {column} is not what it should be"))),
-            };
             let mut receiver = Receiver::of(&mut take);
             pg_sys::SPI_connect();
-            let status = self.plan().map(|plan| {
+            let status = self.plan(execution.types, execution.are).map(|plan| {
                 let options = pg_sys::SPIExecuteOptions {
                     // Made within SPI: what is made for one execution is freed with it.
-                    params: bound(A::OIDS, A::bind(given)),
-                    read_only: snapshot == Snapshot::Callers,
+                    params: bound(execution.types, (execution.bind)()),
+                    read_only: execution.snapshot == Snapshot::Callers,
                     dest: (&raw mut receiver).cast(),
                     ..Default::default()
                 };
@@ -155,7 +194,11 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
     ///
     /// # Safety
     /// Within SPI, whose memory it begins in.
-    unsafe fn plan(&self) -> Result<pg_sys::SPIPlanPtr> {
+    unsafe fn plan(
+        &self,
+        types: &'static [pg_sys::Oid],
+        are: fn(&[pg_sys::Oid]) -> bool,
+    ) -> Result<pg_sys::SPIPlanPtr> {
         let kept = self.plan.load(Ordering::Relaxed);
         if !kept.is_null() {
             return Ok(kept);
@@ -165,14 +208,14 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
             // One plan for all arguments: made once a backend, where the first five calls would each make their own.
             let plan = pg_sys::SPI_prepare_cursor(
                 self.sql.as_ptr(),
-                A::OIDS.len() as i32,
-                A::OIDS.as_ptr().cast_mut(),
+                types.len() as i32,
+                types.as_ptr().cast_mut(),
                 pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
             );
             if plan.is_null() {
                 return Err(self.broken("it cannot be planned"));
             }
-            if !R::are(&columns_of(plan)) {
+            if !are(&columns_of(plan)) {
                 return Err(self.broken("it answers other columns than it says"));
             }
             pg_sys::SPI_keepplan(plan);

@@ -34,29 +34,15 @@ enum Source<'a> {
 }
 
 impl Stored {
-    /// Reads the packs: they must outlive what is opened of them.
-    pub fn read_packs(&self) -> Result<Vec<Pack<'_>>> {
+    /// Opens what is stored: of rows all, as the statement that fetched them has looked at their times; of packs, what is in
+    /// the windows. `look` gets it, because what is opened borrows the bytes that it was opened from.
+    pub fn open<T>(self, windows: &Windows, look: impl FnOnce(Opened) -> Result<T>) -> Result<T> {
         let packs = self.packs.iter().map(|bytes| Pack::read(bytes));
         let packs: Result<Vec<Pack>, Corrupt> = packs.collect();
-        packs.map_err(Error::PackStored)
-    }
-}
-
-impl<'a> Opened<'a> {
-    /// Of rows all, as the statement that fetched them has looked at their times; of packs, what is in the windows.
-    pub fn of(stored: &'a Stored, packs: &'a [Pack<'a>], windows: &Windows) -> Result<Opened<'a>> {
-        let packed: usize = packs.iter().map(|pack| pack.versions().len()).sum();
-        let most = stored.rows.len() + packed;
-        let mut opened = Opened {
-            versions: Vec::with_capacity(most),
-            sources: Vec::with_capacity(most),
-            packs,
-            of_packs: Vec::with_capacity(packs.len()),
-            dense: Vec::new(),
-            starts: Vec::new(),
-        };
-        for (version, place) in &stored.rows {
-            opened.add_row(version, &stored.points[place.clone()])?;
+        let packs = packs.map_err(Error::PackStored)?;
+        let mut opened = Opened::with_room(self.rows.len(), &packs);
+        for (version, place) in self.rows {
+            opened.add_row(version, &self.points[place])?;
         }
         for number in 0..packs.len() {
             answer_cancel();
@@ -64,13 +50,27 @@ impl<'a> Opened<'a> {
         }
         opened.starts = vec![None; opened.versions.len()];
         opened.check_size()?;
-        Ok(opened)
+        look(opened)
+    }
+}
+
+impl<'a> Opened<'a> {
+    fn with_room(rows: usize, packs: &'a [Pack<'a>]) -> Opened<'a> {
+        let packed: usize = packs.iter().map(|pack| pack.versions().len()).sum();
+        Opened {
+            versions: Vec::with_capacity(rows + packed),
+            sources: Vec::with_capacity(rows + packed),
+            packs,
+            of_packs: Vec::with_capacity(packs.len()),
+            dense: Vec::new(),
+            starts: Vec::new(),
+        }
     }
 
-    fn add_row(&mut self, version: &Version, points: &'a [u8]) -> Result<()> {
+    fn add_row(&mut self, version: Version, points: &'a [u8]) -> Result<()> {
         let points = Points::read(points).map_err(Error::PointsStored)?;
         self.versions.push(Shaped {
-            version: version.clone(),
+            version,
             shape: points.shape(),
         });
         self.sources.push(Source::Row(points.values()));
@@ -90,11 +90,14 @@ impl<'a> Opened<'a> {
 
     /// The versions of a series are merged in memory; beyond this, one client could take all of it.
     fn check_size(&self) -> Result<()> {
-        let points: usize = self.versions.iter().map(|of| of.shape.len()).sum();
-        if points > MOST_READ_VALUES {
+        if self.points() > MOST_READ_VALUES {
             return Err(Error::WindowTooWide(MOST_READ_VALUES));
         }
         Ok(())
+    }
+
+    fn points(&self) -> usize {
+        self.versions.iter().map(|of| of.shape.len()).sum()
     }
 
     pub fn merge(&self, mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
@@ -132,6 +135,11 @@ impl<'a> Opened<'a> {
 
     /// Decodes the values of a version, and with it those of all others in its pack.
     fn decode(&mut self, version: usize) -> Result<()> {
+        if self.dense.is_empty() {
+            // Mostly something of each is shown. A vector that grows by doubling leaves so much behind it that the allocator
+            // gives memory back to the system, and every read takes it anew: half of what a read costs.
+            self.dense.reserve_exact(self.points());
+        }
         let shape = self.versions[version].shape;
         let start = self.dense.len();
         match self.sources[version] {

@@ -18,9 +18,15 @@ use timedb_core::version::{Remark, Version};
 pub struct AnswerRows {
     store: Tuplestore,
     columns: &'static [Column],
+    /// Of the columns of a fixed length the places: those of a version, and those of a point.
+    of_version: Vec<(usize, OfVersion)>,
+    of_point: Vec<(usize, Source)>,
     /// What is made for one row, and copied into it.
     scratch: PgMemoryContexts,
 }
+
+/// What a version has in a column.
+type OfVersion = fn(&Version) -> Option<Content<'_>>;
 
 /// A row that others are made of: within a series, those with the same nulls and the same remark.
 struct Cut {
@@ -53,9 +59,21 @@ impl AnswerRows {
     pub fn open(fcinfo: pg_sys::FunctionCallInfo, columns: &'static [Column]) -> Result<AnswerRows> {
         let store = Tuplestore::open(fcinfo);
         check(&store.types(), columns)?;
+        let mut of_version = Vec::new();
+        let mut of_point = Vec::new();
+        for (place, column) in columns.iter().enumerate() {
+            match column.source {
+                Source::Version(content) if is_fixed(column.of) => of_version.push((place, content)),
+                Source::Start | Source::End | Source::Value => of_point.push((place, column.source)),
+                // The same for a whole kind of rows.
+                Source::Version(_) | Source::Series(_) => {}
+            }
+        }
         Ok(AnswerRows {
             store,
             columns,
+            of_version,
+            of_point,
             scratch: PgMemoryContexts::new("timedb answer row"),
         })
     }
@@ -104,9 +122,9 @@ impl SeriesRows<'_> {
             return;
         };
         if !std::ptr::eq(cut.of, version) {
-            cut.fill_version(self.rows.columns, version);
+            cut.fill_version(&self.rows.of_version, version);
         }
-        cut.fill_point(self.rows.columns, point);
+        cut.fill_point(&self.rows.of_point, point);
         self.rows.store.put_template(&cut.template);
     }
 
@@ -126,27 +144,24 @@ impl SeriesRows<'_> {
 }
 
 impl Cut {
-    /// Texts are the same for the whole kind.
-    fn fill_version(&mut self, columns: &[Column], version: &Version) {
-        for (place, column) in columns.iter().enumerate() {
-            if let Source::Version(content) = column.source {
-                match content(version) {
-                    Some(Content::Time(time)) => self.template.set(place, time.micros()),
-                    Some(Content::Id(id)) => self.template.set(place, id.into_bytes()),
-                    Some(Content::Number(number)) => self.template.set(place, number),
-                    Some(Content::Text(_) | Content::Texts(_)) | None => {}
-                }
+    fn fill_version(&mut self, columns: &[(usize, OfVersion)], version: &Version) {
+        for (place, content) in columns {
+            match content(version) {
+                Some(Content::Time(time)) => self.template.set(*place, time.micros()),
+                Some(Content::Id(id)) => self.template.set(*place, id.into_bytes()),
+                Some(Content::Number(number)) => self.template.set(*place, number),
+                Some(Content::Text(_) | Content::Texts(_)) | None => {}
             }
         }
         self.of = version;
     }
 
-    fn fill_point(&mut self, columns: &[Column], point: &Point) {
-        for (place, column) in columns.iter().enumerate() {
-            match column.source {
-                Source::Start => self.template.set(place, point.start.micros()),
-                Source::End => self.template.set(place, point.end.map_or(0, Time::micros)),
-                Source::Value => self.template.set(place, point.value.unwrap_or(0.0)),
+    fn fill_point(&mut self, columns: &[(usize, Source)], point: &Point) {
+        for (place, source) in columns {
+            match source {
+                Source::Start => self.template.set(*place, point.start.micros()),
+                Source::End => self.template.set(*place, point.end.map_or(0, Time::micros)),
+                Source::Value => self.template.set(*place, point.value.unwrap_or(0.0)),
                 Source::Series(_) | Source::Version(_) => {}
             }
         }
@@ -192,6 +207,10 @@ pub fn check(declared: &[pg_sys::Oid], columns: &[Column]) -> Result<()> {
     }
     let what = "a function is declared with other columns than its answer has";
     Err(Error::Broken(what.into()))
+}
+
+fn is_fixed(of: Type) -> bool {
+    matches!(of, Type::Time | Type::Number | Type::Id)
 }
 
 fn oid(of: Type) -> pg_sys::Oid {

@@ -25,31 +25,28 @@ statements! {
           FROM timedb.series s
           WHERE s.tenant_id = $1
           ORDER BY s.series_key COLLATE \"C\", s.series_id";
-    /// Each once, found by one probe of an index for each key and id, as `series` does.
-    SOME_SERIES(Uuid, Option<TextArray>, Option<UuidArray>) -> (Uuid, String, String) =
+    /// Found by one probe of an index for each key, as `series` does; those of one key differ by their labels.
+    SERIES_OF_KEYS(Uuid, TextArray) -> (Uuid, String, String) =
         c"SELECT s.series_id, s.series_key, s.unit
-          FROM (
+          FROM (SELECT unnest($2) AS series_key) AS k
+          CROSS JOIN LATERAL (
+            SELECT s.series_id, s.series_key, s.unit, twice.place
+            FROM timedb.series s
+            CROSS JOIN (VALUES (1), (2)) AS twice(place)
+            WHERE s.tenant_id = $1 AND s.series_key BETWEEN k.series_key AND k.series_key
+            ORDER BY s.series_key
+            FETCH FIRST ROW WITH TIES) AS s
+          WHERE s.place = 1";
+    SERIES_OF_IDS(Uuid, UuidArray) -> (Uuid, String, String) =
+        c"SELECT s.series_id, s.series_key, s.unit
+          FROM (SELECT unnest($2) AS series_id) AS k
+          CROSS JOIN LATERAL (
             SELECT s.series_id, s.series_key, s.unit
-            FROM (SELECT unnest($2) AS series_key) AS k
-            CROSS JOIN LATERAL (
-              SELECT s.series_id, s.series_key, s.unit, twice.place
-              FROM timedb.series s
-              CROSS JOIN (VALUES (1), (2)) AS twice(place)
-              WHERE s.tenant_id = $1 AND s.series_key BETWEEN k.series_key AND k.series_key
-              ORDER BY s.series_key
-              FETCH FIRST ROW WITH TIES) AS s
-            WHERE s.place = 1
-            UNION
-            SELECT s.series_id, s.series_key, s.unit
-            FROM (SELECT unnest($3) AS series_id) AS k
-            CROSS JOIN LATERAL (
-              SELECT s.series_id, s.series_key, s.unit
-              FROM timedb.series s
-              CROSS JOIN (VALUES (1), (2)) AS twice
-              WHERE s.tenant_id = $1 AND s.series_id BETWEEN k.series_id AND k.series_id
-              ORDER BY s.series_id
-              LIMIT 1) AS s) AS s
-          ORDER BY s.series_key COLLATE \"C\", s.series_id";
+            FROM timedb.series s
+            CROSS JOIN (VALUES (1), (2)) AS twice
+            WHERE s.tenant_id = $1 AND s.series_id BETWEEN k.series_id AND k.series_id
+            ORDER BY s.series_id
+            LIMIT 1) AS s";
     ONE_SERIES(Uuid, Uuid) -> (Uuid, String, String) =
         c"SELECT s.series_id, s.series_key, s.unit
           FROM timedb.series s
@@ -200,24 +197,33 @@ impl Request {
         for series in self.series()? {
             let stored = Stored::of(self.acting.tenant, series.id, &self.windows)?;
             answer_cancel();
-            let packs = stored.read_packs()?;
-            let opened = Opened::of(&stored, &packs, &self.windows)?;
-            let picks = opened.merge(self.mode, self.all_versions, self.windows.valid);
-            put(Shown {
-                series: &series,
-                opened,
-                picks,
+            stored.open(&self.windows, |opened| {
+                let picks = opened.merge(self.mode, self.all_versions, self.windows.valid);
+                put(Shown {
+                    series: &series,
+                    opened,
+                    picks,
+                })
             })?;
         }
         Ok(())
     }
 
+    /// In the order of keys, byte by byte, and ids; each once, however often it is named.
     fn series(&self) -> Result<Vec<Series>> {
         let tenant = self.acting.tenant;
         let found = match self.which {
             Which::Every => EVERY_SERIES.read((tenant,))?,
-            Which::Some(keys, ids) => SOME_SERIES.read((tenant, keys, ids))?,
             Which::One(id) => ONE_SERIES.read((tenant, id))?,
+            Which::Some(keys, ids) => {
+                let of_keys = keys.map(|keys| SERIES_OF_KEYS.read((tenant, keys)));
+                let of_ids = ids.map(|ids| SERIES_OF_IDS.read((tenant, ids)));
+                let mut found = of_keys.transpose()?.unwrap_or_default();
+                found.extend(of_ids.transpose()?.unwrap_or_default());
+                found.sort_unstable_by(|(id, key, _), (other_id, other_key, _)| (key, id).cmp(&(other_key, other_id)));
+                found.dedup_by_key(|(id, ..)| *id);
+                found
+            }
         };
         let series = |(id, key, unit)| Series { id, key, unit };
         Ok(found.into_iter().map(series).collect())
