@@ -24,7 +24,10 @@ pub unsafe trait Bind {
 }
 
 /// What comes out of Postgres: a column of a row.
-pub trait Fetch {
+///
+/// # Safety
+/// `fetch` takes a datum of every type that `is` allows.
+pub unsafe trait Fetch {
     type Fetched<'r>;
 
     /// Whether a column of this type can be fetched so.
@@ -37,20 +40,9 @@ pub trait Fetch {
     unsafe fn fetch<'r>(datum: NullableDatum) -> Option<Self::Fetched<'r>>;
 }
 
-/// The element of an array.
-///
-/// # Safety
-/// As `pg_type` describes the type.
-pub unsafe trait Element: Bind {
-    const ARRAY: pg_sys::Oid;
-    const LENGTH: i32;
-    const BY_VALUE: bool;
-    const ALIGNMENT: u8;
-}
-
 /// A type that is the same in Rust on its way in and out, by the conversion that pgrx has.
 macro_rules! plain {
-    ($($of:ty: $oid:ident, $array:ident, $length:literal, $by_value:literal, $alignment:ident;)*) => {$(
+    ($($of:ty: $oid:ident;)*) => {$(
         // SAFETY: pgrx makes a datum of just this type.
         unsafe impl Bind for $of {
             type Given<'a> = $of;
@@ -61,7 +53,8 @@ macro_rules! plain {
             }
         }
 
-        impl Fetch for $of {
+        // SAFETY: the datum is looked at as a value of just the types allowed.
+        unsafe impl Fetch for $of {
             type Fetched<'r> = $of;
 
             fn is(oid: pg_sys::Oid) -> bool {
@@ -73,23 +66,15 @@ macro_rules! plain {
                 unsafe { <$of>::from_datum(datum?, false) }
             }
         }
-
-        // SAFETY: from pg_type.
-        unsafe impl Element for $of {
-            const ARRAY: pg_sys::Oid = pg_sys::$array;
-            const LENGTH: i32 = $length;
-            const BY_VALUE: bool = $by_value;
-            const ALIGNMENT: u8 = pg_sys::$alignment;
-        }
     )*};
 }
 
 plain! {
-    bool: BOOLOID, BOOLARRAYOID, 1, true, TYPALIGN_CHAR;
-    i16: INT2OID, INT2ARRAYOID, 2, true, TYPALIGN_SHORT;
-    i32: INT4OID, INT4ARRAYOID, 4, true, TYPALIGN_INT;
-    i64: INT8OID, INT8ARRAYOID, 8, true, TYPALIGN_DOUBLE;
-    f64: FLOAT8OID, FLOAT8ARRAYOID, 8, true, TYPALIGN_DOUBLE;
+    bool: BOOLOID;
+    i16: INT2OID;
+    i32: INT4OID;
+    i64: INT8OID;
+    f64: FLOAT8OID;
 }
 
 /// A type that is bound or fetched by way of another one of the same Postgres type.
@@ -105,7 +90,8 @@ macro_rules! by_way_of {
             }
         }
 
-        impl Fetch for $of {
+        // SAFETY: the datum is looked at as a value of just the types allowed.
+        unsafe impl Fetch for $of {
             type Fetched<'r> = $of;
 
             fn is(oid: pg_sys::Oid) -> bool {
@@ -137,7 +123,8 @@ unsafe impl Bind for Timestamptz {
     }
 }
 
-impl Fetch for Timestamptz {
+// SAFETY: the datum is looked at as a value of just the types allowed.
+unsafe impl Fetch for Timestamptz {
     type Fetched<'r> = Timestamptz;
 
     fn is(oid: pg_sys::Oid) -> bool {
@@ -147,22 +134,6 @@ impl Fetch for Timestamptz {
     unsafe fn fetch<'r>(datum: NullableDatum) -> Option<Self::Fetched<'r>> {
         Some(Timestamptz(datum?.value() as i64))
     }
-}
-
-// SAFETY: from pg_type.
-unsafe impl Element for Timestamptz {
-    const ARRAY: pg_sys::Oid = pg_sys::TIMESTAMPTZARRAYOID;
-    const LENGTH: i32 = 8;
-    const BY_VALUE: bool = true;
-    const ALIGNMENT: u8 = pg_sys::TYPALIGN_DOUBLE;
-}
-
-// SAFETY: as of Timestamptz.
-unsafe impl Element for Time {
-    const ARRAY: pg_sys::Oid = Timestamptz::ARRAY;
-    const LENGTH: i32 = Timestamptz::LENGTH;
-    const BY_VALUE: bool = Timestamptz::BY_VALUE;
-    const ALIGNMENT: u8 = Timestamptz::ALIGNMENT;
 }
 
 // SAFETY: a uuid is a pointer to 16 bytes.
@@ -176,7 +147,8 @@ unsafe impl Bind for Uuid {
     }
 }
 
-impl Fetch for Uuid {
+// SAFETY: the datum is looked at as a value of just the types allowed.
+unsafe impl Fetch for Uuid {
     type Fetched<'r> = Uuid;
 
     fn is(oid: pg_sys::Oid) -> bool {
@@ -187,14 +159,6 @@ impl Fetch for Uuid {
         // SAFETY: a uuid is a pointer to 16 bytes.
         Some(Uuid::from_bytes(unsafe { *datum?.cast_mut_ptr() }))
     }
-}
-
-// SAFETY: from pg_type.
-unsafe impl Element for Uuid {
-    const ARRAY: pg_sys::Oid = pg_sys::UUIDARRAYOID;
-    const LENGTH: i32 = 16;
-    const BY_VALUE: bool = false;
-    const ALIGNMENT: u8 = pg_sys::TYPALIGN_CHAR;
 }
 
 // SAFETY: pgrx makes a text.
@@ -208,7 +172,8 @@ unsafe impl Bind for &str {
     }
 }
 
-impl Fetch for String {
+// SAFETY: the datum is looked at as a value of just the types allowed.
+unsafe impl Fetch for String {
     type Fetched<'r> = String;
 
     fn is(oid: pg_sys::Oid) -> bool {
@@ -219,14 +184,6 @@ impl Fetch for String {
         // SAFETY: a text is a varlena; the string is a copy.
         unsafe { String::from_datum(datum?, false) }
     }
-}
-
-// SAFETY: from pg_type.
-unsafe impl Element for &str {
-    const ARRAY: pg_sys::Oid = pg_sys::TEXTARRAYOID;
-    const LENGTH: i32 = -1;
-    const BY_VALUE: bool = false;
-    const ALIGNMENT: u8 = pg_sys::TYPALIGN_INT;
 }
 
 // SAFETY: pgrx makes a bytea.
@@ -240,15 +197,8 @@ unsafe impl Bind for &[u8] {
     }
 }
 
-// SAFETY: from pg_type.
-unsafe impl Element for &[u8] {
-    const ARRAY: pg_sys::Oid = pg_sys::BYTEAARRAYOID;
-    const LENGTH: i32 = -1;
-    const BY_VALUE: bool = false;
-    const ALIGNMENT: u8 = pg_sys::TYPALIGN_INT;
-}
-
-impl Fetch for Vec<String> {
+// SAFETY: the datum is looked at as a value of just the types allowed.
+unsafe impl Fetch for Vec<String> {
     type Fetched<'r> = Vec<String>;
 
     fn is(oid: pg_sys::Oid) -> bool {
@@ -284,7 +234,8 @@ unsafe impl Bind for Scope {
     }
 }
 
-impl Fetch for Scope {
+// SAFETY: the datum is looked at as a value of just the types allowed.
+unsafe impl Fetch for Scope {
     type Fetched<'r> = Scope;
 
     fn is(oid: pg_sys::Oid) -> bool {
@@ -318,7 +269,8 @@ unsafe impl Bind for Name {
     }
 }
 
-impl Fetch for Name {
+// SAFETY: the datum is looked at as a value of just the types allowed.
+unsafe impl Fetch for Name {
     type Fetched<'r> = Name;
 
     fn is(oid: pg_sys::Oid) -> bool {
@@ -342,7 +294,8 @@ unsafe impl<T: Bind> Bind for Option<T> {
     }
 }
 
-impl<T: Fetch> Fetch for Option<T> {
+// SAFETY: the datum is looked at as a value of just the types allowed.
+unsafe impl<T: Fetch> Fetch for Option<T> {
     type Fetched<'r> = Option<T::Fetched<'r>>;
 
     fn is(oid: pg_sys::Oid) -> bool {
@@ -358,69 +311,6 @@ impl<T: Fetch> Fetch for Option<T> {
     }
 }
 
-// SAFETY: that of what may be null.
-unsafe impl<T: Element> Element for Option<T> {
-    const ARRAY: pg_sys::Oid = T::ARRAY;
-    const LENGTH: i32 = T::LENGTH;
-    const BY_VALUE: bool = T::BY_VALUE;
-    const ALIGNMENT: u8 = T::ALIGNMENT;
-}
-
-// SAFETY: makes a one-dimensional array of these elements.
-unsafe impl<T: Element> Bind for &[T]
-where
-    for<'a> T::Given<'a>: Copy,
-{
-    type Given<'a> = &'a [T::Given<'a>];
-    const OID: pg_sys::Oid = T::ARRAY;
-
-    fn bind(given: Self::Given<'_>) -> NullableDatum {
-        Some(array::<T>(given.iter().copied().map(T::bind)))
-    }
-}
-
-fn array<T: Element>(elements: impl Iterator<Item = NullableDatum>) -> pg_sys::Datum {
-    let (values, nulls) = split(elements);
-    // SAFETY: the elements are of the type described.
-    unsafe { construct(values, nulls, T::OID, T::LENGTH, T::BY_VALUE, T::ALIGNMENT) }
-}
-
-/// Postgres copies the elements into the array. Those that are pointers were palloc'd for it, and a read may make such arrays
-/// by the million before anybody else frees them.
-///
-/// # Safety
-/// The elements are of the type, which is as long, passed by value and aligned as `pg_type` says.
-unsafe fn construct(
-    mut values: Vec<pg_sys::Datum>,
-    mut nulls: Vec<bool>,
-    of: pg_sys::Oid,
-    length: i32,
-    by_value: bool,
-    alignment: u8,
-) -> pg_sys::Datum {
-    let mut dimension = [values.len() as i32];
-    let mut lower_bound = [1];
-    // SAFETY: values and nulls have as many elements as the dimension says.
-    unsafe {
-        let array = pg_sys::construct_md_array(
-            values.as_mut_ptr(),
-            nulls.as_mut_ptr(),
-            if values.is_empty() { 0 } else { 1 },
-            dimension.as_mut_ptr(),
-            lower_bound.as_mut_ptr(),
-            of,
-            length,
-            by_value,
-            alignment as std::ffi::c_char,
-        );
-        if !by_value {
-            let made = values.iter().zip(&nulls).filter(|(_, is_null)| !**is_null);
-            made.for_each(|(value, _)| pg_sys::pfree(value.cast_mut_ptr()));
-        }
-        pg_sys::Datum::from(array)
-    }
-}
-
 /// The values and the nulls, as Postgres' functions take them.
 pub fn split(datums: impl IntoIterator<Item = NullableDatum>) -> (Vec<pg_sys::Datum>, Vec<bool>) {
     datums
@@ -428,129 +318,6 @@ pub fn split(datums: impl IntoIterator<Item = NullableDatum>) -> (Vec<pg_sys::Da
         .map(|datum| (datum.unwrap_or(pg_sys::Datum::null()), datum.is_none()))
         .unzip()
 }
-
-/// What goes into Postgres together: the arguments of a statement, the columns of an answer.
-///
-/// # Safety
-/// `bind` makes a datum of each of the types, in their order.
-pub unsafe trait BindAll {
-    type Given<'a>;
-    const OIDS: &'static [pg_sys::Oid];
-
-    fn bind(given: Self::Given<'_>) -> Vec<NullableDatum>;
-}
-
-/// The columns of a row.
-pub trait FetchAll {
-    type Fetched<'r>;
-    const COUNT: usize;
-
-    fn are(oids: &[pg_sys::Oid]) -> bool;
-
-    /// Where a column is not what its type says, its number from 1.
-    ///
-    /// # Safety
-    /// As [`Fetch::fetch`], of each column.
-    unsafe fn fetch<'r>(values: &[pg_sys::Datum], nulls: &[bool]) -> Result<Self::Fetched<'r>, usize>;
-}
-
-macro_rules! tuple {
-    ($($of:ident $number:tt),*) => {
-        // SAFETY: that of each.
-        unsafe impl<$($of: Bind),*> BindAll for ($($of,)*) {
-            type Given<'a> = ($($of::Given<'a>,)*);
-            const OIDS: &'static [pg_sys::Oid] = &[$($of::OID),*];
-
-            fn bind(given: Self::Given<'_>) -> Vec<NullableDatum> {
-                vec![$($of::bind(given.$number)),*]
-            }
-        }
-
-        impl<$($of: Fetch),*> FetchAll for ($($of,)*) {
-            type Fetched<'r> = ($($of::Fetched<'r>,)*);
-            const COUNT: usize = [$($number),*].len();
-
-            fn are(oids: &[pg_sys::Oid]) -> bool {
-                let types: &[fn(pg_sys::Oid) -> bool] = &[$($of::is),*];
-                types.len() == oids.len() && types.iter().zip(oids).all(|(is, oid)| is(*oid))
-            }
-
-            unsafe fn fetch<'r>(
-                values: &[pg_sys::Datum],
-                nulls: &[bool],
-            ) -> Result<Self::Fetched<'r>, usize> {
-                // SAFETY: as the caller's.
-                unsafe {
-                    Ok(($(
-                        $of::fetch(
-                            (nulls.get($number) == Some(&false)).then(|| values[$number]),
-                        ).ok_or($number + 1_usize)?,
-                    )*))
-                }
-            }
-        }
-    };
-}
-
-/// Columns of one kind before those of another.
-pub struct Then<A, B>(pub A, pub B);
-
-impl<A: FetchAll, B: FetchAll> FetchAll for Then<A, B> {
-    type Fetched<'r> = Then<A::Fetched<'r>, B::Fetched<'r>>;
-    const COUNT: usize = A::COUNT + B::COUNT;
-
-    fn are(oids: &[pg_sys::Oid]) -> bool {
-        oids.split_at_checked(A::COUNT)
-            .is_some_and(|(first, rest)| A::are(first) && B::are(rest))
-    }
-
-    unsafe fn fetch<'r>(values: &[pg_sys::Datum], nulls: &[bool]) -> Result<Self::Fetched<'r>, usize> {
-        let at = A::COUNT;
-        // SAFETY: as the caller's; there are as many columns as were compared.
-        unsafe {
-            let first = A::fetch(&values[..at], &nulls[..at])?;
-            let rest = B::fetch(&values[at..], &nulls[at..]);
-            Ok(Then(first, rest.map_err(|column| at + column)?))
-        }
-    }
-}
-
-// SAFETY: of no columns.
-unsafe impl BindAll for () {
-    type Given<'a> = ();
-    const OIDS: &'static [pg_sys::Oid] = &[];
-
-    fn bind((): ()) -> Vec<NullableDatum> {
-        Vec::new()
-    }
-}
-
-impl FetchAll for () {
-    type Fetched<'r> = ();
-    const COUNT: usize = 0;
-
-    fn are(oids: &[pg_sys::Oid]) -> bool {
-        oids.is_empty()
-    }
-
-    unsafe fn fetch<'r>(_: &[pg_sys::Datum], _: &[bool]) -> Result<Self::Fetched<'r>, usize> {
-        Ok(())
-    }
-}
-
-tuple!(A 0);
-tuple!(A 0, B 1);
-tuple!(A 0, B 1, C 2);
-tuple!(A 0, B 1, C 2, D 3);
-tuple!(A 0, B 1, C 2, D 3, E 4);
-tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
-tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
-tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
-tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8);
-tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9);
-tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
-tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11);
-tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12);
 
 /// An id as it came in an argument.
 pub fn id(id: pgrx::Uuid) -> Uuid {

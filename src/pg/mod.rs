@@ -1,6 +1,7 @@
 //! Postgres' C, and nothing of timedb: values, rows, statements, results, settings, roles, clocks. Whoever is above writes
 //! safe Rust against what this folder promises.
 
+mod array;
 pub mod cancel;
 pub mod clock;
 pub mod datum;
@@ -14,4 +15,5 @@ pub mod row;
 pub mod statement;
 pub mod template;
 pub mod timestamp;
+pub mod tuple;
 pub mod varlena;

@@ -1,7 +1,8 @@
 //! What a SQL function returns: one value, one row, or rows that go straight into the executor's tuplestore.
 
-use super::datum::{Bind, BindAll, NullableDatum, split};
+use super::datum::{Bind, NullableDatum, split};
 use super::row::types_of;
+use super::tuple::BindAll;
 use super::varlena::no_generated_sql;
 use crate::error::{Error, Result};
 use pgrx::callconv::{BoxRet, FcInfo};

@@ -1,6 +1,7 @@
 //! One row of a table or of a statement's result, whose columns are fetched by number. The only file that opens a tuple.
 
-use super::datum::{Fetch, FetchAll, NullableDatum};
+use super::datum::{Fetch, NullableDatum};
+use super::tuple::FetchAll;
 use pgrx::{PgTupleDesc, pg_sys};
 use std::marker::PhantomData;
 

@@ -7,8 +7,9 @@
 //! Over SPI directly, because a read must neither take a transaction id (it would fail on a standby) nor a snapshot of
 //! its own, and a write needs a new one for every statement: pgrx decides that by what happened before.
 
-use super::datum::{BindAll, FetchAll, NullableDatum};
+use super::datum::NullableDatum;
 use super::row::{ResultRow, types_of};
+use super::tuple::{BindAll, FetchAll};
 use crate::error::{Error, Result};
 use pgrx::{PgList, pg_sys};
 use std::ffi::CStr;

@@ -64,7 +64,8 @@ macro_rules! passed {
             }
         }
 
-        impl Fetch for $of {
+        // SAFETY: a varlena of just the type allowed.
+        unsafe impl Fetch for $of {
             type Fetched<'r> = $of;
 
             fn is(oid: pg_sys::Oid) -> bool {
@@ -176,7 +177,8 @@ impl Deref for Text<'_> {
     }
 }
 
-impl Fetch for Text<'_> {
+// SAFETY: a varlena of just the type allowed.
+unsafe impl Fetch for Text<'_> {
     type Fetched<'r> = Text<'r>;
 
     fn is(oid: pg_sys::Oid) -> bool {
@@ -196,7 +198,8 @@ macro_rules! payload {
         $(#[$doc])*
         pub struct $of;
 
-        impl Fetch for $of {
+        // SAFETY: a varlena of just the type allowed.
+        unsafe impl Fetch for $of {
             type Fetched<'r> = Payload<'r>;
 
             fn is(oid: pg_sys::Oid) -> bool {

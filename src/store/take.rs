@@ -3,9 +3,9 @@
 use super::version::{Columns, version, version_columns};
 use super::write::{SMALL_PACK, Size};
 use crate::error::{Error, Result};
-use crate::pg::datum::Then;
 use crate::pg::statement::{sql, statements};
 use crate::pg::timestamp::Timestamptz;
+use crate::pg::tuple::Then;
 use crate::pg::varlena::{PackBytes, UuidArray};
 use timedb_core::pack::Pack;
 use timedb_core::points::{Corrupt, Points};

@@ -1,6 +1,6 @@
 //! A version as a row of `timedb.values` has it.
 
-use crate::pg::datum::FetchAll;
+use crate::pg::tuple::FetchAll;
 use crate::pg::varlena::{Payload, PointsBytes, Text};
 use timedb_core::time::Time;
 use timedb_core::version::{Remarks, Version};
