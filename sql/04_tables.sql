@@ -1,5 +1,6 @@
 -- The tables. Every key starts with tenant_id (role_bindings excepted), so that no constraint can tell one tenant of
--- another. The library reads users, api_keys and role_bindings by column number: add columns at their end only.
+-- another. The library reads users, api_keys and role_bindings by column number: add columns at their end only. It changes
+-- rows of runs and series by INSERT … ON CONFLICT: a column that is NOT NULL needs a default.
 
 CREATE TABLE timedb.users (
   tenant_id  uuid NOT NULL,

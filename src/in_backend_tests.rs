@@ -34,6 +34,7 @@ statements! {
     ARRAYS(&[Uuid], &[Option<&str>], &[Time], Option<&[i16]>, Option<&[&[u8]]>) -> (String,) =
         c"SELECT concat_ws('|', $1::text, $2::text, $3::text, $4::text, $5::text)";
     STORED_TEXT() -> (Text<'static>, String) = c"SELECT t, t FROM in_backend_texts ORDER BY length(t)";
+    ALTERED() -> (i64,) = c"SELECT n FROM in_backend_altered";
     NULL_TEXT() -> (i32, String) = c"SELECT 1, NULL::text";
     OTHER_TYPE() -> (i64,) = c"SELECT 1::int4";
     FEWER_COLUMNS() -> (i32, i32) = c"SELECT 1";
@@ -122,6 +123,19 @@ fn test_a_statement_answers_what_its_types_say_or_is_broken() {
         let expected = format!("timedb is broken: statement {name}: it answers other columns than it says");
         assert_eq!(message(result), expected);
     }
+}
+
+/// A kept plan is made anew where its table was altered, and then may answer other types.
+#[pg_extern(sql = false)]
+fn test_a_statement_whose_table_was_altered_since_is_broken() {
+    Spi::run("CREATE TEMP TABLE in_backend_altered AS SELECT 1::int8 AS n").expect("a table");
+    assert_eq!(ran(ALTERED.read_fresh(())), [(1,)]);
+    Spi::run("ALTER TABLE in_backend_altered ALTER n TYPE text").expect("another type");
+    let error = ALTERED.read_fresh(()).expect_err("another type");
+    assert_eq!(
+        error.message(),
+        "timedb is broken: statement ALTERED: it answers other columns than it says"
+    );
 }
 
 /// A tuple that others are made of, column by column, is the one that Postgres would form of the same values: whatever is

@@ -26,9 +26,11 @@ fn authenticate(api_key: Option<&str>, is_local: Option<bool>, fcinfo: pg_sys::F
     } else {
         Lasting::Session
     };
-    let identity = log_in(api_key, lasting)?;
+    let answer = log_in(api_key, lasting, |identity| {
+        Returned::row::<Described>(fcinfo, described(identity))
+    })?;
     error_context::unlink();
-    Ok(Returned::row::<Described>(fcinfo, described(&identity))?)
+    Ok(answer)
 }
 
 #[pg_extern(sql = false)]
@@ -42,13 +44,13 @@ fn pre_request() -> Reported<()> {
     use_utc();
     let refused = settings::refuse(Lasting::Transaction);
     let api_key = http::header("x-api-key").ok_or(Error::LoginNeeded)?;
-    log_in(Some(&api_key), Lasting::Transaction)?;
+    log_in(Some(&api_key), Lasting::Transaction, |_| Ok(()))?;
     refused.lift();
     Ok(())
 }
 
 /// Binds to the key's tenant; whatever goes wrong, nobody is logged in afterwards.
-fn log_in(api_key: Option<&str>, lasting: Lasting) -> Result<Identity> {
+fn log_in<T>(api_key: Option<&str>, lasting: Lasting, answer: impl FnOnce(&Identity) -> Result<T>) -> Result<T> {
     // Refused beforehand, so that an ERROR on the way (a timeout, a cancel) refuses too.
     let refused = settings::refuse(lasting);
     warn_if_it_evaporates(lasting);
@@ -58,9 +60,10 @@ fn log_in(api_key: Option<&str>, lasting: Lasting) -> Result<Identity> {
         log_refusal();
         return Err(Error::KeyRefused);
     };
+    let answer = answer(&identity)?;
     settings::bind(login, lasting);
     refused.lift();
-    Ok(identity)
+    Ok(answer)
 }
 
 statements! {

@@ -11,7 +11,7 @@ use crate::pg::result::{Returned, Rows};
 use crate::pg::roles::session_role;
 use crate::pg::statement::statements;
 use crate::pg::timestamp::{self, Timestamptz};
-use crate::pg::varlena::Jsonb;
+use crate::pg::varlena::RowJsonb;
 use pgrx::prelude::*;
 use timedb_core::time::Time;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ statements! {
         c"INSERT INTO timedb.audit (tenant_id, audit_id, actor, via, action, user_id, key_id, role_name, detail)
           VALUES ($1, $2, $3, $4, $5, $6, $7, $8::name, $9::jsonb)";
     LIST_ENTRIES(Option<Uuid>, Option<Time>) -> (
-        Timestamptz, Uuid, String, String, String, Option<Uuid>, Option<String>, Option<Uuid>, Option<Name>, Jsonb
+        Timestamptz, Uuid, String, String, String, Option<Uuid>, Option<String>, Option<Uuid>, Option<Name>, RowJsonb<'_>
     ) =
         c"SELECT a.occurred_at, a.tenant_id, a.actor, a.via, a.action, a.user_id, u.email, a.key_id, a.role_name, a.detail
           FROM timedb.audit a
@@ -109,7 +109,7 @@ type Entry<'a> = (
     Option<&'a str>,
     Option<Uuid>,
     Option<Name>,
-    Jsonb,
+    RowJsonb<'a>,
 );
 
 #[pg_extern(sql = false)]

@@ -2,7 +2,7 @@
 //! inside REPEATABLE READ and in the leader of a parallel plan; it needs no privilege, meets no policy, writes nothing and
 //! takes no transaction id.
 
-use super::datum::{Bind, Name};
+use super::datum::{Bind, Name, NullableDatum};
 use super::row::{TableRow, type_of};
 use pgrx::pg_sys;
 use std::ffi::CStr;
@@ -13,7 +13,8 @@ pub struct Condition {
     column: usize,
     of: pg_sys::Oid,
     function: u32,
-    value: pg_sys::Datum,
+    /// None where there is no such value: then no row has it.
+    value: NullableDatum,
 }
 
 impl Condition {
@@ -34,12 +35,13 @@ impl Condition {
             column,
             of: T::OID,
             function,
-            value: T::bind(value).unwrap_or(pg_sys::Datum::null()),
+            value: T::bind(value),
         }
     }
 
     /// By the built-in function that compares them.
-    fn key(&self) -> pg_sys::ScanKeyData {
+    fn key(&self) -> Option<pg_sys::ScanKeyData> {
+        let value = self.value?;
         let mut key = pg_sys::ScanKeyData::default();
         // SAFETY: fills in the one key.
         unsafe {
@@ -48,10 +50,10 @@ impl Condition {
                 self.column as pg_sys::AttrNumber,
                 pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
                 self.function.into(),
-                self.value,
+                value,
             );
         }
-        key
+        Some(key)
     }
 }
 
@@ -74,7 +76,8 @@ pub fn find<T>(
 /// Shows the first row that is found; answers whether there are no more. Apart from what is done with the row: each call of
 /// Postgres has a guard around it, which copies would repeat.
 fn visit(schema: &CStr, table: &CStr, index: &CStr, conditions: &[Condition], read: &mut dyn FnMut(&TableRow)) -> bool {
-    let mut keys: Vec<pg_sys::ScanKeyData> = conditions.iter().map(Condition::key).collect();
+    let keys: Option<Vec<pg_sys::ScanKeyData>> = conditions.iter().map(Condition::key).collect();
+    let Some(mut keys) = keys else { return false };
     // SAFETY: the relation stays open, and so locked and described, and the scan on the row, until the row has been
     // read; what `read` returns borrows nothing of it. An ERROR in between releases all of it with the transaction.
     unsafe {

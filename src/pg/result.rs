@@ -6,7 +6,7 @@ use super::tuple::BindAll;
 use super::varlena::no_generated_sql;
 use crate::error::{Error, Result};
 use pgrx::callconv::{BoxRet, FcInfo};
-use pgrx::pg_sys;
+use pgrx::{PgMemoryContexts, pg_sys};
 use std::marker::PhantomData;
 
 /// A function's result, as Postgres takes it; null for a set that has gone into its tuplestore.
@@ -31,8 +31,11 @@ impl Returned {
         Returned(T::bind(given))
     }
 
-    /// A value that is made already, of the type that the function declares.
-    pub fn datum(datum: NullableDatum) -> Returned {
+    /// A value that is made already.
+    ///
+    /// # Safety
+    /// The datum is of the type that the function declares, and is palloc'd in the caller's memory.
+    pub unsafe fn datum(datum: NullableDatum) -> Returned {
         Returned(datum)
     }
 
@@ -41,7 +44,10 @@ impl Returned {
         // SAFETY: Postgres describes the call; the columns are compared with what the function declares.
         unsafe {
             let mut shape = std::ptr::null_mut();
-            pg_sys::get_call_result_type(fcinfo, std::ptr::null_mut(), &mut shape);
+            let class = pg_sys::get_call_result_type(fcinfo, std::ptr::null_mut(), &mut shape);
+            if class != pg_sys::TypeFuncClass::TYPEFUNC_COMPOSITE {
+                return Err(Error::Broken("a function is declared with no row to return".into()));
+            }
             let shape = pg_sys::BlessTupleDesc(shape);
             check(shape, A::OIDS)?;
             let (mut values, mut nulls) = split(A::bind(given));
@@ -122,6 +128,8 @@ impl Tuplestore {
 /// Rows of columns `A`.
 pub struct Rows<A> {
     store: Tuplestore,
+    /// What is made for one row, and copied into the store.
+    scratch: PgMemoryContexts,
     types: PhantomData<fn(A)>,
 }
 
@@ -132,13 +140,21 @@ impl<A: BindAll> Rows<A> {
         unsafe { check(store.shape, A::OIDS)? };
         Ok(Rows {
             store,
+            scratch: PgMemoryContexts::new("timedb rows"),
             types: PhantomData,
         })
     }
 
     pub fn put(&mut self, given: A::Given<'_>) {
-        // SAFETY: the types were compared when the rows were opened.
-        unsafe { self.store.put(A::bind(given)) };
+        let mut given = Some(given);
+        // SAFETY: the types were compared when the rows were opened; the scratch memory is emptied once the row is a copy.
+        unsafe {
+            let datums = self
+                .scratch
+                .switch_to(|_| given.take().map(A::bind).unwrap_or_default());
+            self.store.put(datums);
+            self.scratch.reset();
+        }
     }
 
     pub fn close(self) -> Returned {

@@ -1,7 +1,7 @@
 //! SQL statements that bodies run: planned once a backend, kept, and executed with Postgres' own errors passing through.
 //!
 //! A statement says the Rust types of its arguments and of its columns. The former are what it is prepared with, the latter
-//! are compared with what Postgres says when it is; a column that is null where its type has no null is an error, in one
+//! are compared with what Postgres says when it is, and when an execution begins; a column that is null where its type has no null is an error, in one
 //! place.
 //!
 //! Over SPI directly, because a read must neither take a transaction id (it would fail on a standby) nor a snapshot of
@@ -153,7 +153,7 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
             types: A::OIDS,
             bind: &mut || given.take().map(A::bind).unwrap_or_default(),
             are: R::are,
-            // SAFETY: the executor's slot holds a row, whose types were compared when the statement was planned.
+            // SAFETY: the executor's slot holds a row, whose types were compared when the execution began.
             take: &mut |slot| match unsafe { ResultRow::<R>::in_slot(slot).fetch() } {
                 Ok(row) => each(row).map(Ok),
                 Err(column) => Ok(Err(column)),
@@ -171,7 +171,7 @@ impl Prepared {
         // SAFETY: the receiver outlives the execution. Where an ERROR unwinds past SPI_finish, Postgres cleans up SPI at the
         // end of the (sub)transaction.
         unsafe {
-            let mut receiver = Receiver::of(&mut take);
+            let mut receiver = Receiver::of(execution.are, &mut take);
             pg_sys::SPI_connect();
             let status = self.plan(execution.types, execution.are).map(|plan| {
                 let options = pg_sys::SPIExecuteOptions {
@@ -186,6 +186,7 @@ impl Prepared {
             pg_sys::SPI_finish();
             match status? {
                 failed if failed < 0 => Err(self.broken(&format!("SPI status {failed}"))),
+                _ if receiver.changed => Err(self.broken(OTHER_COLUMNS)),
                 _ => receiver.outcome,
             }
         }
@@ -217,7 +218,7 @@ impl Prepared {
                 return Err(self.broken("it cannot be planned"));
             }
             if !are(&columns_of(plan)) {
-                return Err(self.broken("it answers other columns than it says"));
+                return Err(self.broken(OTHER_COLUMNS));
             }
             pg_sys::SPI_keepplan(plan);
             self.plan.store(plan, Ordering::Relaxed);
@@ -252,18 +253,26 @@ unsafe fn columns_of(plan: pg_sys::SPIPlanPtr) -> Vec<pg_sys::Oid> {
     }
 }
 
+const OTHER_COLUMNS: &str = "it answers other columns than it says";
+
 /// Where the executor sends a statement's rows: each is looked at where it stands, so that none is copied.
 #[repr(C)]
 struct Receiver<'a> {
     /// First, because a pointer to it is what Postgres passes around.
     destination: pg_sys::DestReceiver,
     callers: pg_sys::MemoryContext,
+    are: fn(&[pg_sys::Oid]) -> bool,
+    /// Whether the columns are no longer those that were compared: a kept plan is made anew where a table was altered.
+    changed: bool,
     take: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<()>,
     outcome: Result<()>,
 }
 
 impl<'a> Receiver<'a> {
-    fn of(take: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<()>) -> Receiver<'a> {
+    fn of(
+        are: fn(&[pg_sys::Oid]) -> bool,
+        take: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<()>,
+    ) -> Receiver<'a> {
         Receiver {
             destination: pg_sys::DestReceiver {
                 receiveSlot: Some(receive),
@@ -274,6 +283,8 @@ impl<'a> Receiver<'a> {
             },
             // SAFETY: reads which memory the caller is in.
             callers: unsafe { pg_sys::CurrentMemoryContext },
+            are,
+            changed: false,
             take,
             outcome: Ok(()),
         }
@@ -287,17 +298,30 @@ unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, destinati
     // SAFETY: the destination is the first field of a Receiver that is alive; the slot holds a row.
     unsafe {
         let receiver = &mut *destination.cast::<Receiver>();
+        if receiver.changed {
+            return false;
+        }
         let take = &mut *receiver.take;
         receiver.outcome = outside(receiver.callers, || take(slot));
         receiver.outcome.is_ok()
     }
 }
 
+/// Compares the columns of this very execution, before the first row.
+///
+/// # Safety
+/// Called by the executor, with the [`Receiver`] it was given.
+#[pgrx::pg_guard]
 unsafe extern "C-unwind" fn start(
-    _: *mut pg_sys::DestReceiver,
+    destination: *mut pg_sys::DestReceiver,
     _operation: std::ffi::c_int,
-    _shape: pg_sys::TupleDesc,
+    shape: pg_sys::TupleDesc,
 ) {
+    // SAFETY: the destination is the first field of a Receiver that is alive; the shape is that of the rows.
+    unsafe {
+        let receiver = &mut *destination.cast::<Receiver>();
+        receiver.changed = !(receiver.are)(&types_of(shape));
+    }
 }
 
 unsafe extern "C-unwind" fn stop(_: *mut pg_sys::DestReceiver) {}

@@ -7,6 +7,7 @@ use pgrx::{FromDatum, IntoDatum, pg_sys};
 use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Says to pgrx what it asks of every type in a function's signature, and then never uses: all of SQL is written by hand.
 macro_rules! no_generated_sql {
@@ -64,19 +65,6 @@ macro_rules! passed {
             }
         }
 
-        // SAFETY: a varlena of just the type allowed.
-        unsafe impl Fetch for $of {
-            type Fetched<'r> = $of;
-
-            fn is(oid: pg_sys::Oid) -> bool {
-                oid == pg_sys::$oid
-            }
-
-            unsafe fn fetch<'r>(datum: NullableDatum) -> Option<Self::Fetched<'r>> {
-                datum.map($of)
-            }
-        }
-
         no_generated_sql!($of, $ident);
     )*};
 }
@@ -86,6 +74,32 @@ passed! {
     Json: JSONOID, "timedb::Json";
     TextArray: TEXTARRAYOID, "timedb::TextArray";
     UuidArray: UUIDARRAYOID, "timedb::UuidArray";
+}
+
+/// A `jsonb` of a row, to be put into an answer while the row is looked at.
+pub struct RowJsonb<'r>(pg_sys::Datum, PhantomData<&'r ()>);
+
+// SAFETY: the datum is of this type, and stays as long as the row.
+unsafe impl Fetch for RowJsonb<'_> {
+    type Fetched<'r> = RowJsonb<'r>;
+
+    fn is(oid: pg_sys::Oid) -> bool {
+        oid == Jsonb::OID
+    }
+
+    unsafe fn fetch<'r>(datum: NullableDatum) -> Option<Self::Fetched<'r>> {
+        datum.map(|datum| RowJsonb(datum, PhantomData))
+    }
+}
+
+// SAFETY: it was fetched as this type.
+unsafe impl Bind for RowJsonb<'_> {
+    type Given<'a> = RowJsonb<'a>;
+    const OID: pg_sys::Oid = Jsonb::OID;
+
+    fn bind(given: RowJsonb<'_>) -> NullableDatum {
+        Some(given.0)
+    }
 }
 
 /// An array whose elements can be asked for nulls.
@@ -203,7 +217,8 @@ macro_rules! payload {
             type Fetched<'r> = Payload<'r>;
 
             fn is(oid: pg_sys::Oid) -> bool {
-                is_named(oid, $name)
+                static KNOWN: AtomicU32 = AtomicU32::new(0);
+                is_named(oid, $name, &KNOWN)
             }
 
             unsafe fn fetch<'r>(datum: NullableDatum) -> Option<Self::Fetched<'r>> {
@@ -219,17 +234,19 @@ payload! {
     PackBytes: c"timedb.pack";
 }
 
-/// Asked when a statement is planned, and when an answer begins.
-fn is_named(oid: pg_sys::Oid, name: &CStr) -> bool {
+/// Asked whenever an execution begins: the type that had the name before is known by its number, as long as it is there.
+fn is_named(oid: pg_sys::Oid, name: &CStr, known: &AtomicU32) -> bool {
+    if known.load(Ordering::Relaxed) == oid.to_u32() {
+        return true;
+    }
+    let flags = pg_sys::FORMAT_TYPE_FORCE_QUALIFY as u16;
     // SAFETY: the name is palloc'd, and whole whatever the search_path.
-    let own = unsafe {
-        CStr::from_ptr(pg_sys::format_type_extended(
-            oid,
-            -1,
-            pg_sys::FORMAT_TYPE_FORCE_QUALIFY as u16,
-        ))
-    };
-    own == name
+    let own = unsafe { CStr::from_ptr(pg_sys::format_type_extended(oid, -1, flags)) };
+    let is = own == name;
+    if is {
+        known.store(oid.to_u32(), Ordering::Relaxed);
+    }
+    is
 }
 
 /// A packed value of timedb's own as a function takes and returns it: the bytes behind the header, as they came.

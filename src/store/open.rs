@@ -13,7 +13,7 @@ use timedb_core::version::{Shaped, Version};
 
 pub struct Opened<'a> {
     versions: Vec<Shaped<'a>>,
-    sources: Vec<Source<'a>>,
+    sources: Vec<Origin<'a>>,
     packs: &'a [Pack<'a>],
     /// Which of the versions are of each pack.
     of_packs: Vec<Range<usize>>,
@@ -24,7 +24,7 @@ pub struct Opened<'a> {
 }
 
 /// Where a version's values are.
-enum Source<'a> {
+enum Origin<'a> {
     Row(Values<'a>),
     /// In a pack, as one of its versions.
     Pack {
@@ -73,7 +73,7 @@ impl<'a> Opened<'a> {
             version,
             shape: points.shape(),
         });
-        self.sources.push(Source::Row(points.values()));
+        self.sources.push(Origin::Row(points.values()));
         Ok(())
     }
 
@@ -82,7 +82,7 @@ impl<'a> Opened<'a> {
         for (version, of) in self.packs[number].versions().iter().enumerate() {
             if windows.know(&of.version) {
                 self.versions.push(of.clone());
-                self.sources.push(Source::Pack { number, version });
+                self.sources.push(Origin::Pack { number, version });
             }
         }
         self.of_packs.push(from..self.versions.len());
@@ -138,18 +138,18 @@ impl<'a> Opened<'a> {
         if self.dense.is_empty() {
             // Mostly something of each is shown. A vector that grows by doubling leaves so much behind it that the allocator
             // gives memory back to the system, and every read takes it anew: half of what a read costs.
-            self.dense.reserve_exact(self.points());
+            let _grows_if_refused = self.dense.try_reserve_exact(self.points());
         }
         let shape = self.versions[version].shape;
         let start = self.dense.len();
         match self.sources[version] {
-            Source::Row(values) if !shape.has_nulls() => values.decode_into(&mut self.dense),
-            Source::Row(values) => {
+            Origin::Row(values) if !shape.has_nulls() => values.decode_into(&mut self.dense),
+            Origin::Row(values) => {
                 let mut present = Vec::new();
                 let decoded = values.decode_into(&mut present);
                 decoded.map(|()| shape.spread_into(&present, &mut self.dense))
             }
-            Source::Pack { number, .. } => return self.decode_pack(number),
+            Origin::Pack { number, .. } => return self.decode_pack(number),
         }
         .map_err(Error::PointsStored)?;
         self.starts[version] = Some(start);
@@ -162,7 +162,7 @@ impl<'a> Opened<'a> {
         let decoded = pack.decode_values(&mut present);
         decoded.map_err(Error::PackStored)?;
         for place in self.of_packs[number].clone() {
-            if let Source::Pack { version, .. } = self.sources[place] {
+            if let Origin::Pack { version, .. } = self.sources[place] {
                 let shape = self.versions[place].shape;
                 self.starts[place] = Some(self.dense.len());
                 shape.spread_into(&present[pack.values_of(version)], &mut self.dense);

@@ -44,7 +44,7 @@ struct Kind {
 }
 
 /// The rows of one series, on their way into the answer.
-pub struct SeriesRows<'a> {
+pub struct RowsOfSeries<'a> {
     rows: &'a mut AnswerRows,
     series: &'a Series,
     last: Option<(Kind, Cut)>,
@@ -78,8 +78,8 @@ impl AnswerRows {
         })
     }
 
-    pub fn of_series<'a>(&'a mut self, series: &'a Series) -> SeriesRows<'a> {
-        SeriesRows {
+    pub fn of_series<'a>(&'a mut self, series: &'a Series) -> RowsOfSeries<'a> {
+        RowsOfSeries {
             rows: self,
             series,
             last: None,
@@ -113,7 +113,7 @@ impl AnswerRows {
     }
 }
 
-impl SeriesRows<'_> {
+impl RowsOfSeries<'_> {
     pub fn put(&mut self, version: &Version, point: &Point) {
         if !self.last.as_ref().is_some_and(|(kind, _)| kind.is_of(version, point)) {
             self.change_kind(version, point);
@@ -180,22 +180,26 @@ impl Kind {
     fn is_of(&self, version: &Version, point: &Point) -> bool {
         self.has_end == point.end.is_some()
             && self.has_value == point.value.is_some()
-            && Rc::ptr_eq(&self.remark, &version.remark)
+            && is_same(&self.remark, &version.remark)
     }
 }
 
-// Remarks are compared by where they are: those of a series are each kept once.
 impl PartialEq for Kind {
     fn eq(&self, other: &Kind) -> bool {
         self.has_end == other.has_end && self.has_value == other.has_value && Rc::ptr_eq(&self.remark, &other.remark)
     }
 }
 
+/// Those of a series' rows are each kept once, and those of each of its packs.
+fn is_same(one: &Rc<Remark>, other: &Rc<Remark>) -> bool {
+    Rc::ptr_eq(one, other) || one == other
+}
+
 impl Eq for Kind {}
 
 impl Hash for Kind {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.has_end, self.has_value, Rc::as_ptr(&self.remark)).hash(state);
+        (self.has_end, self.has_value, &self.remark).hash(state);
     }
 }
 

@@ -1,5 +1,4 @@
-//! `read_arrow`: a read as an Arrow IPC stream, whose columns a client takes as they are,
-//! without parsing.
+//! `read_arrow`: a read as an Arrow IPC stream, whose columns a client takes as they are, without parsing.
 
 use super::read::{Arguments, Request, Shown};
 use crate::error::{Error, Reported, Result};
@@ -92,9 +91,11 @@ impl Bytea {
     }
 
     fn answer(self) -> Returned {
-        // SAFETY: the header and as many bytes as it says have been written.
-        unsafe { pgrx::varlena::set_varsize_4b(self.start, self.length as i32) };
-        Returned::datum(Some(pg_sys::Datum::from(self.start)))
+        // SAFETY: a bytea, palloc'd: the header and as many bytes as it says have been written.
+        unsafe {
+            pgrx::varlena::set_varsize_4b(self.start, self.length as i32);
+            Returned::datum(Some(pg_sys::Datum::from(self.start)))
+        }
     }
 }
 
