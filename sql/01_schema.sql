@@ -7,7 +7,7 @@ DO $roles$
 DECLARE
   role_name text;
   owners CONSTANT text[] := ARRAY['timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor'];
-  groups CONSTANT text[] := ARRAY['timedb_admin', 'timedb_user'];
+  groups CONSTANT text[] := ARRAY['timedb_admin', 'timedb_caller', 'timedb_user'];
 BEGIN
   IF current_setting('server_encoding') <> 'UTF8' THEN
     RAISE EXCEPTION 'timedb needs a database in UTF8, not %', current_setting('server_encoding')

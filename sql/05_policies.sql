@@ -11,7 +11,8 @@ ALTER TABLE timedb.runs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.values ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.packs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
--- A tenant's data: read by whoever acts for the tenant, written with scope write and through the API alone.
+-- A tenant's data: read by whoever acts for the tenant, written with scope write and through the API alone. timedb_caller
+-- may select nothing, so no policy names it.
 CREATE POLICY series_tenant ON timedb.series FOR SELECT TO timedb_user, timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()));
 CREATE POLICY series_write ON timedb.series FOR INSERT TO timedb_api

@@ -133,20 +133,22 @@ WITH
              WHEN r.proname IN ('_require_login', '_points_of_bytes') THEN '{timedb_api}'
              WHEN r.proname = '_pack_of_bytes' THEN '{timedb_compactor}'
              WHEN r.proname LIKE '\_merge\_points\_%' THEN '{}'
-             WHEN r.proname = 'current_tenant' THEN '{timedb_api,timedb_compactor,timedb_user,timedb_admin}'
+             WHEN r.proname = 'current_tenant' THEN '{timedb_api,timedb_compactor,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
                                 'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',
                                 'revoke_key', 'list_audit', '_manages_as')
-               OR r.proname ~ '_tenant$' THEN '{timedb_user,timedb_admin}'
-             ELSE '{timedb_user}'
+               OR r.proname ~ '_tenant$' THEN '{timedb_caller,timedb_user,timedb_admin}'
+             -- The body of a view, which a caller may not select.
+             WHEN r.proname = '_series_values' THEN '{timedb_user}'
+             ELSE '{timedb_caller,timedb_user}'
            END::text[] AS callers
     FROM routines r
   ),
   roles AS (
-    SELECT r.oid, r.rolname, r.rolname NOT IN ('timedb_admin', 'timedb_user') AS is_owner
+    SELECT r.oid, r.rolname, r.rolname NOT IN ('timedb_admin', 'timedb_caller', 'timedb_user') AS is_owner
     FROM pg_roles r
     WHERE r.rolname IN ('timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor',
-                        'timedb_admin', 'timedb_user')
+                        'timedb_admin', 'timedb_caller', 'timedb_user')
   )
 SELECT 'row-level security is enabled and forced', t.name,
        CASE WHEN t.relrowsecurity THEN 'not forced' ELSE 'not enabled' END

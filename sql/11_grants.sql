@@ -27,7 +27,7 @@ END
 $revoke$;
 
 GRANT USAGE ON SCHEMA timedb
-  TO timedb_api, timedb_auth, timedb_operator, timedb_compactor, timedb_admin, timedb_user;
+  TO timedb_api, timedb_auth, timedb_operator, timedb_compactor, timedb_admin, timedb_caller, timedb_user;
 
 -- timedb_api: a tenant's tables, under their policies. Nothing is deleted, and of a row only what is named here changes.
 GRANT SELECT, INSERT, UPDATE (unit, description) ON timedb.series TO timedb_api;
@@ -55,15 +55,19 @@ GRANT SELECT, INSERT, DELETE ON timedb.role_bindings TO timedb_operator;
 GRANT SELECT, INSERT ON timedb.audit TO timedb_operator;
 
 -- What policies and function bodies call.
-GRANT EXECUTE ON FUNCTION timedb.current_tenant() TO timedb_api, timedb_compactor, timedb_user, timedb_admin;
+GRANT EXECUTE ON FUNCTION timedb.current_tenant()
+  TO timedb_api, timedb_compactor, timedb_caller, timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb._presented_key_hash() TO timedb_auth;
 GRANT EXECUTE ON FUNCTION timedb._may(text) TO timedb_api, timedb_compactor;
 GRANT EXECUTE ON FUNCTION timedb._require_login(), timedb._points_of_bytes(bytea) TO timedb_api;
 GRANT EXECUTE ON FUNCTION timedb._pack_of_bytes(bytea) TO timedb_compactor;
 
--- timedb_user: sign in, read the tenant's data, call the API. timedb_admin: sign in, call the API's management.
+-- timedb_caller: sign in, call the API, and select from nothing: whoever may select may EXPLAIN, and the planner's
+-- estimates are of all tenants. timedb_user: that, and the tenant's rows in tables and views. Neither is a member of the
+-- other: self_check, and the install into a further database, know a group by its own grants. timedb_admin: sign in, call
+-- the API's management.
 GRANT EXECUTE ON FUNCTION timedb.authenticate(text, boolean), timedb.logout(), timedb.whoami(), timedb.pre_request()
-  TO timedb_user, timedb_admin;
+  TO timedb_caller, timedb_user, timedb_admin;
 
 GRANT SELECT ON timedb.series, timedb.runs, timedb.values, timedb.packs, timedb.current_values, timedb.versions
   TO timedb_user;
@@ -75,7 +79,7 @@ GRANT EXECUTE ON FUNCTION
   timedb.merge_points(timedb.points, timestamptz, timestamptz, uuid),
   timedb.pack_in(cstring), timedb.pack_out(timedb.pack), timedb.pack_recv(internal), timedb.pack_send(timedb.pack),
   timedb.unnest_pack(timedb.pack)
-  TO timedb_user;
+  TO timedb_caller, timedb_user;
 GRANT EXECUTE ON FUNCTION
   timedb.create_series(text, text, text, jsonb), timedb.list_series(),
   timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb),
@@ -84,9 +88,10 @@ GRANT EXECUTE ON FUNCTION
   timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb),
   timedb.update(json), timedb.compact(uuid[], interval),
   timedb.read(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz),
-  timedb.read_arrow(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz),
-  timedb._series_values(uuid)
-  TO timedb_user;
+  timedb.read_arrow(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz)
+  TO timedb_caller, timedb_user;
+-- What the view current_values calls.
+GRANT EXECUTE ON FUNCTION timedb._series_values(uuid) TO timedb_user;
 
 GRANT EXECUTE ON FUNCTION
   timedb._manages_as(),
@@ -99,7 +104,7 @@ GRANT EXECUTE ON FUNCTION
   timedb._regenerate_key_tenant(text, uuid, uuid, interval),
   timedb._create_key_tenant(text, uuid, uuid, text, text, timestamptz), timedb._list_keys_tenant(uuid, uuid),
   timedb._revoke_key_tenant(uuid), timedb._list_audit_tenant(uuid, timestamptz)
-  TO timedb_user, timedb_admin;
+  TO timedb_caller, timedb_user, timedb_admin;
 
 GRANT EXECUTE ON FUNCTION
   timedb._create_user_operator(uuid, text, text), timedb._list_users_operator(uuid, boolean),

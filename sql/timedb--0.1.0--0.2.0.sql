@@ -7,3 +7,312 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- Its plans are kept, and may have been made on empty tables: as the other functions that write, without scans of whole ones.
 ALTER FUNCTION timedb.compact(uuid[], interval) SET enable_seqscan = off;
+
+-- The group of those who may call and not select. As in the install script: made if absent, refused with powers or in
+-- another role, for that would open every door.
+DO $caller$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'timedb_caller') THEN
+    CREATE ROLE timedb_caller NOLOGIN;
+  END IF;
+  IF EXISTS (
+    SELECT FROM pg_roles r
+    WHERE r.rolname = 'timedb_caller'
+      AND (r.rolcanlogin OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
+           OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid))
+  ) THEN
+    RAISE EXCEPTION 'role "timedb_caller" exists and is not as timedb needs it'
+      USING ERRCODE = 'invalid_object_definition',
+            DETAIL = 'The roles of timedb cannot log in, have no privileges of their own and belong to no role.',
+            HINT = 'Find out who made it and why, then drop it or take its privileges and memberships away.';
+  END IF;
+END
+$caller$;
+GRANT USAGE ON SCHEMA timedb TO timedb_caller;
+
+-- Last, when all functions are there: a caller may execute what timedb_user may, but for the body of a view.
+DO $grants$
+DECLARE
+  routine regprocedure;
+BEGIN
+  FOR routine IN
+    SELECT p.oid
+    FROM pg_proc p, LATERAL aclexplode(p.proacl) g
+    WHERE p.pronamespace = 'timedb'::regnamespace AND p.proname <> '_series_values'
+      AND g.grantee = 'timedb_user'::regrole AND g.privilege_type = 'EXECUTE'
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO timedb_caller', routine);
+  END LOOP;
+END
+$grants$;
+
+-- The self-check, which knows all of it.
+CREATE OR REPLACE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)
+  RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $check$
+WITH
+  tables AS (
+    SELECT c.oid, c.oid::regclass::text AS name, c.relname, c.relrowsecurity, c.relforcerowsecurity
+    FROM pg_class c
+    WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'p')
+  ),
+  routines AS (
+    SELECT p.oid, p.oid::regprocedure::text AS name, p.proname, p.proowner, p.prosecdef, p.proconfig, p.proleakproof,
+           p.provolatile, p.proparallel, p.proacl, p.prokind
+    FROM pg_proc p
+    WHERE p.pronamespace = 'timedb'::regnamespace
+  ),
+  -- The keys and foreign keys of tables, by the name of the first column on each side.
+  keys AS (
+    SELECT i.indexrelid::regclass::text AS name, i.indrelid, a.attname AS first_column
+    FROM pg_index i
+    JOIN tables t ON t.oid = i.indrelid
+    LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indisunique OR i.indisexclusion
+  ),
+  references_ AS (
+    SELECT c.conname AS name, here.attname AS first_column, there.attname AS first_referenced
+    FROM pg_constraint c
+    JOIN tables t ON t.oid = c.conrelid
+    JOIN pg_attribute here ON here.attrelid = c.conrelid AND here.attnum = c.conkey[1]
+    JOIN pg_attribute there ON there.attrelid = c.confrelid AND there.attnum = c.confkey[1]
+    WHERE c.contype = 'f'
+  ),
+  standard_policies (table_name, policy, command, roles, using_, with_check) AS (
+    VALUES
+      ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
+      ('series', 'series_write', 'INSERT', '{timedb_api}', NULL, 'write'),
+      ('series', 'series_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
+      ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
+      ('runs', 'runs_write', 'INSERT', '{timedb_api}', NULL, 'write'),
+      ('runs', 'runs_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
+      ('values', 'values_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_user}', 'tenant', NULL),
+      ('values', 'values_write', 'INSERT', '{timedb_api}', NULL, 'write'),
+      ('values', 'values_compact', 'DELETE', '{timedb_compactor}', 'write', NULL),
+      ('packs', 'packs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_user}', 'tenant', NULL),
+      ('packs', 'packs_write', 'INSERT', '{timedb_compactor}', NULL, 'write'),
+      ('packs', 'packs_compact', 'DELETE', '{timedb_compactor}', 'write', NULL),
+      ('users', 'users_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
+      ('users', 'users_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
+      ('users', 'users_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
+      ('users', 'users_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
+      ('api_keys', 'api_keys_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
+      ('api_keys', 'api_keys_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
+      ('api_keys', 'api_keys_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
+      ('audit', 'audit_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
+      ('audit', 'audit_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
+      ('audit', 'audit_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
+      ('api_keys', 'api_keys_login', 'SELECT', '{timedb_auth}', 'presented', NULL),
+      ('api_keys', 'api_keys_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
+      ('role_bindings', 'role_bindings_operator', 'ALL', '{timedb_operator}', 'all', 'all')
+  ),
+  expressions (kind, expression) AS (
+    VALUES
+      ('tenant', '(tenant_id = ( SELECT timedb.current_tenant() AS current_tenant))'),
+      ('write', '((tenant_id = ( SELECT timedb.current_tenant() AS current_tenant)) AND '
+                '( SELECT timedb._may(''write''::text) AS _may))'),
+      ('admin', '((tenant_id = ( SELECT timedb.current_tenant() AS current_tenant)) AND '
+                '( SELECT timedb._may(''admin''::text) AS _may))'),
+      ('presented', '(key_hash = ( SELECT timedb._presented_key_hash() AS _presented_key_hash))'),
+      ('all', 'true')
+  ),
+  expected_policies AS (
+    SELECT s.table_name, s.policy, s.command, s.roles, u.expression AS using_, w.expression AS with_check
+    FROM standard_policies s
+    LEFT JOIN expressions u ON u.kind = s.using_
+    LEFT JOIN expressions w ON w.kind = s.with_check
+  ),
+  actual_policies AS (
+    SELECT p.tablename::text AS table_name, p.policyname::text AS policy, p.cmd AS command,
+           (SELECT array_agg(role ORDER BY role) FROM unnest(p.roles) role)::text AS roles,
+           -- The catalog breaks long expressions over lines.
+           regexp_replace(p.qual, '\s+', ' ', 'g') AS using_, regexp_replace(p.with_check, '\s+', ' ', 'g') AS with_check
+    FROM pg_policies p
+    WHERE p.schemaname = 'timedb' AND p.permissive = 'PERMISSIVE'
+  ),
+  -- What may be granted on tables; columns are named where not all are.
+  allowed_grants (table_name, grantee, privilege, columns_) AS (
+    VALUES
+      ('series', 'timedb_user', 'SELECT', NULL), ('runs', 'timedb_user', 'SELECT', NULL),
+      ('values', 'timedb_user', 'SELECT', NULL), ('current_values', 'timedb_user', 'SELECT', NULL),
+      ('packs', 'timedb_user', 'SELECT', NULL), ('versions', 'timedb_user', 'SELECT', NULL),
+      ('series', 'timedb_api', 'SELECT', NULL), ('series', 'timedb_api', 'INSERT', NULL),
+      ('series', 'timedb_api', 'UPDATE', '{unit,description}'),
+      ('runs', 'timedb_api', 'SELECT', NULL), ('runs', 'timedb_api', 'INSERT', NULL),
+      ('runs', 'timedb_api', 'UPDATE', '{last_change_time}'),
+      ('values', 'timedb_api', 'SELECT', NULL), ('values', 'timedb_api', 'INSERT', NULL),
+      ('packs', 'timedb_api', 'SELECT', NULL),
+      ('values', 'timedb_compactor', 'SELECT', NULL), ('values', 'timedb_compactor', 'DELETE', NULL),
+      ('packs', 'timedb_compactor', 'SELECT', NULL), ('packs', 'timedb_compactor', 'INSERT', NULL),
+      ('packs', 'timedb_compactor', 'DELETE', NULL),
+      ('users', 'timedb_api', 'SELECT', NULL), ('users', 'timedb_api', 'INSERT', NULL),
+      ('users', 'timedb_api', 'UPDATE', '{is_active,updated_at}'),
+      ('api_keys', 'timedb_api', 'SELECT',
+        '{tenant_id,key_id,user_id,name,hint,scope,created_at,expires_at,revoked_at}'),
+      ('api_keys', 'timedb_api', 'INSERT', NULL), ('api_keys', 'timedb_api', 'UPDATE', '{revoked_at}'),
+      ('api_keys', 'timedb_auth', 'SELECT', '{tenant_id,key_id,key_hash,scope}'),
+      ('users', 'timedb_operator', 'SELECT', NULL), ('users', 'timedb_operator', 'INSERT', NULL),
+      ('users', 'timedb_operator', 'UPDATE', '{is_active,updated_at}'),
+      ('api_keys', 'timedb_operator', 'SELECT',
+        '{tenant_id,key_id,user_id,name,hint,scope,created_at,expires_at,revoked_at}'),
+      ('api_keys', 'timedb_operator', 'INSERT', NULL), ('api_keys', 'timedb_operator', 'UPDATE', '{revoked_at}'),
+      ('audit', 'timedb_api', 'SELECT', NULL), ('audit', 'timedb_api', 'INSERT', NULL),
+      ('audit', 'timedb_operator', 'SELECT', NULL), ('audit', 'timedb_operator', 'INSERT', NULL),
+      ('role_bindings', 'timedb_operator', 'SELECT', NULL), ('role_bindings', 'timedb_operator', 'INSERT', NULL),
+      ('role_bindings', 'timedb_operator', 'DELETE', NULL)
+  ),
+  table_grants AS (
+    SELECT c.oid::regclass::text AS name, c.relname, NULL::name AS column_, g.grantee, g.privilege_type, g.is_grantable
+    FROM pg_class c, LATERAL aclexplode(c.relacl) g
+    WHERE c.relnamespace = 'timedb'::regnamespace AND g.grantee <> c.relowner
+    UNION ALL
+    SELECT c.oid::regclass::text, c.relname, a.attname, g.grantee, g.privilege_type, g.is_grantable
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid, LATERAL aclexplode(a.attacl) g
+    WHERE c.relnamespace = 'timedb'::regnamespace AND g.grantee <> c.relowner
+  ),
+  -- Who may execute a function: the internal ones one role each, the others whoever may sign in.
+  allowed_callers AS (
+    SELECT r.oid,
+           CASE
+             WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', 'bind_role', 'unbind_role', 'list_bindings')
+               THEN '{timedb_admin}'
+             WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
+             WHEN r.proname = '_may' THEN '{timedb_api,timedb_compactor}'
+             WHEN r.proname IN ('_require_login', '_points_of_bytes') THEN '{timedb_api}'
+             WHEN r.proname = '_pack_of_bytes' THEN '{timedb_compactor}'
+             WHEN r.proname LIKE '\_merge\_points\_%' THEN '{}'
+             WHEN r.proname = 'current_tenant' THEN '{timedb_api,timedb_compactor,timedb_caller,timedb_user,timedb_admin}'
+             WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
+                                'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',
+                                'revoke_key', 'list_audit', '_manages_as')
+               OR r.proname ~ '_tenant$' THEN '{timedb_caller,timedb_user,timedb_admin}'
+             -- The body of a view, which a caller may not select.
+             WHEN r.proname = '_series_values' THEN '{timedb_user}'
+             ELSE '{timedb_caller,timedb_user}'
+           END::text[] AS callers
+    FROM routines r
+  ),
+  roles AS (
+    SELECT r.oid, r.rolname, r.rolname NOT IN ('timedb_admin', 'timedb_caller', 'timedb_user') AS is_owner
+    FROM pg_roles r
+    WHERE r.rolname IN ('timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor',
+                        'timedb_admin', 'timedb_caller', 'timedb_user')
+  )
+SELECT 'row-level security is enabled and forced', t.name,
+       CASE WHEN t.relrowsecurity THEN 'not forced' ELSE 'not enabled' END
+FROM tables t WHERE NOT (t.relrowsecurity AND t.relforcerowsecurity)
+UNION ALL
+SELECT 'policies are the standard ones', e.table_name || ': ' || e.policy, 'missing or changed'
+FROM (TABLE expected_policies EXCEPT TABLE actual_policies) e
+UNION ALL
+SELECT 'policies are the standard ones', p.schemaname || '.' || p.tablename || ': ' || p.policyname, 'not one of them'
+FROM pg_policies p
+WHERE p.schemaname = 'timedb'
+  AND (p.tablename, p.policyname) NOT IN (SELECT s.table_name::name, s.policy::name FROM standard_policies s)
+UNION ALL
+SELECT 'tables and views belong to timedb_owner', c.oid::regclass::text, format('owned by %s', c.relowner::regrole)
+FROM pg_class c
+WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+  AND c.relowner <> 'timedb_owner'::regrole
+UNION ALL
+SELECT 'keys start with tenant_id', k.name, coalesce('starts with ' || k.first_column, 'starts with an expression')
+FROM keys k
+WHERE k.first_column IS DISTINCT FROM 'tenant_id' AND k.name <> 'timedb.role_bindings_pkey'
+UNION ALL
+SELECT 'foreign keys start with tenant_id', r.name, r.first_column || ' references ' || r.first_referenced
+FROM references_ r
+WHERE (r.first_column, r.first_referenced) IS DISTINCT FROM ('tenant_id'::name, 'tenant_id'::name)
+UNION ALL
+SELECT 'views are security_invoker', c.oid::regclass::text, 'it is not'
+FROM pg_class c
+WHERE c.relnamespace = 'timedb'::regnamespace
+  AND (c.relkind = 'm'
+       OR c.relkind = 'v' AND NOT coalesce(c.reloptions, '{}') @> ARRAY['security_invoker=true'])
+UNION ALL
+SELECT 'tables have no triggers, rules or children', t.name, 'trigger ' || g.tgname
+FROM tables t JOIN pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal
+UNION ALL
+SELECT 'tables have no triggers, rules or children', t.name, 'rule ' || w.rulename
+FROM tables t JOIN pg_rewrite w ON w.ev_class = t.oid
+UNION ALL
+SELECT 'tables have no triggers, rules or children', t.name, format('child %s', h.inhrelid::regclass)
+FROM tables t JOIN pg_inherits h ON h.inhparent = t.oid
+UNION ALL
+SELECT 'tables are dumped', t.name, 'not registered with pg_extension_config_dump'
+FROM tables t
+WHERE NOT EXISTS (
+  SELECT FROM pg_extension e WHERE e.extname = 'timedb' AND t.oid = ANY (e.extconfig))
+UNION ALL
+SELECT 'everything in the schema belongs to the extension', pg_describe_object(o.classid, o.oid, 0), 'it does not'
+FROM (
+  SELECT 'pg_class'::regclass AS classid, c.oid FROM pg_class c
+  WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+  UNION ALL SELECT 'pg_proc'::regclass, r.oid FROM routines r
+  UNION ALL SELECT 'pg_operator'::regclass, p.oid FROM pg_operator p WHERE p.oprnamespace = 'timedb'::regnamespace) o
+WHERE NOT EXISTS (
+  SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+  WHERE d.classid = o.classid AND d.objid = o.oid AND d.refclassid = 'pg_extension'::regclass
+    AND d.deptype = 'e' AND e.extname = 'timedb')
+UNION ALL
+SELECT 'functions belong to roles that own no table', r.name, format('owned by %s', r.proowner::regrole)
+FROM routines r
+WHERE r.proowner NOT IN (
+  'timedb_api'::regrole, 'timedb_auth'::regrole, 'timedb_operator'::regrole, 'timedb_compactor'::regrole)
+UNION ALL
+SELECT 'compact alone runs as the role that may delete', r.name, format('owned by %s', r.proowner::regrole)
+FROM routines r
+WHERE (r.proowner = 'timedb_compactor'::regrole) <> (r.proname = 'compact')
+UNION ALL
+SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
+FROM routines r
+WHERE r.prosecdef AND NOT coalesce(r.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp']
+UNION ALL
+SELECT 'current_tenant is stable and parallel restricted', r.name, format('volatility %s, parallel %s', r.provolatile, r.proparallel)
+FROM routines r
+WHERE r.proname = 'current_tenant' AND NOT (r.provolatile = 's' AND r.proparallel = 'r')
+UNION ALL
+SELECT 'no function is leakproof', r.name, 'it is' FROM routines r WHERE r.proleakproof
+UNION ALL
+SELECT 'nothing more is granted on tables', g.name || coalesce('.' || g.column_, ''),
+       g.privilege_type || ' to ' || CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
+FROM table_grants g
+WHERE g.is_grantable OR NOT EXISTS (
+  SELECT FROM allowed_grants a
+  WHERE a.table_name = g.relname AND g.grantee <> 0 AND a.grantee = g.grantee::regrole::text
+    AND a.privilege = g.privilege_type
+    AND (a.columns_ IS NULL AND g.column_ IS NULL OR g.column_ = ANY (a.columns_::name[])))
+UNION ALL
+SELECT 'nothing more is granted on functions', r.name,
+       g.privilege_type || ' to ' || CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
+FROM routines r, LATERAL aclexplode(coalesce(r.proacl, acldefault('f', r.proowner))) g
+WHERE g.grantee <> r.proowner
+  AND (g.is_grantable
+       OR NOT EXISTS (
+         SELECT FROM allowed_callers a
+         WHERE a.oid = r.oid AND g.grantee <> 0 AND g.grantee::regrole::text = ANY (a.callers)))
+UNION ALL
+SELECT 'nothing more is granted on the schema', 'timedb',
+       g.privilege_type || ' to ' || CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
+FROM pg_namespace n, LATERAL aclexplode(n.nspacl) g
+WHERE n.nspname = 'timedb' AND g.grantee <> n.nspowner
+  AND (g.is_grantable
+       OR g.grantee NOT IN (SELECT r.oid FROM roles r)
+       OR g.privilege_type = 'CREATE' AND g.grantee <> 'timedb_owner'::regrole)
+UNION ALL
+SELECT 'the schema belongs to a superuser', 'timedb', format('owned by %s', n.nspowner::regrole)
+FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
+WHERE n.nspname = 'timedb' AND NOT r.rolsuper
+UNION ALL
+SELECT 'roles have no powers of their own', r.rolname, 'login, superuser, bypassrls, createrole, createdb or replication'
+FROM roles o JOIN pg_roles r ON r.oid = o.oid
+WHERE r.rolcanlogin OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
+UNION ALL
+SELECT 'roles belong to no role', r.rolname, format('a member of %s', m.roleid::regrole)
+FROM roles r JOIN pg_auth_members m ON m.member = r.oid
+UNION ALL
+SELECT 'owning roles have no members', r.rolname, format('%s is a member', m.member::regrole)
+FROM roles r JOIN pg_auth_members m ON m.roleid = r.oid
+WHERE r.is_owner
+ORDER BY 1, 2, 3
+$check$;
+COMMENT ON FUNCTION timedb.self_check() IS
+  'One row for each promise of the security model that the catalogs of this database break; none is the pass. For operators.';

@@ -65,8 +65,8 @@ impl Database {
         self.login(SUPERUSER)
     }
 
-    /// A connection as a login role: `app` (member of timedb_user), `ops` (member of timedb_admin),
-    /// `evil` (no grants).
+    /// A connection as a login role: `app` (member of timedb_user), `caller` (member of
+    /// timedb_caller), `ops` (member of timedb_admin), `evil` (no grants).
     #[track_caller]
     pub fn login(&self, role: &str) -> Client {
         let client = self.server.connect(role, &self.name);

@@ -90,7 +90,7 @@ impl Server {
     }
 
     /// Makes the template database and the login roles of the tests, once a server: `app` is a
-    /// member of timedb_user, `ops` of timedb_admin, `evil` of nothing.
+    /// member of timedb_user, `caller` of timedb_caller, `ops` of timedb_admin, `evil` of nothing.
     pub(crate) fn prepare(&self) -> Result<()> {
         let mut client = self.connect(SUPERUSER, "postgres")?;
         client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}"))?;
@@ -102,9 +102,10 @@ impl Server {
         client
             .batch_execute(
                 "CREATE ROLE app LOGIN IN ROLE timedb_user; \
+                 CREATE ROLE caller LOGIN IN ROLE timedb_caller; \
                  CREATE ROLE ops LOGIN IN ROLE timedb_admin; \
                  CREATE ROLE evil LOGIN",
             )
-            .context("cannot create the login roles app, ops and evil")
+            .context("cannot create the login roles app, caller, ops and evil")
     }
 }

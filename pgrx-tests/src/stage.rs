@@ -57,7 +57,7 @@ impl Stage {
     pub fn on(database: Database) -> Self {
         let (alice, bob) = database.two_tenants();
         let mut admin = database.admin();
-        assert_ordinary_roles(&mut admin, &["app", "ops", "evil"]);
+        assert_ordinary_roles(&mut admin, &["app", "caller", "ops", "evil"]);
         let alices = Stored::of(&mut database.authenticated(&alice), "alice", 1.0);
         let bobs = Stored::of(&mut database.authenticated(&bob), "bob", 2.0);
         for identity in [&alice, &bob] {
@@ -83,6 +83,12 @@ impl Stage {
     #[track_caller]
     pub fn app(&self) -> Client {
         self.database.login("app")
+    }
+
+    /// An attacker who may call and not select, before any login.
+    #[track_caller]
+    pub fn caller(&self) -> Client {
+        self.database.login("caller")
     }
 
     #[track_caller]

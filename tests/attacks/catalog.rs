@@ -86,6 +86,20 @@ fn t17_what_is_added_later_without_its_guards_is_reported() {
             "compact alone runs as the role that may delete",
         ),
         ("GRANT timedb_compactor TO app", "owning roles have no members"),
+        ("GRANT timedb_user TO timedb_caller", "roles belong to no role"),
+        ("GRANT timedb_caller TO timedb_user", "roles belong to no role"),
+        (
+            "GRANT SELECT ON timedb.current_values TO timedb_caller",
+            "nothing more is granted on tables",
+        ),
+        (
+            "GRANT SELECT (series_key) ON timedb.series TO timedb_caller",
+            "nothing more is granted on tables",
+        ),
+        (
+            "GRANT EXECUTE ON FUNCTION timedb._series_values(uuid) TO timedb_caller",
+            "nothing more is granted on functions",
+        ),
         (
             "GRANT SELECT (key_hash) ON timedb.api_keys TO timedb_user",
             "nothing more is granted on tables",
@@ -213,10 +227,10 @@ fn t22_no_function_runs_as_a_superuser_or_as_an_owner_of_tables() {
     );
     assert_none(
         &mut app,
-        "SELECT r.rolname::text FROM pg_roles r WHERE rolname ~ '^timedb_(owner|api|auth|operator|compactor|admin|user)$' \
+        "SELECT r.rolname::text FROM pg_roles r WHERE rolname ~ '^timedb_(owner|api|auth|operator|compactor|admin|caller|user)$' \
            AND (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication \
              OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid) \
-             OR rolname !~ 'admin|user' AND EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid))",
+             OR rolname !~ 'admin|caller|user' AND EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid))",
     );
 }
 
@@ -332,7 +346,9 @@ fn t29_nobody_may_truncate_reference_or_put_triggers_on_a_table() {
     let mut app = stage.app();
     for role in [
         "app",
+        "caller",
         "ops",
+        "timedb_caller",
         "timedb_user",
         "timedb_admin",
         "timedb_api",

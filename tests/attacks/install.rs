@@ -119,6 +119,11 @@ fn t26_a_squatted_role_with_powers_or_members_makes_the_install_fail() {
         ("CREATE ROLE timedb_owner LOGIN", "DROP ROLE timedb_owner"),
         ("CREATE ROLE timedb_api BYPASSRLS", "DROP ROLE timedb_api"),
         ("CREATE ROLE timedb_user CREATEROLE", "DROP ROLE timedb_user"),
+        ("CREATE ROLE timedb_caller LOGIN", "DROP ROLE timedb_caller"),
+        (
+            "CREATE ROLE timedb_user; CREATE ROLE timedb_caller IN ROLE timedb_user",
+            "DROP ROLE timedb_caller; DROP ROLE timedb_user",
+        ),
         (
             "CREATE ROLE timedb_auth; GRANT timedb_auth TO evil",
             "DROP ROLE timedb_auth",

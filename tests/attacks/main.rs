@@ -5,6 +5,7 @@
 mod audit;
 mod bindings;
 mod bombs;
+mod callers;
 mod catalog;
 mod credential;
 mod http;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-const THREATS: usize = 54;
+/// Of the list of threats, the numbers that have tests.
+const THREATS: [RangeInclusive<usize>; 2] = [1..=55, 59..=59];
 
 /// The names of all tests of this suite, read from its source; what is generated at random has its own page.
 fn tests() -> BTreeSet<String> {
@@ -47,8 +49,8 @@ fn rows() -> Vec<(String, Vec<String>)> {
 #[test]
 fn the_security_page_names_every_test() {
     let (tests, rows) = (tests(), rows());
-    assert!(tests.len() > THREATS, "the source is found");
-    for threat in 1..=THREATS {
+    assert!(tests.len() > 55, "the source is found");
+    for threat in THREATS.into_iter().flatten() {
         let row = rows.iter().find(|(first, _)| *first == threat.to_string());
         let (_, named) = row.unwrap_or_else(|| panic!("threat {threat} has no row"));
         let prefix = format!("t{threat:02}_");

@@ -1,6 +1,6 @@
 //! A randomised attacker against a naive model of who is logged in.
 //!
-//! One session as `app` does what a session can do, in any order: log in and out in every way there is, transactions,
+//! One session as `app`, and another as `caller`, does what a session can do, in any order: log in and out in every way there is, transactions,
 //! savepoints, resets, settings, roles, prepared and parallel plans, cursors, temporary tables, forgeries and writes.
 //! Meanwhile operators revoke, expire, deactivate and bind. After every step every table, view and function must show
 //! exactly the rows of the tenant that the model says, or none.
@@ -28,7 +28,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use model::Model;
 use operation::{Key, Operation};
 use session::Session;
-use world::World;
+use world::{Role, World};
 
 const STEPS: usize = 10_000;
 
@@ -70,8 +70,8 @@ struct Play {
 }
 
 impl Play {
-    fn begin() -> Self {
-        let world = World::made();
+    fn begin(role: Role) -> Self {
+        let world = World::made(role);
         let look_sql = check::look_sql(&world);
         Self {
             world,
@@ -83,7 +83,7 @@ impl Play {
     /// Plays a case; what goes wrong is told with all that led to it.
     fn play(&mut self, case: &Case) -> Result<(), Failure> {
         self.world.restore();
-        let mut model = Model::of(self.world.key_rows(), self.world.rows());
+        let mut model = Model::of(self.world.key_rows(), self.world.rows(), self.world.role.selects());
         if let Some(key) = case.options {
             model.connect_with(key);
         }
@@ -232,14 +232,26 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn whatever_a_session_does_it_sees_its_tenant_or_nothing() {
+    play_as(Role::App, STEPS);
+}
+
+#[test]
+fn whatever_a_caller_does_functions_show_her_tenant_or_nothing_and_relations_are_refused() {
+    play_as(Role::Caller, STEPS / 2);
+}
+
+fn play_as(role: Role, steps: usize) {
     let begun = Instant::now();
-    let mut play = Play::begin();
+    let mut play = Play::begin(role);
     match number("TIMEDB_SEED") {
         Some(seed) => play.run([seed].into_iter(), usize::MAX),
         None => {
             let first = RandomState::new().hash_one(0) >> 16;
-            let steps = number("TIMEDB_STEPS").map_or(STEPS, |steps| steps as usize);
-            tell(&format!("the first case has TIMEDB_SEED={first}, the next one more"));
+            let steps = number("TIMEDB_STEPS").map_or(steps, |steps| steps as usize);
+            tell(&format!(
+                "as {}, the first case has TIMEDB_SEED={first}, the next one more",
+                role.name()
+            ));
             play.run(first.., steps);
             let Tally { steps, acting, .. } = play.tally;
             assert!(
@@ -249,5 +261,10 @@ fn whatever_a_session_does_it_sees_its_tenant_or_nothing() {
             );
         }
     }
-    tell(&format!("{:?} in {:?}", play.tally, begun.elapsed()));
+    tell(&format!(
+        "as {}, {:?} in {:?}",
+        role.name(),
+        play.tally,
+        begun.elapsed()
+    ));
 }

@@ -15,7 +15,7 @@ const OWNERS: [&str; 5] = [
     "timedb_operator",
     "timedb_compactor",
 ];
-const GROUPS: [&str; 2] = ["timedb_admin", "timedb_user"];
+const GROUPS: [&str; 3] = ["timedb_admin", "timedb_caller", "timedb_user"];
 
 /// A server that has timedb's files, but neither the extension nor its roles.
 fn bare() -> (Cluster, Client) {
@@ -81,7 +81,7 @@ fn a_role_prepared_with_powers_or_members_is_refused_by_name_and_nothing_is_left
     // Harmless ones are taken, a group with its members.
     run(
         &mut admin,
-        "CREATE ROLE timedb_api; CREATE ROLE timedb_user ROLE evil; CREATE EXTENSION timedb",
+        "CREATE ROLE timedb_api; CREATE ROLE timedb_user ROLE evil; CREATE ROLE timedb_caller ROLE evil; CREATE EXTENSION timedb",
     );
     assert_eq!(roles(&mut admin).len(), OWNERS.len() + GROUPS.len());
     assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);

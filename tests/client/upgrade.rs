@@ -121,6 +121,31 @@ fn an_updated_database_has_the_catalog_of_a_fresh_one_and_gives_the_same_answers
     assert_eq!(one::<i64>(&mut alice, count), before + 10_006);
 }
 
+/// The group that 0.1.0 did not have: as the install does, the update takes no role that somebody prepared with powers.
+#[test]
+fn an_update_refuses_a_prepared_role_of_callers_by_name_and_changes_nothing() {
+    let (_cluster, mut admin) = server_of_release();
+    for squat in [
+        "CREATE ROLE timedb_caller LOGIN",
+        "CREATE ROLE timedb_caller BYPASSRLS",
+        "CREATE ROLE timedb_caller CREATEROLE",
+        "CREATE ROLE timedb_caller IN ROLE timedb_user",
+        "CREATE ROLE timedb_caller IN ROLE pg_read_all_data",
+    ] {
+        run(&mut admin, squat);
+        refused(admin.batch_execute(UPDATE))
+            .code("42P17")
+            .message("role \"timedb_caller\" exists and is not as timedb needs it")
+            .hint_contains("then drop it or take its privileges and memberships away");
+        assert_eq!(version(&mut admin), RELEASE, "{squat}");
+        run(&mut admin, "DROP ROLE timedb_caller");
+    }
+    // A harmless one is taken, with its members: another database of the server may have it.
+    run(&mut admin, "CREATE ROLE timedb_caller ROLE app");
+    run(&mut admin, UPDATE);
+    assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
+}
+
 /// Not by hand: what only an extension's script may do (pg_extension_config_dump) is in its script.
 #[test]
 fn an_update_that_is_run_again_changes_nothing() {

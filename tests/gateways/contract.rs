@@ -17,6 +17,8 @@ use crate::support::{assert_all_alike, web_roles};
 /// A PostgREST with a pool of one connection.
 struct PostgRest {
     connection: Client,
+    /// `db-anon-role`.
+    role: &'static str,
     /// It prepares what it sends, once a connection.
     prepared: HashMap<String, Statement>,
 }
@@ -50,12 +52,18 @@ const PRE_REQUEST: &str = r#"select "timedb"."pre_request"()"#;
 impl PostgRest {
     #[track_caller]
     fn in_front_of(stage: &Stage) -> Self {
+        Self::as_role(stage, "web_anon")
+    }
+
+    #[track_caller]
+    fn as_role(stage: &Stage, role: &'static str) -> Self {
         web_roles(&stage.database);
         // What requests must not inherit, nor leave behind.
         stage.database.set("timezone", "Asia/Tokyo");
         stage.database.set("plan_cache_mode", "force_generic_plan");
         Self {
             connection: stage.database.login("authenticator"),
+            role,
             prepared: HashMap::new(),
         }
     }
@@ -92,7 +100,7 @@ impl PostgRest {
         let headers = request.headers.to_string();
         let settings = [
             r#""timedb", "public""#,
-            "web_anon",
+            self.role,
             r#"{"role":"web_anon"}"#,
             request.method,
             request.path,
@@ -691,7 +699,7 @@ fn a_login_within_a_request_ends_with_it_whatever_it_asks_for() {
 #[test]
 fn two_tenants_by_turns_over_one_connection_and_its_prepared_statements_never_mix() {
     let stage = Stage::set("turns over http");
-    let mut server = PostgRest::in_front_of(&stage);
+    let mut server = PostgRest::as_role(&stage, "web_reader");
     for turn in 0..50 {
         for (identity, own) in [(&stage.alice, "alice"), (&stage.bob, "bob")] {
             let key = Some(identity.api_key.as_str());
@@ -734,24 +742,28 @@ fn a_function_with_one_out_argument_answers_an_object() {
 }
 
 #[test]
-fn the_anonymous_role_reads_tables_and_writes_by_functions_alone() {
+fn the_anonymous_role_calls_functions_and_a_reader_selects_too_and_neither_writes_a_table() {
     let stage = Stage::set("privileges");
     web_roles(&stage.database);
     let mut admin = stage.admin();
-    for privilege in ["INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"] {
-        let sql = format!(
-            "SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'v') \
-             AND has_table_privilege('web_anon', c.oid, '{privilege}')"
+    for (role, readable) in [
+        ("web_anon", ""),
+        ("web_reader", "current_values packs runs series values versions"),
+    ] {
+        for privilege in ["INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"] {
+            let sql = format!(
+                "SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'v') \
+                 AND has_table_privilege('{role}', c.oid, '{privilege}')"
+            );
+            assert_eq!(one::<i64>(&mut admin, &sql), 0, "{role}: {privilege}");
+        }
+        let found = format!(
+            "SELECT coalesce(string_agg(c.relname, ' ' ORDER BY c.relname), '') FROM pg_class c \
+             WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'v') \
+               AND has_any_column_privilege('{role}', c.oid, 'SELECT')"
         );
-        assert_eq!(one::<i64>(&mut admin, &sql), 0, "{privilege}");
+        assert_eq!(one::<String>(&mut admin, &found), readable, "{role}");
     }
-    let readable = "SELECT string_agg(c.relname, ' ' ORDER BY 1) FROM pg_class c \
-                    WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'v') \
-                      AND has_any_column_privilege('web_anon', c.oid, 'SELECT')";
-    assert_eq!(
-        one::<String>(&mut admin, readable),
-        "current_values packs runs series values versions"
-    );
 }
 
 /// PostgREST pairs the first names of a function with the types of its input arguments, so those must come first; and

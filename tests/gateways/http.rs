@@ -8,7 +8,7 @@
 use std::thread;
 
 use serde_json::{Value, json};
-use timedb_testkit::{KEY_NEEDED, KEY_REFUSED, Stage, one, succeed};
+use timedb_testkit::{KEY_NEEDED, KEY_REFUSED, Stage, one, run, succeed};
 use uuid::Uuid;
 
 use crate::postrust::{Answer, Http, Postrust};
@@ -21,18 +21,25 @@ struct Gateway {
 }
 
 impl Gateway {
+    /// As docs/http.md has it: everybody is a member of timedb_caller.
     #[track_caller]
     fn fresh(name: &str) -> Self {
-        Self::with_connections(name, 1)
+        Self::of_role(name, "web_anon", 1)
+    }
+
+    /// For tenants who trust each other: everybody is a member of timedb_user.
+    #[track_caller]
+    fn of_readers(name: &str) -> Self {
+        Self::of_role(name, "web_reader", 1)
     }
 
     #[track_caller]
-    fn with_connections(name: &str, connections: u8) -> Self {
+    fn of_role(name: &str, role: &str, connections: u8) -> Self {
         let stage = Stage::set(name);
         web_roles(&stage.database);
         // Neither tenants nor operators live by UTC.
         stage.database.set("timezone", "Asia/Tokyo");
-        let server = Postrust::in_front_of(&stage.database, connections);
+        let server = Postrust::in_front_of(&stage.database, role, connections);
         Self { server, stage }
     }
 
@@ -454,7 +461,7 @@ fn a_login_by_http_ends_with_its_request() {
 
 #[test]
 fn tables_and_views_show_the_keys_tenant_alone_and_take_nothing() {
-    let gateway = Gateway::fresh("tables");
+    let gateway = Gateway::of_readers("tables");
     let alice = gateway.alice();
     for path in ["/series", "/current_values"] {
         let answer = alice.get(&format!("{path}?select=series_key"));
@@ -481,11 +488,94 @@ fn tables_and_views_show_the_keys_tenant_alone_and_take_nothing() {
 
 #[test]
 fn plans_and_their_row_counts_are_not_shown() {
-    let gateway = Gateway::fresh("plans");
+    let gateway = Gateway::of_readers("plans");
     for path in ["/series", "/rpc/read"] {
         let accept = [("Accept", "application/vnd.pgrst.plan+json")];
         let answer = gateway.alice().get_with(path, &accept);
         assert_eq!(answer.status, 406, "{answer:?}");
+    }
+}
+
+/// How front ends ask how many rows there are: by counting them, or by the planner's estimate, which is of all tenants.
+const COUNTS: [&str; 3] = ["count=exact", "count=planned", "count=estimated"];
+
+/// Bob gets so many more series, and the planner knows.
+#[track_caller]
+fn give_bob_more(gateway: &Gateway, name: &str, series: i64) {
+    let mut admin = gateway.stage.admin();
+    let sql = "INSERT INTO timedb.series (tenant_id, series_id, series_key) \
+               SELECT $1, gen_random_uuid(), $2::text || i FROM generate_series(1, $3::bigint) i";
+    succeed(admin.execute(sql, &[&gateway.stage.bob.tenant_id, &name, &series]));
+    run(&mut admin, "ANALYZE timedb.series");
+}
+
+#[test]
+fn as_a_caller_no_table_or_view_is_answered_and_so_no_row_of_anybodys_is_counted() {
+    let gateway = Gateway::fresh("callers");
+    give_bob_more(&gateway, "secret", 500);
+    let relations = "SELECT array_agg(c.relname::text) FROM pg_class c \
+                     WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'v')";
+    let relations: Vec<String> = one(&mut gateway.stage.admin(), relations);
+    assert!(relations.len() >= 10, "the premise: {relations:?}");
+    let bob = gateway.stage.bob.tenant_id;
+    for relation in &relations {
+        // The views have no tenant_id.
+        let column = match relation.as_str() {
+            "current_values" | "versions" => "series_id",
+            _ => "tenant_id",
+        };
+        for path in [format!("/{relation}"), format!("/{relation}?{column}=eq.{bob}&limit=1")] {
+            for count in COUNTS {
+                let answer = gateway.alice().get_with(&path, &[("Prefer", count)]);
+                // By Postgres, or before it by a front that shows no such table.
+                let code = answer.body["code"].as_str().unwrap_or_default();
+                let refused = [(401, "42501"), (404, "PGRST205")].contains(&(answer.status, code));
+                assert!(refused, "{path}: {answer:?}");
+                assert_eq!(answer.range, None, "{path}, {count}");
+            }
+        }
+    }
+    // And what a caller may call is counted by what it answers.
+    for count in COUNTS {
+        let answer = gateway.alice().get_with("/rpc/list_series", &[("Prefer", count)]);
+        assert_eq!(answer.body.as_array().map(Vec::len), Some(1), "{answer:?}");
+        let total = answer.range.as_deref().and_then(|range| range.split_once('/'));
+        // What it answers, or what it is declared to answer.
+        assert!(
+            matches!(total, None | Some((_, "*" | "1" | "1000"))),
+            "{count}: {answer:?}"
+        );
+    }
+}
+
+/// Accepted, and what docs/security.md says of timedb_user: its words are held to this.
+#[test]
+fn as_a_member_of_timedb_user_planned_counts_tell_how_much_another_tenant_has() {
+    let gateway = Gateway::of_readers("planned");
+    let (bob, alice) = (gateway.stage.bob.tenant_id, gateway.alice());
+    let of_bob = format!("/series?tenant_id=eq.{bob}&limit=1");
+    let total = |path: &str, count: &str| {
+        let answer = alice.get_with(path, &[("Prefer", count)]);
+        assert_eq!(answer.body, json!([]), "no row of his");
+        let range = answer.range.unwrap_or_default();
+        let total = range.split_once('/').map(|(_, total)| total.parse::<i64>());
+        total
+            .and_then(Result::ok)
+            .unwrap_or_else(|| panic!("{path}, {count}: {range}"))
+    };
+    give_bob_more(&gateway, "secret", 500);
+    assert_eq!(total(&of_bob, "count=exact"), 0);
+    let before = [total(&of_bob, "count=planned"), total(&of_bob, "count=estimated")];
+    assert!(before.iter().any(|rows| *rows > 100), "what is accepted: {before:?}");
+    give_bob_more(&gateway, "more", 3000);
+    let after = [total(&of_bob, "count=planned"), total(&of_bob, "count=estimated")];
+    assert!(after > before, "it moves with him: {before:?}, {after:?}");
+    let page = include_str!("../../docs/security.md");
+    for said in [
+        "`Prefer: count=planned` or `count=estimated`",
+        "whatever `db-plan-enabled` says",
+    ] {
+        assert!(page.contains(said), "docs/security.md does not say {said}");
     }
 }
 
@@ -494,7 +584,7 @@ fn plans_and_their_row_counts_are_not_shown() {
 fn many_requests_of_two_tenants_at_once_never_mix() {
     const REQUESTS: usize = 60;
     for connections in [1, 3] {
-        let gateway = Gateway::with_connections("many requests", connections);
+        let gateway = Gateway::of_role("many requests", "web_reader", connections);
         gateway.stage.database.set("plan_cache_mode", "force_generic_plan");
         let strangers = gateway.server.without_key();
         thread::scope(|scope| {

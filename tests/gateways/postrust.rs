@@ -13,13 +13,13 @@ pub struct Postrust {
 }
 
 impl Postrust {
-    /// With so many connections to the database, as the roles of docs/http.md.
+    /// With so many connections to the database, by which everybody asks as the role.
     #[track_caller]
-    pub fn in_front_of(database: &Database, connections: u8) -> Self {
+    pub fn in_front_of(database: &Database, role: &str, connections: u8) -> Self {
         let configuration = [
             ("PGRST_DB_URI", database.url("authenticator")),
             ("PGRST_DB_SCHEMAS", "timedb".into()),
-            ("PGRST_DB_ANON_ROLE", "web_anon".into()),
+            ("PGRST_DB_ANON_ROLE", role.into()),
             ("PGRST_DB_PRE_REQUEST", "timedb.pre_request".into()),
             ("PGRST_DB_POOL", connections.to_string()),
         ];
@@ -104,6 +104,8 @@ pub struct Answer {
     pub status: u16,
     /// `WWW-Authenticate`.
     pub challenge: Option<String>,
+    /// `Content-Range`: which rows, of how many.
+    pub range: Option<String>,
     /// What is no JSON is a string.
     pub body: Value,
 }
@@ -145,12 +147,16 @@ impl Http {
 #[track_caller]
 fn answered(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
     let mut response = result.unwrap_or_else(|error| panic!("no answer: {error}"));
-    let challenge = response.headers().get("www-authenticate");
-    let challenge = challenge.map(|value| value.to_str().expect("plain text").to_owned());
+    let header = |name: &str| {
+        let value = response.headers().get(name)?;
+        Some(value.to_str().expect("plain text").to_owned())
+    };
+    let (challenge, range) = (header("www-authenticate"), header("content-range"));
     let text = response.body_mut().read_to_string().expect("a text");
     Answer {
         status: response.status().as_u16(),
         challenge,
+        range,
         body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
     }
 }

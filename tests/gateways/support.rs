@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use timedb_testkit::{Database, assert_ordinary_roles, run};
 
-/// The roles of PostgREST: `authenticator`, which connects, and `web_anon`, which asks. They are the whole cluster's.
+/// The roles of PostgREST: `authenticator`, which connects, and `web_anon`, which asks, as docs/http.md has them; and
+/// `web_reader`, which asks where tenants trust each other, and may select. They are the whole cluster's.
 pub fn web_roles(database: &Database) {
     static MADE: OnceLock<()> = OnceLock::new();
     let mut admin = database.admin();
@@ -15,13 +16,14 @@ pub fn web_roles(database: &Database) {
             "DO $$ BEGIN \
                IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'authenticator') THEN \
                  CREATE ROLE authenticator LOGIN NOINHERIT; \
-                 CREATE ROLE web_anon NOLOGIN IN ROLE timedb_user; \
-                 GRANT web_anon TO authenticator; \
+                 CREATE ROLE web_anon NOLOGIN IN ROLE timedb_caller; \
+                 CREATE ROLE web_reader NOLOGIN IN ROLE timedb_user; \
+                 GRANT web_anon, web_reader TO authenticator; \
                END IF; \
              END $$",
         );
     });
-    assert_ordinary_roles(&mut admin, &["authenticator", "web_anon"]);
+    assert_ordinary_roles(&mut admin, &["authenticator", "web_anon", "web_reader"]);
 }
 
 /// Both or neither: what one got must be what the other got.

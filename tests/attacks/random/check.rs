@@ -59,8 +59,9 @@ pub fn look_sql(world: &World) -> String {
         "SELECT CASE WHEN timedb.current_tenant() IS NULL THEN 'nobody' ELSE {} END",
         world.owner("timedb.current_tenant()")
     );
-    let relations = RELATIONS.map(|source| sql_of(source, world));
-    let functions = everything().map(|source| format!("attack.look_{source:?}()"));
+    let selects = world.role.selects();
+    let relations = relations(selects).map(|source| sql_of(source, world));
+    let functions = everything(selects).map(|source| format!("attack.look_{source:?}()"));
     let functions = format!("SELECT {}", functions.collect::<Vec<_>>().join(", "));
     [tenant, whoami]
         .into_iter()
@@ -70,8 +71,13 @@ pub fn look_sql(world: &World) -> String {
         .join("; ")
 }
 
-fn everything() -> impl Iterator<Item = Source> {
-    RELATIONS.into_iter().chain(FUNCTIONS)
+/// Who may not select looks at none: that it is refused is one of the operations.
+fn relations(selects: bool) -> impl Iterator<Item = Source> {
+    RELATIONS.into_iter().filter(move |_| selects)
+}
+
+fn everything(selects: bool) -> impl Iterator<Item = Source> {
+    relations(selects).chain(FUNCTIONS)
 }
 
 /// Whether the session sees what the model says, and if not, what it sees.
@@ -88,8 +94,8 @@ pub fn look(session: &mut Session, model: &mut Model, look_sql: &str) -> Result<
     }
     let names = ["current_tenant()".to_owned(), "whoami()".to_owned()]
         .into_iter()
-        .chain(RELATIONS.map(|source| format!("{source:?}")))
-        .chain(everything().map(|source| format!("{source:?}, cached")));
+        .chain(relations(model.selects).map(|source| format!("{source:?}")))
+        .chain(everything(model.selects).map(|source| format!("{source:?}, cached")));
     let differences: Vec<String> = names
         .zip(expected.iter().zip(&seen))
         .filter(|(_, (expected, seen))| expected != seen)
@@ -107,7 +113,7 @@ fn expected(model: &Model) -> Vec<String> {
         }
         _ => ("nobody".to_owned(), "nobody".to_owned()),
     };
-    let sights = RELATIONS.into_iter().chain(everything());
+    let sights = relations(model.selects).chain(everything(model.selects));
     let sights = sights.map(|source| match model.sight(source) {
         Sight::Rows(rows) => rows,
         Sight::Error((code, message)) => format!("{code} {message}"),

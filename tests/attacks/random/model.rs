@@ -153,6 +153,8 @@ pub struct Model {
     pub keys: Vec<KeyRow>,
     pub active: [bool; USERS],
     pub binding: Option<(Tenant, Scope)>,
+    /// Whether its role may select, or call only.
+    pub selects: bool,
     pub now: State,
     pub transaction: Option<Transaction>,
     refusals: Vec<Refusal>,
@@ -169,7 +171,7 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn of(keys: Vec<KeyRow>, rows: [Rows; 2]) -> Self {
+    pub fn of(keys: Vec<KeyRow>, rows: [Rows; 2], selects: bool) -> Self {
         let now = State {
             login: Layered::new(None),
             api_key: Layered::new(Credential::None),
@@ -184,6 +186,7 @@ impl Model {
             keys,
             active: [true; USERS],
             binding: None,
+            selects,
             now,
             transaction: None,
             refusals: Vec::new(),

@@ -2,8 +2,8 @@
 
 use super::model::{ABSENT, Credential, KEY_NEEDED, KEY_REFUSED, KeyRow, Model, Rows, Sight, Span, letter};
 use super::operation::{
-    Boundary, Control, Cursor, Isolation, Key, Look, Manage, Operation, ROLES_ALLOWED, Scope, Setting, Tenant, USERS,
-    Way, Write,
+    Boundary, Control, Cursor, Isolation, Key, Look, Manage, Operation, RELATIONS, ROLES_ALLOWED, Scope, Setting,
+    Tenant, USERS, Way, Write,
 };
 use super::session::{Answer, Refusal};
 
@@ -90,6 +90,11 @@ impl Model {
 
     fn look(&mut self, look: Look, answer: &Answer) -> Verdict {
         match look {
+            Look::Execute(source) | Look::CopyQuery(source) | Look::CopyTable(source)
+                if !self.selects && RELATIONS.contains(&source) =>
+            {
+                self.refused(answer, &["42501"])
+            }
             Look::Execute(source) | Look::CopyQuery(source) | Look::CopyTable(source) => {
                 self.shows(&self.sight(source), answer)
             }
@@ -180,6 +185,9 @@ impl Model {
         if self.now.cursors.contains_key(&cursor) {
             return self.refused(answer, &["42P03"]);
         }
+        if !self.selects {
+            return self.refused(answer, &["42501"]);
+        }
         self.done(answer, |model| {
             model.declared += 1;
             model.now.cursors.insert(cursor, model.declared);
@@ -217,6 +225,9 @@ impl Model {
         }
         if self.now.kept.is_some() {
             return self.refused(answer, &["42P07"]);
+        }
+        if !self.selects {
+            return self.refused(answer, &["42501"]);
         }
         self.done(answer, |model| model.now.kept = Some(model.tenant()))
     }

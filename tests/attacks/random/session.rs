@@ -81,9 +81,10 @@ pub struct Session {
 }
 
 impl Session {
-    /// As `app`, with a key in the connection's options or without.
+    /// As the world's role, with a key in the connection's options or without.
     pub fn open(world: &World, options: Credential) -> Self {
-        let url = world.database.url("app");
+        let role = world.role.name();
+        let url = world.database.url(role);
         let mut config: Config = url.parse().expect("the harness's own address");
         let key = match options {
             Credential::None => String::new(),
@@ -91,12 +92,12 @@ impl Session {
             Credential::Key(key) => format!("-c timedb.api_key={}", world.keys[key].text),
         };
         config.options(&format!("-c statement_timeout=60s {key}"));
-        let client = config.connect(NoTls).expect("app may connect");
+        let client = config.connect(NoTls).expect("it may connect");
         let key = named(&key, world);
         Self {
             client,
             prepared: BTreeSet::new(),
-            transcript: vec![format!("psql -U app   -- PGOPTIONS='{key}'")],
+            transcript: vec![format!("psql -U {role}   -- PGOPTIONS='{key}'")],
         }
     }
 

@@ -80,7 +80,9 @@ fn of_setting(setting: Setting, world: &World) -> String {
             let method = if on { "GET" } else { "" };
             format!("SELECT FROM set_config('request.method', '{method}', {is_local})")
         }
-        Setting::Role(which) => ROLE_STATEMENTS[which].into(),
+        Setting::Role(which) => ROLE_STATEMENTS[which]
+            .replace("timedb_user", world.role.group())
+            .replace(" app", &format!(" {}", world.role.name())),
         Setting::Plan(which) => plan(which),
     }
 }

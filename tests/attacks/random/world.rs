@@ -33,7 +33,37 @@ pub struct Target {
     pub run: Uuid,
 }
 
+/// The login role of the attacking session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// A member of timedb_user.
+    App,
+    /// A member of timedb_caller, who selects from nothing.
+    Caller,
+}
+
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::App => "app",
+            Role::Caller => "caller",
+        }
+    }
+
+    pub fn group(self) -> &'static str {
+        match self {
+            Role::App => "timedb_user",
+            Role::Caller => "timedb_caller",
+        }
+    }
+
+    pub fn selects(self) -> bool {
+        self == Role::App
+    }
+}
+
 pub struct World {
+    pub role: Role,
     pub database: Database,
     pub tenants: [Uuid; 2],
     pub users: Vec<Identity>,
@@ -47,7 +77,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn made() -> Self {
+    pub fn made(role: Role) -> Self {
         let database = Database::fresh("random attacker");
         let tenants = TENANTS.map(|_| Uuid::now_v7());
         let mut superuser = database.admin();
@@ -64,6 +94,7 @@ impl World {
             .collect();
         let ghost = database.create_user(tenants[0], "ghost@a.com", "read");
         let mut world = Self {
+            role,
             database,
             tenants,
             users,
@@ -187,7 +218,7 @@ impl World {
 
     /// Policies bind the attacker's role and the operators', and both tenants have rows.
     fn assert_premise(&mut self) {
-        assert_ordinary_roles(&mut self.superuser, &["app", "ops"]);
+        assert_ordinary_roles(&mut self.superuser, &[self.role.name(), "ops"]);
         assert_eq!(self.stored(), Self::lines(&self.rows()));
     }
 
@@ -318,17 +349,22 @@ impl World {
                 scope_name(*scope)
             ),
             Control::Bind(tenant, scope) => format!(
-                "{UNBIND}; SELECT timedb.bind_role('app', '{}', '{}')",
+                "{}; SELECT timedb.bind_role('{}', '{}', '{}')",
+                unbind(self.role),
+                self.role.name(),
                 self.tenants[*tenant as usize],
                 scope_name(*scope)
             ),
-            Control::Unbind => UNBIND.into(),
+            Control::Unbind => unbind(self.role),
         }
     }
 }
 
 /// If it is bound.
-const UNBIND: &str = "SELECT timedb.unbind_role(role_name) FROM timedb.list_bindings() WHERE role_name = 'app'";
+fn unbind(role: Role) -> String {
+    let role = role.name();
+    format!("SELECT timedb.unbind_role(role_name) FROM timedb.list_bindings() WHERE role_name = '{role}'")
+}
 
 pub fn scope_name(scope: Scope) -> &'static str {
     match scope {
