@@ -106,32 +106,35 @@ COMMENT ON FUNCTION timedb.activate_user(text, uuid, uuid) IS
   'Activates a deactivated user: its keys that are neither revoked nor expired work again. 42704 if there is no such user; 22023 if several tenants have the email and tenant_id is not given.';
 
 CREATE FUNCTION timedb._regenerate_key_tenant(
-  email text, user_id uuid, tenant_id uuid, grace interval, OUT api_key text
+  email text, user_id uuid, tenant_id uuid, grace interval, key_id uuid, expires_at timestamptz,
+  OUT api_key text
 ) RETURNS text
-  AS 'MODULE_PATHNAME', '_regenerate_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', '_replace_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION timedb._regenerate_key_tenant(text, uuid, uuid, interval) IS
+COMMENT ON FUNCTION timedb._regenerate_key_tenant(text, uuid, uuid, interval, uuid, timestamptz) IS
   'regenerate_key for a key of scope admin.';
 CREATE FUNCTION timedb._regenerate_key_operator(
-  email text, user_id uuid, tenant_id uuid, grace interval, OUT api_key text
+  email text, user_id uuid, tenant_id uuid, grace interval, key_id uuid, expires_at timestamptz,
+  OUT api_key text
 ) RETURNS text
-  AS 'MODULE_PATHNAME', '_regenerate_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', '_replace_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval) IS 'regenerate_key for an operator.';
+COMMENT ON FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz) IS
+  'regenerate_key for an operator.';
 CREATE FUNCTION timedb.regenerate_key(
   email text DEFAULT NULL, user_id uuid DEFAULT NULL, tenant_id uuid DEFAULT NULL, grace interval DEFAULT '0',
-  OUT api_key text
+  key_id uuid DEFAULT NULL, expires_at timestamptz DEFAULT NULL, OUT api_key text
 ) RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF timedb._manages_as() = 'operator' THEN
-    api_key := timedb._regenerate_key_operator(email, user_id, tenant_id, grace);
+    api_key := timedb._regenerate_key_operator(email, user_id, tenant_id, grace, key_id, expires_at);
   ELSE
-    api_key := timedb._regenerate_key_tenant(email, user_id, tenant_id, grace);
+    api_key := timedb._regenerate_key_tenant(email, user_id, tenant_id, grace, key_id, expires_at);
   END IF;
 END
 $$;
-COMMENT ON FUNCTION timedb.regenerate_key(text, uuid, uuid, interval) IS
-  'One new key with the name, scope and expiry of the user''s newest active key; all other active keys of the user end at once, or after grace. The key is shown here and never again. 42704 if there is no such user or it has no active key.';
+COMMENT ON FUNCTION timedb.regenerate_key(text, uuid, uuid, interval, uuid, timestamptz) IS
+  'Replaces a key of the user by one of the same name and scope, shown here and never again; the old one ends at once, or after grace. A user with several active keys must say which, by key_id, which names the user too; 22023 if not, or if the end of that key is set. A limited lifetime starts anew with the same length, unless expires_at says otherwise. 42704 if there is no such user or key, or none that is active.';
 
 CREATE FUNCTION timedb._create_key_tenant(
   email text, user_id uuid, tenant_id uuid, name text, scope text, expires_at timestamptz,

@@ -32,7 +32,7 @@ ALTER FUNCTION timedb.compact(uuid[], interval) OWNER TO timedb_compactor;
 ALTER FUNCTION timedb._create_user_operator(uuid, text, text) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._list_users_operator(uuid, boolean) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._set_user_active_operator(text, uuid, uuid, boolean) OWNER TO timedb_operator;
-ALTER FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval) OWNER TO timedb_operator;
+ALTER FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._create_key_operator(text, uuid, uuid, text, text, timestamptz) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._list_keys_operator(uuid, uuid) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._revoke_key_operator(uuid) OWNER TO timedb_operator;

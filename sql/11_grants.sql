@@ -96,12 +96,13 @@ GRANT EXECUTE ON FUNCTION timedb._series_values(uuid) TO timedb_user;
 GRANT EXECUTE ON FUNCTION
   timedb._manages_as(),
   timedb.create_user(uuid, text, text), timedb.list_users(uuid, boolean), timedb.deactivate_user(text, uuid, uuid),
-  timedb.activate_user(text, uuid, uuid), timedb.regenerate_key(text, uuid, uuid, interval),
+  timedb.activate_user(text, uuid, uuid),
+  timedb.regenerate_key(text, uuid, uuid, interval, uuid, timestamptz),
   timedb.create_key(text, uuid, uuid, text, text, timestamptz), timedb.list_keys(uuid, uuid),
   timedb.revoke_key(uuid), timedb.list_audit(uuid, timestamptz),
   timedb._create_user_tenant(uuid, text, text), timedb._list_users_tenant(uuid, boolean),
   timedb._set_user_active_tenant(text, uuid, uuid, boolean),
-  timedb._regenerate_key_tenant(text, uuid, uuid, interval),
+  timedb._regenerate_key_tenant(text, uuid, uuid, interval, uuid, timestamptz),
   timedb._create_key_tenant(text, uuid, uuid, text, text, timestamptz), timedb._list_keys_tenant(uuid, uuid),
   timedb._revoke_key_tenant(uuid), timedb._list_audit_tenant(uuid, timestamptz)
   TO timedb_caller, timedb_user, timedb_admin;
@@ -109,7 +110,7 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION
   timedb._create_user_operator(uuid, text, text), timedb._list_users_operator(uuid, boolean),
   timedb._set_user_active_operator(text, uuid, uuid, boolean),
-  timedb._regenerate_key_operator(text, uuid, uuid, interval),
+  timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz),
   timedb._create_key_operator(text, uuid, uuid, text, text, timestamptz), timedb._list_keys_operator(uuid, uuid),
   timedb._revoke_key_operator(uuid), timedb._list_audit_operator(uuid, timestamptz),
   timedb.bind_role(name, uuid, text), timedb.unbind_role(name), timedb.list_bindings(), timedb.self_check()

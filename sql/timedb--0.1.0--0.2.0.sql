@@ -30,6 +30,68 @@ END
 $caller$;
 GRANT USAGE ON SCHEMA timedb TO timedb_caller;
 
+-- regenerate_key says which key, and until when. Functions whose arguments or answers change are made anew.
+DROP FUNCTION IF EXISTS timedb.regenerate_key(text, uuid, uuid, interval);
+DROP FUNCTION IF EXISTS timedb._regenerate_key_tenant(text, uuid, uuid, interval);
+DROP FUNCTION IF EXISTS timedb._regenerate_key_operator(text, uuid, uuid, interval);
+CREATE OR REPLACE FUNCTION timedb._regenerate_key_tenant(
+  email text, user_id uuid, tenant_id uuid, grace interval, key_id uuid, expires_at timestamptz,
+  OUT api_key text
+) RETURNS text
+  AS 'MODULE_PATHNAME', '_replace_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._regenerate_key_tenant(text, uuid, uuid, interval, uuid, timestamptz) IS
+  'regenerate_key for a key of scope admin.';
+CREATE OR REPLACE FUNCTION timedb._regenerate_key_operator(
+  email text, user_id uuid, tenant_id uuid, grace interval, key_id uuid, expires_at timestamptz,
+  OUT api_key text
+) RETURNS text
+  AS 'MODULE_PATHNAME', '_replace_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz) IS
+  'regenerate_key for an operator.';
+CREATE OR REPLACE FUNCTION timedb.regenerate_key(
+  email text DEFAULT NULL, user_id uuid DEFAULT NULL, tenant_id uuid DEFAULT NULL, grace interval DEFAULT '0',
+  key_id uuid DEFAULT NULL, expires_at timestamptz DEFAULT NULL, OUT api_key text
+) RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    api_key := timedb._regenerate_key_operator(email, user_id, tenant_id, grace, key_id, expires_at);
+  ELSE
+    api_key := timedb._regenerate_key_tenant(email, user_id, tenant_id, grace, key_id, expires_at);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.regenerate_key(text, uuid, uuid, interval, uuid, timestamptz) IS
+  'Replaces a key of the user by one of the same name and scope, shown here and never again; the old one ends at once, or after grace. A user with several active keys must say which, by key_id, which names the user too; 22023 if not, or if the end of that key is set. A limited lifetime starts anew with the same length, unless expires_at says otherwise. 42704 if there is no such user or key, or none that is active.';
+
+ALTER FUNCTION timedb.regenerate_key(text, uuid, uuid, interval, uuid, timestamptz) OWNER TO timedb_api;
+ALTER FUNCTION timedb._regenerate_key_tenant(text, uuid, uuid, interval, uuid, timestamptz) OWNER TO timedb_api;
+ALTER FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz) OWNER TO timedb_operator;
+
+-- From nothing, as in the install script: what is made anew has what Postgres and this database give by default.
+DO $revoke$
+DECLARE
+  granted record;
+BEGIN
+  FOR granted IN
+    SELECT p.oid::regprocedure AS routine, g.grantee
+    FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
+    WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner
+      AND p.proname IN ('regenerate_key', '_regenerate_key_tenant', '_regenerate_key_operator')
+  LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
+                   CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+  END LOOP;
+END
+$revoke$;
+GRANT EXECUTE ON FUNCTION
+  timedb.regenerate_key(text, uuid, uuid, interval, uuid, timestamptz),
+  timedb._regenerate_key_tenant(text, uuid, uuid, interval, uuid, timestamptz)
+  TO timedb_user, timedb_admin;
+GRANT EXECUTE ON FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz)
+  TO timedb_admin;
+
 -- Last, when all functions are there: a caller may execute what timedb_user may, but for the body of a view.
 DO $grants$
 DECLARE

@@ -1,4 +1,4 @@
-//! API keys of users: made and shown once, listed, rotated, revoked. Only a key's hash is ever stored.
+//! API keys of users: made and shown once, listed, revoked. Only a key's hash is ever stored.
 
 use super::audit::{self, Action, Subject};
 use super::authority;
@@ -9,7 +9,6 @@ use crate::pg::datum::id;
 use crate::pg::result::{Returned, Rows};
 use crate::pg::statement::statements;
 use crate::pg::timestamp::{self, Timestamptz};
-use pgrx::datum::Interval;
 use pgrx::prelude::*;
 use timedb_core::key;
 use timedb_core::limits::LONGEST_KEY_NAME;
@@ -21,20 +20,6 @@ statements! {
     INSERT_KEY(Uuid, Uuid, Uuid, Option<&str>, &str, &[u8], Scope, Option<Time>) -> () =
         c"INSERT INTO timedb.api_keys (tenant_id, key_id, user_id, name, hint, key_hash, scope, expires_at)
           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    NEWEST_ACTIVE_KEY(Uuid, Uuid) -> (Option<String>, Scope, Option<Timestamptz>) =
-        c"SELECT k.name, k.scope, k.expires_at
-          FROM timedb.api_keys k
-          WHERE k.tenant_id = $1 AND k.user_id = $2
-            AND (k.revoked_at IS NULL OR k.revoked_at > clock_timestamp())
-            AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
-          ORDER BY k.created_at DESC, k.key_id DESC
-          LIMIT 1";
-    /// A key that ends sooner anyway keeps its end.
-    END_OTHER_KEYS(Uuid, Uuid, Uuid, Interval) -> () =
-        c"UPDATE timedb.api_keys k
-          SET revoked_at = clock_timestamp() + $4
-          WHERE k.tenant_id = $1 AND k.user_id = $2 AND k.key_id <> $3
-            AND (k.revoked_at IS NULL OR k.revoked_at > clock_timestamp() + $4)";
     LIST_KEYS(Option<Uuid>, Option<Uuid>) -> (
         Uuid, Uuid, String, Option<String>, String, Scope, Timestamptz, Option<Timestamptz>, Option<Timestamptz>
     ) =
@@ -47,6 +32,10 @@ statements! {
           SET revoked_at = least(k.revoked_at, clock_timestamp())
           WHERE k.tenant_id = $1 AND k.key_id = $2
           RETURNING k.revoked_at";
+    KEY_OWNER(Option<Uuid>, Uuid) -> (Uuid, Uuid) =
+        c"SELECT k.tenant_id, k.user_id
+          FROM timedb.api_keys k
+          WHERE ($1 IS NULL OR k.tenant_id = $1) AND k.key_id = $2";
     /// Locked, so that two who end one key do so one after the other.
     FIND_KEY(Option<Uuid>, Uuid) -> (Uuid, Uuid) =
         c"SELECT k.tenant_id, k.user_id
@@ -114,49 +103,31 @@ fn _create_key(
         tenant_id,
     })?;
     let key = insert(&user, name, scope, expires_at)?;
-    record(&user, &key, Action::CreateKey, name, scope)?;
-    Ok(Returned::row::<(Uuid, &str)>(fcinfo, (key.id, &key.text))?)
-}
-
-/// That a user has a new key.
-fn record(user: &User, key: &NewKey, action: Action, name: Option<&str>, scope: Scope) -> Result<()> {
     let subject = Subject {
         user_id: Some(user.id),
         key_id: Some(key.id),
         detail: Some(serde_json::json!({ "name": name, "scope": scope.name() })),
         ..Subject::default()
     };
-    audit::record(user.tenant, action, subject)
+    audit::record(user.tenant, Action::CreateKey, subject)?;
+    Ok(Returned::row::<(Uuid, &str)>(fcinfo, (key.id, &key.text))?)
 }
 
-#[pg_extern(sql = false)]
-fn _regenerate_key(
-    email: Option<&str>,
-    user_id: Option<pgrx::Uuid>,
-    tenant_id: Option<pgrx::Uuid>,
-    grace: Option<Interval>,
-) -> Reported<String> {
-    let grace = grace.unwrap_or_else(|| Interval::from_micros(0));
-    if grace.as_micros() < 0 {
-        return Err(Error::bad("grace", "is negative").into());
+/// The user whose key this is, reserved for this transaction.
+pub fn owner(tenant: Option<pgrx::Uuid>, key_id: Uuid) -> Result<User> {
+    let absent = || Error::absent_id("key", key_id);
+    let tenant = authority::manager()?.tenant(tenant.map(id), absent)?;
+    let (tenant, user_id) = KEY_OWNER.read_fresh((tenant, key_id))?.pop().ok_or_else(absent)?;
+    user::reserve(tenant, user_id)?.ok_or_else(absent)
+}
+
+/// That a key is this user's.
+pub fn check_is_of(user: &User, key_id: Uuid) -> Result<()> {
+    let found = KEY_OWNER.read_fresh((Some(user.tenant), key_id))?.pop();
+    match found {
+        Some((_, user_id)) if user_id == user.id => Ok(()),
+        _ => Err(Error::absent_id("key", key_id)),
     }
-    let user = user::find(&UserName {
-        email,
-        user_id,
-        tenant_id,
-    })?;
-    Ok(regenerate(&user, grace)?)
-}
-
-fn regenerate(user: &User, grace: Interval) -> Result<String> {
-    let newest = NEWEST_ACTIVE_KEY.read_fresh((user.tenant, user.id))?.pop();
-    let (name, scope, expires_at) = newest.ok_or(Error::NoActiveKey(user.id))?;
-    let expires_at = expires_at.and_then(|end| Time::from_micros(end.0));
-    let key = insert(user, name.as_deref(), scope, expires_at)?;
-    // Before the old keys end: the caller's own may be one of them.
-    record(user, &key, Action::RegenerateKey, name.as_deref(), scope)?;
-    END_OTHER_KEYS.run((user.tenant, user.id, key.id, grace))?;
-    Ok(key.text)
 }
 
 #[pg_extern(sql = false)]

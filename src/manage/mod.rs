@@ -4,5 +4,6 @@ mod audit;
 mod authority;
 mod bindings;
 mod keys;
+mod regenerate;
 mod user;
 mod users;

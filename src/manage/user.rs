@@ -17,8 +17,9 @@ statements! {
           LIMIT 2";
     /// Changes nothing, and yet two who manage one user do so one after the other: the later one sees what the earlier has
     /// done, or fails with 40001 where its snapshot is older. A mere lock would not.
-    TOUCH_USER(Uuid, Uuid) -> () =
-        c"UPDATE timedb.users u SET is_active = u.is_active WHERE u.tenant_id = $1 AND u.user_id = $2";
+    TOUCH_USER(Uuid, Uuid) -> (Uuid,) =
+        c"UPDATE timedb.users u SET is_active = u.is_active WHERE u.tenant_id = $1 AND u.user_id = $2
+          RETURNING u.user_id";
 }
 
 /// A user, as a management function's arguments name one.
@@ -61,8 +62,13 @@ pub fn find(name: &UserName) -> Result<User> {
         });
     }
     let (tenant, id) = found.pop().ok_or_else(absent)?;
-    TOUCH_USER.run((tenant, id))?;
-    Ok(User { tenant, id })
+    reserve(tenant, id)?.ok_or_else(absent)
+}
+
+/// Whoever manages this user next waits until this transaction has ended. None where he is gone.
+pub fn reserve(tenant: Uuid, id: Uuid) -> Result<Option<User>> {
+    let touched = TOUCH_USER.write((tenant, id))?.pop();
+    Ok(touched.map(|(id,)| User { tenant, id }))
 }
 
 /// That a user is there, and one that the caller may manage.

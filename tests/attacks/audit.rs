@@ -35,7 +35,7 @@ fn management(stage: &Stage) -> Vec<(&'static str, String)> {
     let (tenant, user) = (stage.alice.tenant_id, stage.alice.user_id);
     let key: Uuid = one_of(
         &mut stage.admin(),
-        "SELECT key_id FROM timedb.api_keys WHERE user_id = $1 ORDER BY created_at LIMIT 1",
+        "SELECT key_id FROM timedb.api_keys WHERE user_id = $1 AND revoked_at IS NULL ORDER BY created_at LIMIT 1",
         &[&user],
     );
     vec![
@@ -47,7 +47,7 @@ fn management(stage: &Stage) -> Vec<(&'static str, String)> {
             "create_key",
             format!("create_key(user_id => '{user}', scope => 'read')"),
         ),
-        ("regenerate_key", format!("regenerate_key(user_id => '{user}')")),
+        ("regenerate_key", format!("regenerate_key(key_id => '{key}')")),
         ("revoke_key", format!("revoke_key('{key}')")),
         ("deactivate_user", format!("deactivate_user(user_id => '{user}')")),
         ("activate_user", format!("activate_user(user_id => '{user}')")),

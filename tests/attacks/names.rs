@@ -68,8 +68,8 @@ fn t24_objects_in_public_and_pg_temp_capture_no_name_of_any_function() {
         "versions",
         "create_series('x', 'MW')",
         "create_user(timedb.current_tenant(), 'x@y.z')",
-        "create_key(email => 'x@y.z')",
         "regenerate_key(email => 'x@y.z')",
+        "create_key(email => 'x@y.z')",
         "deactivate_user(email => 'x@y.z')",
         "activate_user(email => 'x@y.z')",
     ] {

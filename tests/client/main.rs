@@ -7,6 +7,7 @@ mod dump;
 mod errors;
 mod house;
 mod install;
+mod keys;
 mod plans;
 mod premise;
 mod read_model;

@@ -92,27 +92,47 @@ SELECT timedb.list_keys(user_id => :'bob_id');
 SELECT replace(:'LAST_ERROR_MESSAGE', :'bob_id', 'ID') AS message;
 \set VERBOSITY default
 
--- Rotation: the new key has name, scope and expiry of the newest active one; all the others end at once.
+-- Rotation: one key is replaced by another of its name and scope. Who has several must say which.
 SELECT timedb.revoke_key(:'job_id') <= clock_timestamp() AS revoked;
-SELECT api_key AS rotated_key FROM timedb.regenerate_key('alice@keys.test') \gset
-SELECT name, scope, expires_at, revoked_at <= clock_timestamp() AS revoked
+SELECT timedb.regenerate_key('alice@keys.test');
+\echo :SQLSTATE
+SELECT key_id AS alice_key_id FROM timedb.list_keys(user_id => :'alice_id') WHERE hint = right(:'alice_key', 4) \gset
+SELECT api_key AS rotated_key FROM timedb.regenerate_key('alice@keys.test', key_id => :'alice_key_id') \gset
+SELECT api_key AS laptop_too_key FROM timedb.regenerate_key(key_id => :'laptop_id') \gset
+SELECT name, scope, expires_at > '2099-12-31' AS anew, revoked_at <= clock_timestamp() AS revoked
 FROM timedb.list_keys(user_id => :'alice_id');
 SELECT scope, expires_at FROM timedb.authenticate(:'rotated_key');
+SELECT scope FROM timedb.authenticate(:'laptop_too_key');
 SELECT timedb.authenticate(:'alice_key');
 \echo :SQLSTATE
 SELECT timedb.authenticate(:'laptop_key');
 \echo :SQLSTATE
 SELECT timedb.authenticate(:'job_key');
 \echo :SQLSTATE
-
--- With a grace the others work until it ends; one that ends sooner keeps its end.
+-- One that has ended is not brought back, one of another user is none of his.
 SELECT scope FROM timedb.authenticate(:'admin_key');
+\set VERBOSITY sqlstate
+SELECT timedb.regenerate_key('alice@keys.test', key_id => :'job_id');
+SELECT :'LAST_ERROR_MESSAGE' AS message;
+SELECT timedb.regenerate_key(key_id => :'job_id');
+SELECT :'LAST_ERROR_MESSAGE' AS message;
+SELECT timedb.regenerate_key('reader@keys.test', key_id => :'laptop_id');
+SELECT replace(:'LAST_ERROR_MESSAGE', :'laptop_id', 'ID') AS message;
+SELECT timedb.regenerate_key(key_id => :'bob_key_id');
+SELECT replace(:'LAST_ERROR_MESSAGE', :'bob_key_id', 'ID') AS message;
+\set VERBOSITY default
+SELECT count(timedb.revoke_key(key_id)) FROM timedb.list_keys(user_id => :'alice_id') WHERE name = 'laptop' AND revoked_at IS NULL;
+
+-- With a grace the old one works until it ends; meanwhile it neither counts nor can be named.
 SELECT api_key AS graced_key FROM timedb.regenerate_key('alice@keys.test', grace => '1 day') \gset
 SELECT name, revoked_at IS NULL AS stands, revoked_at > clock_timestamp() + '23 hours' AS until_tomorrow
 FROM timedb.list_keys(user_id => :'alice_id');
 SELECT api_key AS latest_key FROM timedb.regenerate_key('alice@keys.test', grace => '2 days') \gset
 SELECT revoked_at IS NULL AS stands, revoked_at > clock_timestamp() + '1 day' AS until_the_day_after
 FROM timedb.list_keys(user_id => :'alice_id');
+SELECT key_id AS graced_id FROM timedb.list_keys(user_id => :'alice_id') WHERE hint = right(:'graced_key', 4) \gset
+SELECT timedb.regenerate_key(key_id => :'graced_id');
+\echo :SQLSTATE
 SELECT email FROM timedb.authenticate(:'rotated_key');
 SELECT email FROM timedb.authenticate(:'graced_key');
 
@@ -120,7 +140,6 @@ SELECT email FROM timedb.authenticate(:'graced_key');
 SELECT scope FROM timedb.authenticate(:'admin_key');
 SELECT timedb.revoke_key(:'job_id') AS revoked_at \gset
 SELECT timedb.revoke_key(:'job_id') = :'revoked_at' AS unchanged;
-SELECT key_id AS graced_id FROM timedb.list_keys(user_id => :'alice_id') WHERE hint = right(:'graced_key', 4) \gset
 SELECT timedb.revoke_key(:'graced_id') <= clock_timestamp() AS revoked;
 SELECT timedb.authenticate(:'graced_key');
 \echo :SQLSTATE

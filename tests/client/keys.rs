@@ -1,0 +1,134 @@
+//! Keys: regenerated one by one, refused where they could never open anything, ended by whoever holds them.
+
+use postgres::Client;
+use timedb_testkit::{Database, Identity, one_of, refused, run, succeed};
+use uuid::Uuid;
+
+/// A further key of a user: its id and its text.
+#[track_caller]
+fn key_of(operator: &mut Client, user: &Identity, name: &str, scope: &str, expires: Option<&str>) -> (Uuid, String) {
+    let sql = "SELECT key_id, api_key FROM timedb.create_key(user_id => $1, name => $2, scope => $3, \
+                 expires_at => clock_timestamp() + $4::text::interval)";
+    let row = succeed(operator.query_one(sql, &[&user.user_id, &name, &scope, &expires]));
+    (row.get(0), row.get(1))
+}
+
+/// The one key that a user has, or the one of the hint that this text ends with.
+#[track_caller]
+fn id_of(operator: &mut Client, user: &Identity, key: &str) -> Uuid {
+    let sql = "SELECT key_id FROM timedb.list_keys(user_id => $1) WHERE hint = right($2, 4)";
+    one_of(operator, sql, &[&user.user_id, &key])
+}
+
+/// The scope that a key opens with, or none.
+fn opens(database: &Database, key: &str) -> Option<String> {
+    let mut client = database.login("app");
+    let row = client.query_one("SELECT scope FROM timedb.authenticate($1)", &[&key]);
+    row.ok().map(|row| row.get(0))
+}
+
+const HINT: &str = "timedb.list_keys() shows them: pass the key_id of one whose revoked_at is null.";
+
+/// A dashboard's key, being newer, once took the place of the writer's, and ended both.
+#[test]
+fn a_user_of_several_keys_says_which_to_regenerate_and_the_others_stay_as_they_are() {
+    let database = Database::fresh("several keys");
+    let (alice, bob) = database.two_tenants();
+    let mut ops = database.login("ops");
+    let writer = id_of(&mut ops, &alice, &alice.api_key);
+    let (dashboard, shown) = key_of(&mut ops, &alice, "dashboard", "read", None);
+    let regenerate = "SELECT timedb.regenerate_key(user_id => $1)";
+    refused(ops.execute(regenerate, &[&alice.user_id]))
+        .code("22023")
+        .message("\"key_id\" is needed: the user has several active keys")
+        .hint(HINT);
+    assert_eq!(opens(&database, &alice.api_key).as_deref(), Some("write"));
+
+    // Beside its user, or alone: a key names its user.
+    let named = "SELECT timedb.regenerate_key(user_id => $1, key_id => $2)";
+    let writers: String = one_of(&mut ops, named, &[&alice.user_id, &writer]);
+    let alone = "SELECT timedb.regenerate_key(key_id => $1)";
+    let dashboards: String = one_of(&mut ops, alone, &[&dashboard]);
+    assert_eq!(opens(&database, &writers).as_deref(), Some("write"));
+    assert_eq!(opens(&database, &dashboards).as_deref(), Some("read"));
+    for ended in [&alice.api_key, &shown] {
+        assert_eq!(opens(&database, ended), None);
+    }
+    let name = "SELECT name FROM timedb.list_keys(user_id => $1) WHERE hint = right($2, 4)";
+    let name: Option<String> = one_of(&mut ops, name, &[&alice.user_id, &dashboards]);
+    assert_eq!(name.as_deref(), Some("dashboard"));
+
+    // Ended, another user's, nobody's.
+    for (user, key, message) in [
+        (
+            &alice,
+            dashboard,
+            "\"key_id\" is that of a key which has ended, or whose end is set".to_owned(),
+        ),
+        (&bob, dashboard, format!("key \"{dashboard}\" does not exist")),
+        (&bob, alice.user_id, format!("key \"{}\" does not exist", alice.user_id)),
+    ] {
+        refused(ops.execute(named, &[&user.user_id, &key])).message(&message);
+    }
+    refused(ops.execute(alone, &[&alice.user_id])).code("42704");
+    let replaced = "SELECT a.detail->>'replaces' FROM timedb.list_audit() a WHERE a.action = 'regenerate_key' LIMIT 1";
+    assert_eq!(one_of::<String>(&mut ops, replaced, &[]), dashboard.to_string());
+}
+
+#[test]
+fn a_key_in_its_grace_neither_counts_nor_can_be_named() {
+    let database = Database::fresh("keys in their grace");
+    let (alice, _) = database.two_tenants();
+    let mut ops = database.login("ops");
+    let first = id_of(&mut ops, &alice, &alice.api_key);
+    let graceful = "SELECT timedb.regenerate_key(user_id => $1, grace => '1 day')";
+    let second: String = one_of(&mut ops, graceful, &[&alice.user_id]);
+    // The first still opens, and is no reason to ask which.
+    let third: String = one_of(&mut ops, graceful, &[&alice.user_id]);
+    for key in [&alice.api_key, &second, &third] {
+        assert_eq!(opens(&database, key).as_deref(), Some("write"));
+    }
+    refused(ops.execute("SELECT timedb.regenerate_key(key_id => $1)", &[&first]))
+        .code("22023")
+        .message("\"key_id\" is that of a key which has ended, or whose end is set")
+        .hint(HINT);
+    // Its end stays the one that was set.
+    let ends = "SELECT count(*) FROM timedb.list_keys(user_id => $1) \
+                WHERE revoked_at BETWEEN clock_timestamp() + '23 hours' AND clock_timestamp() + '25 hours'";
+    assert_eq!(one_of::<i64>(&mut ops, ends, &[&alice.user_id]), 2);
+}
+
+#[test]
+fn a_limited_lifetime_starts_anew_with_the_same_length_unless_an_end_is_given() {
+    let database = Database::fresh("lifetimes");
+    let (alice, _) = database.two_tenants();
+    let mut ops = database.login("ops");
+    let (key, _) = key_of(&mut ops, &alice, "monthly", "read", Some("30 days"));
+    // Most of it is over.
+    let age = "UPDATE timedb.api_keys SET created_at = created_at - interval '29 days', \
+                 expires_at = expires_at - interval '29 days' WHERE key_id = $1";
+    assert_eq!(succeed(database.admin().execute(age, &[&key])), 1);
+    let regenerate = "SELECT timedb.regenerate_key(key_id => $1, expires_at => clock_timestamp() + $2::text::interval)";
+    let days = |ops: &mut Client, key: &str| -> Option<f64> {
+        let sql = "SELECT extract(epoch FROM expires_at - created_at)::float8 / 86400 \
+                   FROM timedb.list_keys(user_id => $1) WHERE hint = right($2, 4)";
+        one_of(ops, sql, &[&alice.user_id, &key])
+    };
+    let anew: String = one_of(&mut ops, regenerate, &[&key, &None::<&str>]);
+    assert!((days(&mut ops, &anew).expect("an end") - 30.0).abs() < 0.001);
+    let key = id_of(&mut ops, &alice, &anew);
+    let told: String = one_of(&mut ops, regenerate, &[&key, &Some("7 days")]);
+    assert!((days(&mut ops, &told).expect("an end") - 7.0).abs() < 0.001);
+    // One without an end has none anew, unless it is given.
+    let key = id_of(&mut ops, &alice, &alice.api_key);
+    let unlimited: String = one_of(&mut ops, regenerate, &[&key, &None::<&str>]);
+    assert_eq!(days(&mut ops, &unlimited), None);
+    // As late as a time can be.
+    let (far, _) = key_of(&mut ops, &alice, "for ever", "read", Some("7900 years"));
+    run(
+        &mut database.admin(),
+        &format!("UPDATE timedb.api_keys SET created_at = '1000-01-01' WHERE key_id = '{far}'"),
+    );
+    let far: String = one_of(&mut ops, regenerate, &[&far, &None::<&str>]);
+    assert!(days(&mut ops, &far).expect("an end") > 365.0 * 7900.0);
+}
