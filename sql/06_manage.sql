@@ -134,7 +134,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION timedb.regenerate_key(text, uuid, uuid, interval, uuid, timestamptz) IS
-  'Replaces a key of the user by one of the same name and scope, shown here and never again; the old one ends at once, or after grace. A user with several active keys must say which, by key_id, which names the user too; 22023 if not, or if the end of that key is set. A limited lifetime starts anew with the same length, unless expires_at says otherwise. 42704 if there is no such user or key, or none that is active.';
+  'Replaces a key of the user by one of the same name and scope, shown here and never again; the old one ends at once, or after grace. A user with several active keys must say which, by key_id, which names the user too; 22023 if not, or if the end of that key is set. A limited lifetime starts anew with the same length, unless expires_at says otherwise. 42704 if there is no such user or key, or none that is active; 55000 if the user is deactivated; 22023 if expires_at is in the past.';
 
 CREATE FUNCTION timedb._create_key_tenant(
   email text, user_id uuid, tenant_id uuid, name text, scope text, expires_at timestamptz,
@@ -167,7 +167,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION timedb.create_key(text, uuid, uuid, text, text, timestamptz) IS
-  'Another key for a user, beside those it has, with scope read, write or admin. The key is shown here and never again. 42704 if there is no such user.';
+  'Another key for a user, beside those it has, with scope read, write or admin. The key is shown here and never again. 42704 if there is no such user; 55000 if the user is deactivated; 22023 if expires_at is in the past.';
 
 CREATE FUNCTION timedb._list_keys_tenant(tenant_id uuid, user_id uuid) RETURNS SETOF timedb.key_entry
   AS 'MODULE_PATHNAME', '_list_keys_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE

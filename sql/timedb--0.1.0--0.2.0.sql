@@ -63,7 +63,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION timedb.regenerate_key(text, uuid, uuid, interval, uuid, timestamptz) IS
-  'Replaces a key of the user by one of the same name and scope, shown here and never again; the old one ends at once, or after grace. A user with several active keys must say which, by key_id, which names the user too; 22023 if not, or if the end of that key is set. A limited lifetime starts anew with the same length, unless expires_at says otherwise. 42704 if there is no such user or key, or none that is active.';
+  'Replaces a key of the user by one of the same name and scope, shown here and never again; the old one ends at once, or after grace. A user with several active keys must say which, by key_id, which names the user too; 22023 if not, or if the end of that key is set. A limited lifetime starts anew with the same length, unless expires_at says otherwise. 42704 if there is no such user or key, or none that is active; 55000 if the user is deactivated; 22023 if expires_at is in the past.';
 
 ALTER FUNCTION timedb.regenerate_key(text, uuid, uuid, interval, uuid, timestamptz) OWNER TO timedb_api;
 ALTER FUNCTION timedb._regenerate_key_tenant(text, uuid, uuid, interval, uuid, timestamptz) OWNER TO timedb_api;
@@ -91,6 +91,10 @@ GRANT EXECUTE ON FUNCTION
   TO timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz)
   TO timedb_admin;
+
+-- No key is refused from birth.
+COMMENT ON FUNCTION timedb.create_key(text, uuid, uuid, text, text, timestamptz) IS
+  'Another key for a user, beside those it has, with scope read, write or admin. The key is shown here and never again. 42704 if there is no such user; 55000 if the user is deactivated; 22023 if expires_at is in the past.';
 
 -- Last, when all functions are there: a caller may execute what timedb_user may, but for the body of a view.
 DO $grants$

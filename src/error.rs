@@ -35,6 +35,8 @@ pub enum Error {
     },
     /// A key to rotate is not there: all are revoked or expired.
     NoActiveKey(Uuid),
+    /// A key would be made for a user who is deactivated: it would be refused from birth.
+    UserInactive(String),
     /// A role that acts for a tenant already.
     BoundAlready(String),
     /// Null for an argument that needs a value, or inside an array.
@@ -110,6 +112,7 @@ impl Error {
             Error::LoginNeeded | Error::KeyRefused => Code::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
             Error::ScopeTooLow(_) | Error::ForeignTenant => Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
             Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Code::ERRCODE_UNDEFINED_OBJECT,
+            Error::UserInactive(_) => Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Error::BoundAlready(_) => Code::ERRCODE_DUPLICATE_OBJECT,
             Error::NullArgument(_) | Error::NullElement(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::BadArgument { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -136,6 +139,7 @@ impl Error {
                 format!("{path}: {what} \"{name}\" does not exist")
             }
             Error::NoActiveKey(user) => format!("user \"{user}\" has no active key"),
+            Error::UserInactive(email) => format!("user \"{email}\" is deactivated"),
             Error::BoundAlready(role) => format!("role \"{role}\" is bound already"),
             Error::NullArgument(argument) => format!("\"{argument}\" must not be null"),
             Error::NullElement(argument) => format!("\"{argument}\" must not contain null"),
@@ -173,6 +177,7 @@ impl Error {
             Error::LoginNeeded => Some("In SQL, call timedb.authenticate(api_key) first."),
             Error::BadArgument { hint, .. } => *hint,
             Error::NoActiveKey(_) => Some("Make one with timedb.create_key()."),
+            Error::UserInactive(_) => Some("Activate the user with timedb.activate_user() first."),
             Error::BoundAlready(_) => Some("End that with timedb.unbind_role() first."),
             Error::ScopeTooLow(_) => Some("Ask an administrator of your tenant for such a key."),
             Error::WindowTooWide(_) | Error::AnswerTooLarge => Some("Read narrower windows of valid or known time."),
@@ -192,7 +197,7 @@ impl Error {
             // PostgREST would answer 401, as every user of a key comes as its anonymous role.
             Error::ScopeTooLow(_) | Error::ForeignTenant => Some(403),
             Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Some(404),
-            Error::BoundAlready(_) => Some(409),
+            Error::BoundAlready(_) | Error::UserInactive(_) => Some(409),
             Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
                 Some(413)
             }

@@ -84,6 +84,19 @@ pub fn scope(name: Option<&str>) -> Result<Scope> {
         .map_err(|_| Error::bad("scope", "must be \"read\", \"write\" or \"admin\""))
 }
 
+/// When a new key is to end, as an argument says it: by the clock, one that has ended already would never open anything.
+pub fn end(expires_at: Option<i64>) -> Result<Option<Time>> {
+    let end = timestamp::optional("expires_at", expires_at)?;
+    if end.is_some_and(|end| Timestamptz::from(end) <= clock::now()) {
+        return Err(Error::BadArgument {
+            argument: "expires_at",
+            reason: "is in the past".into(),
+            hint: Some("Leave it out for a key without an end."),
+        });
+    }
+    Ok(end)
+}
+
 #[pg_extern(sql = false)]
 fn _create_key(
     email: Option<&str>,
@@ -95,13 +108,14 @@ fn _create_key(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Reported<Returned> {
     let scope = self::scope(scope)?;
-    let expires_at = timestamp::optional("expires_at", expires_at)?;
+    let expires_at = end(expires_at)?;
     Error::if_longer("name", name.unwrap_or_default(), LONGEST_KEY_NAME)?;
     let user = user::find(&UserName {
         email,
         user_id,
         tenant_id,
-    })?;
+    })?
+    .active()?;
     let key = insert(&user, name, scope, expires_at)?;
     let subject = Subject {
         user_id: Some(user.id),

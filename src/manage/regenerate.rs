@@ -8,7 +8,7 @@ use crate::error::{Error, Reported, Result};
 use crate::pg::clock;
 use crate::pg::datum::id;
 use crate::pg::statement::statements;
-use crate::pg::timestamp::{self, Timestamptz};
+use crate::pg::timestamp::Timestamptz;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 use timedb_core::scope::Scope;
@@ -54,7 +54,7 @@ fn _replace_key(
     key_id: Option<pgrx::Uuid>,
     expires_at: Option<i64>,
 ) -> Reported<String> {
-    let expires_at = timestamp::optional("expires_at", expires_at)?;
+    let expires_at = keys::end(expires_at)?;
     let name = UserName {
         email,
         user_id,
@@ -77,7 +77,8 @@ fn regenerate(
     let user = match key_id {
         Some(key_id) if name.email.is_none() && name.user_id.is_none() => keys::owner(name.tenant_id, key_id)?,
         _ => user::find(name)?,
-    };
+    }
+    .active()?;
     replace(&user, &live_key(&user, key_id)?, grace, expires_at)
 }
 

@@ -2,6 +2,7 @@
 
 use super::authority;
 use crate::error::{Error, Result};
+use crate::pg::clock;
 use crate::pg::datum::id;
 use crate::pg::statement::statements;
 use timedb_core::limits::LONGEST_EMAIL;
@@ -17,9 +18,9 @@ statements! {
           LIMIT 2";
     /// Changes nothing, and yet two who manage one user do so one after the other: the later one sees what the earlier has
     /// done, or fails with 40001 where its snapshot is older. A mere lock would not.
-    TOUCH_USER(Uuid, Uuid) -> (Uuid,) =
+    TOUCH_USER(Uuid, Uuid) -> (String, bool) =
         c"UPDATE timedb.users u SET is_active = u.is_active WHERE u.tenant_id = $1 AND u.user_id = $2
-          RETURNING u.user_id";
+          RETURNING u.email, u.is_active";
 }
 
 /// A user, as a management function's arguments name one.
@@ -33,6 +34,28 @@ pub struct UserName<'a> {
 pub struct User {
     pub tenant: Uuid,
     pub id: Uuid,
+    pub email: String,
+    is_active: bool,
+}
+
+impl User {
+    /// One that is made now.
+    pub fn new(tenant: Uuid, email: String) -> User {
+        User {
+            tenant,
+            id: clock::new_id(),
+            email,
+            is_active: true,
+        }
+    }
+
+    /// Whose keys open something.
+    pub fn active(self) -> Result<User> {
+        if self.is_active {
+            return Ok(self);
+        }
+        Err(Error::UserInactive(self.email))
+    }
 }
 
 /// The user that the arguments name, reserved for this transaction: one of email and user_id is needed, and an email of
@@ -68,7 +91,12 @@ pub fn find(name: &UserName) -> Result<User> {
 /// Whoever manages this user next waits until this transaction has ended. None where he is gone.
 pub fn reserve(tenant: Uuid, id: Uuid) -> Result<Option<User>> {
     let touched = TOUCH_USER.write((tenant, id))?.pop();
-    Ok(touched.map(|(id,)| User { tenant, id }))
+    Ok(touched.map(|(email, is_active)| User {
+        tenant,
+        id,
+        email,
+        is_active,
+    }))
 }
 
 /// That a user is there, and one that the caller may manage.

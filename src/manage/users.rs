@@ -5,7 +5,6 @@ use super::authority;
 use super::keys;
 use super::user::{self, User, UserName, canonical_email};
 use crate::error::{Error, Reported, Result};
-use crate::pg::clock;
 use crate::pg::datum::id;
 use crate::pg::result::{Returned, Rows};
 use crate::pg::statement::statements;
@@ -43,11 +42,8 @@ fn _create_user(
     let email = canonical_email(email.ok_or(Error::NullArgument("email"))?)?;
     let scope = keys::scope(scope)?;
     authority::manager()?.tenant(Some(tenant), || Error::ForeignTenant)?;
-    let user = User {
-        tenant,
-        id: clock::new_id(),
-    };
-    INSERT_USER.run((tenant, user.id, &email))?;
+    let user = User::new(tenant, email);
+    INSERT_USER.run((tenant, user.id, &user.email))?;
     let key = keys::insert(&user, None, scope, None)?;
     let subject = Subject {
         user_id: Some(user.id),
@@ -55,7 +51,7 @@ fn _create_user(
         ..Subject::default()
     };
     audit::record(tenant, Action::CreateUser, subject)?;
-    let new_user = (user.id, tenant, email.as_str(), key.text.as_str());
+    let new_user = (user.id, tenant, user.email.as_str(), key.text.as_str());
     Ok(Returned::row::<(Uuid, Uuid, &str, &str)>(fcinfo, new_user)?)
 }
 

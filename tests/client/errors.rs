@@ -216,9 +216,13 @@ fn revoked_key(admin: &mut Client, identity: &Identity) -> String {
 }
 
 fn expired_key(admin: &mut Client, identity: &Identity) -> String {
-    let sql = "SELECT api_key FROM timedb.create_key(user_id => $1, expires_at => '2001-01-01')";
+    let sql = "SELECT key_id, api_key FROM timedb.create_key(user_id => $1, expires_at => '2101-01-01')";
     let row = admin.query_one(sql, &[&identity.user_id]).expect("a key");
-    row.get(0)
+    let pass = "UPDATE timedb.api_keys SET expires_at = '2001-01-01' WHERE key_id = $1";
+    admin
+        .execute(pass, &[&row.get::<_, Uuid>(0)])
+        .expect("its time is over");
+    row.get(1)
 }
 
 fn deactivated_key(database: &Database) -> String {

@@ -132,3 +132,59 @@ fn a_limited_lifetime_starts_anew_with_the_same_length_unless_an_end_is_given() 
     let far: String = one_of(&mut ops, regenerate, &[&far, &None::<&str>]);
     assert!(days(&mut ops, &far).expect("an end") > 365.0 * 7900.0);
 }
+
+/// Whatever makes a key says so where it would never open anything.
+#[test]
+fn no_key_is_made_that_would_be_refused_from_birth() {
+    let database = Database::fresh("refused from birth");
+    let (alice, bob) = database.two_tenants();
+    let mut ops = database.login("ops");
+    let admin = database.create_user(alice.tenant_id, "admin@tenant-a.com", "admin");
+    let mut by_key = database.authenticated(&admin);
+    for client in [&mut ops, &mut by_key] {
+        for end in ["2020-01-01", "-infinity", "now"] {
+            for call in ["create_key", "regenerate_key"] {
+                let sql = format!("SELECT timedb.{call}('alice@tenant-a.com', expires_at => '{end}')");
+                let refusal = refused(client.batch_execute(&sql));
+                match end {
+                    "-infinity" => refusal.code("22008"),
+                    _ => refusal
+                        .code("22023")
+                        .message("\"expires_at\" is in the past")
+                        .hint("Leave it out for a key without an end."),
+                };
+            }
+        }
+    }
+    assert_eq!(
+        opens(&database, &alice.api_key).as_deref(),
+        Some("write"),
+        "and it has ended none"
+    );
+    // Not the transaction's start: the clock.
+    run(&mut ops, "BEGIN");
+    refused(ops.batch_execute("SELECT timedb.create_key('alice@tenant-a.com', expires_at => now())")).code("22023");
+    run(&mut ops, "ROLLBACK");
+
+    run(&mut by_key, "SELECT timedb.deactivate_user('alice@tenant-a.com')");
+    let key = id_of(&mut ops, &alice, &alice.api_key);
+    for client in [&mut ops, &mut by_key] {
+        for call in [
+            "create_key('alice@tenant-a.com')".to_owned(),
+            "regenerate_key('alice@tenant-a.com')".to_owned(),
+            format!("regenerate_key(key_id => '{key}')"),
+        ] {
+            refused(client.batch_execute(&format!("SELECT timedb.{call}")))
+                .code("55000")
+                .message("user \"alice@tenant-a.com\" is deactivated")
+                .hint("Activate the user with timedb.activate_user() first.");
+        }
+    }
+    run(&mut by_key, "SELECT timedb.activate_user('alice@tenant-a.com')");
+    run(&mut by_key, "SELECT timedb.regenerate_key('alice@tenant-a.com')");
+    // Nothing is told of another tenant's users, active or not.
+    run(&mut ops, "SELECT timedb.deactivate_user('bob@tenant-b.com')");
+    refused(by_key.execute("SELECT timedb.create_key(user_id => $1)", &[&bob.user_id]))
+        .code("42704")
+        .no_hint();
+}

@@ -305,6 +305,17 @@ impl Model {
         if self.would_block(control) {
             return Ok(());
         }
+        if let Control::NewKey(user, _) = *control
+            && (!self.active[user] || self.now.inactive.contains(&user))
+        {
+            // It would be refused from birth.
+            let refused = answer.error.as_ref().is_some_and(|error| error.code == "55000");
+            return if refused {
+                Ok(())
+            } else {
+                Err(format!("expected 55000, got {answer:?}"))
+            };
+        }
         self.done(answer, |model| model.controlled(control))
     }
 

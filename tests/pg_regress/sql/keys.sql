@@ -153,7 +153,11 @@ SELECT timedb.regenerate_key('reader@keys.test');
 SELECT replace(:'LAST_ERROR_MESSAGE', :'reader_id', 'READER') AS message;
 
 -- An expired key is refused like any other, and rotation does not bring it back.
-SELECT api_key AS expired_key FROM timedb.create_key('reader@keys.test', expires_at => now() - interval '1 second') \gset
+SELECT timedb.create_key('reader@keys.test', expires_at => now() - interval '1 second');
+\echo :SQLSTATE
+SELECT key_id AS expired_id, api_key AS expired_key FROM timedb.create_key('reader@keys.test', expires_at => '2100-01-01') \gset
+\setenv EXPIRED :expired_id
+\! psql -X -q -U "$SUPERUSER" -c "UPDATE timedb.api_keys SET expires_at = clock_timestamp() WHERE key_id = '$EXPIRED'"
 SELECT timedb.authenticate(:'expired_key');
 \echo :SQLSTATE
 SELECT scope FROM timedb.authenticate(:'admin_key');
