@@ -19,6 +19,8 @@ pub type Reported<T> = std::result::Result<T, ErrorReport>;
 pub enum Error {
     /// Nobody is logged in.
     LoginNeeded,
+    /// Nobody is logged in, as the login was in a transaction that was rolled back: in the same words.
+    LoginUndone,
     /// A key that is unknown, malformed, revoked, expired, null, or of a deactivated user: one message for all.
     KeyRefused,
     /// The session's scope does not allow it.
@@ -109,7 +111,9 @@ impl Error {
 
     pub fn code(&self) -> Code {
         match self {
-            Error::LoginNeeded | Error::KeyRefused => Code::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+            Error::LoginNeeded | Error::LoginUndone | Error::KeyRefused => {
+                Code::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
+            }
             Error::ScopeTooLow(_) | Error::ForeignTenant => Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
             Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Code::ERRCODE_UNDEFINED_OBJECT,
             Error::UserInactive(_) => Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -130,7 +134,7 @@ impl Error {
 
     pub fn message(&self) -> String {
         match self {
-            Error::LoginNeeded => "API key required. Please provide X-API-Key header.".into(),
+            Error::LoginNeeded | Error::LoginUndone => "API key required. Please provide X-API-Key header.".into(),
             Error::KeyRefused => "Invalid or inactive API key.".into(),
             Error::ScopeTooLow(needed) => format!("this needs an API key of scope \"{needed}\""),
             Error::ForeignTenant => "an API key creates users of its own tenant only".into(),
@@ -175,6 +179,9 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Error::LoginNeeded => Some("In SQL, call timedb.authenticate(api_key) first."),
+            Error::LoginUndone => {
+                Some("The login was rolled back with its transaction; commit it, or log in inside this one.")
+            }
             Error::BadArgument { hint, .. } => *hint,
             Error::NoActiveKey(_) => Some("Make one with timedb.create_key()."),
             Error::UserInactive(_) => Some("Activate the user with timedb.activate_user() first."),
@@ -193,7 +200,7 @@ impl Error {
     /// The HTTP status this error means, where the session serves an HTTP request.
     pub fn http_status(&self) -> Option<u16> {
         match self {
-            Error::LoginNeeded | Error::KeyRefused => Some(401),
+            Error::LoginNeeded | Error::LoginUndone | Error::KeyRefused => Some(401),
             // PostgREST would answer 401, as every user of a key comes as its anonymous role.
             Error::ScopeTooLow(_) | Error::ForeignTenant => Some(403),
             Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Some(404),

@@ -69,6 +69,7 @@ impl Session {
         match self {
             Session::Acting(identity) => Ok(identity),
             Session::Refused => Err(Error::KeyRefused),
+            Session::Nobody if settings::login_was_undone() => Err(Error::LoginUndone),
             Session::Nobody => Err(Error::LoginNeeded),
         }
     }

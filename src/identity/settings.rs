@@ -49,6 +49,10 @@ thread_local! {
     static LAST_SERIAL: Cell<u64> = const { Cell::new(0) };
     static REFUSED_IN_SESSION: Cell<Refusal> = Cell::new(Refusal::default());
     static REFUSED_IN_TRANSACTION: Cell<Refusal> = Cell::new(Refusal::default());
+    /// The last login of the session in a transaction that may still be rolled back, by its serial number.
+    static UNCOMMITTED: Cell<Option<u64>> = const { Cell::new(None) };
+    /// Whether a login of the session was undone by a rollback, and nothing has decided since who is logged in.
+    static UNDONE: Cell<bool> = const { Cell::new(false) };
     /// True only while `bind` or `clear` sets the settings.
     static DOOR_IS_OPEN: Cell<bool> = const { Cell::new(false) };
 }
@@ -125,6 +129,10 @@ pub fn bound() -> Bound {
 pub fn bind(login: Login, lasting: Lasting) {
     let serial = LAST_SERIAL.get() + 1;
     LAST_SERIAL.set(serial);
+    if lasting == Lasting::Session {
+        UNDONE.set(false);
+        UNCOMMITTED.set(Some(serial));
+    }
     let value = format!("{} {} {serial}", login.key_id, login.scope);
     set(&login.tenant.to_string(), &value, lasting);
 }
@@ -168,8 +176,29 @@ impl Refused {
     }
 }
 
-/// Logins of before a refusal stay void; only the other ways in come back.
+/// Whether nobody is logged in because a login of the session was undone by a rollback, of its transaction or to a
+/// savepoint. Where a login has failed since, that is why.
+pub fn login_was_undone() -> bool {
+    let failed = REFUSED_IN_SESSION.get().others || REFUSED_IN_TRANSACTION.get().others;
+    !failed && (UNDONE.get() || uncommitted_is_gone())
+}
+
+/// Whether what stands now is older than the last login. It is told late, by the settings themselves: Postgres brings
+/// former values back after it has called whoever wants to know of a rollback, and to a savepoint alike.
+fn uncommitted_is_gone() -> bool {
+    UNCOMMITTED
+        .get()
+        .is_some_and(|serial| BOUND_LOGIN.get().is_none_or(|login| login.serial < serial))
+}
+
+fn forget_undone() {
+    UNCOMMITTED.set(None);
+    UNDONE.set(false);
+}
+
+/// Of RESET ALL, DISCARD ALL and a logout: logins of before a refusal stay void; only the other ways in come back.
 pub fn forget_refusals() {
+    forget_undone();
     for place in [&REFUSED_IN_SESSION, &REFUSED_IN_TRANSACTION] {
         place.set(Refusal {
             others: false,
@@ -241,11 +270,15 @@ impl LoginValue {
     }
 }
 
-/// A refusal that was local to a transaction ends with it.
+/// A refusal that was local to a transaction ends with it, and a login of the session is committed or undone.
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction_end(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
     use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
     if [XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE].contains(&event) {
         REFUSED_IN_TRANSACTION.set(Refusal::default());
+        // Before the settings are given back: what is there now is what a commit keeps.
+        let undone = event == XACT_EVENT_ABORT && UNCOMMITTED.get().is_some() || uncommitted_is_gone();
+        UNDONE.set(UNDONE.get() || undone);
+        UNCOMMITTED.set(None);
     }
 }

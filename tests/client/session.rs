@@ -394,3 +394,107 @@ fn a_rotated_key_lives_on_for_its_grace_and_not_beyond() {
     assert_locked_out(&mut client, "the grace is over");
     assert_eq!(seen(&mut database.authenticated(&renewed)), 3);
 }
+
+const UNDONE: &str = "The login was rolled back with its transaction; commit it, or log in inside this one.";
+const FIRST: &str = "In SQL, call timedb.authenticate(api_key) first.";
+
+/// One sentence for whoever is nobody; the hint tells how that came about.
+#[track_caller]
+fn assert_hint(client: &mut Client, hint: &str, what: &str) {
+    for sql in ["SELECT timedb.read()", "SELECT timedb.upload(now(), '[]')"] {
+        run(client, "SAVEPOINT asked");
+        let refusal = refused(client.batch_execute(sql)).code("28000").message(KEY_NEEDED);
+        assert_eq!(refusal.error().hint(), Some(hint), "{what}");
+        run(client, "ROLLBACK TO asked; RELEASE asked");
+    }
+}
+
+#[test]
+fn a_login_that_was_rolled_back_is_told_of_in_the_hint_until_something_else_decides() {
+    let Stage {
+        database, alice, bob, ..
+    } = stage_of_four("undone logins");
+    let log_in =
+        |identity: &Identity, is_local: bool| format!("SELECT timedb.authenticate('{}', {is_local})", identity.api_key);
+    let login = log_in(&alice, false);
+    let (bobs, local) = (log_in(&bob, false), log_in(&alice, true));
+    let undone = [
+        format!("BEGIN; {login}; ROLLBACK"),
+        format!("BEGIN; {login}; SELECT 1; ROLLBACK; BEGIN; COMMIT"),
+        // To a savepoint, in the same transaction and after it.
+        format!("BEGIN; SAVEPOINT s; {login}; ROLLBACK TO s; COMMIT"),
+        format!("BEGIN; SAVEPOINT s; {login}; SAVEPOINT t; SELECT 1; RELEASE t; ROLLBACK TO s; COMMIT"),
+        format!("BEGIN; {login}; {bobs}; ROLLBACK"),
+        format!("BEGIN; SELECT timedb.logout(); {login}; ROLLBACK"),
+        format!("BEGIN; {login}; {local}; ROLLBACK"),
+    ];
+    for steps in undone {
+        let mut client = database.login("app");
+        run(&mut client, &steps);
+        assert_eq!(seen(&mut client), 0, "{steps}");
+        run(&mut client, "BEGIN");
+        assert_hint(&mut client, UNDONE, &steps);
+        run(&mut client, "COMMIT");
+        for ends in ["SELECT timedb.logout()", "RESET ALL", "DISCARD ALL"] {
+            run(&mut client, &steps);
+            run(&mut client, ends);
+            run(&mut client, "BEGIN");
+            assert_hint(&mut client, FIRST, &format!("{steps}; {ends}"));
+            run(&mut client, "COMMIT");
+        }
+        // And a login ends it.
+        run(&mut client, &steps);
+        run(&mut client, &login);
+        assert_eq!(seen(&mut client), 3);
+        run(&mut client, "SELECT timedb.logout(); BEGIN");
+        assert_hint(&mut client, FIRST, &steps);
+    }
+    // Not yet over: within the transaction, after a savepoint was rolled back.
+    let mut client = database.login("app");
+    run(&mut client, &format!("BEGIN; SAVEPOINT s; {login}; ROLLBACK TO s"));
+    assert_hint(&mut client, UNDONE, "within the transaction");
+    run(&mut client, &format!("{login}; COMMIT"));
+    assert_eq!(seen(&mut client), 3);
+    // A statement that fails takes the login before it in the same message along.
+    let mut client = database.login("app");
+    assert!(client.batch_execute(&format!("{login}; SELECT 1 / 0")).is_err());
+    run(&mut client, "BEGIN");
+    assert_hint(&mut client, UNDONE, "one message");
+}
+
+#[test]
+fn nobody_is_told_of_a_rollback_that_undid_no_login_of_the_session() {
+    let Stage {
+        database, alice, bob, ..
+    } = stage_of_four("nothing undone");
+    let log_in =
+        |identity: &Identity, is_local: bool| format!("SELECT timedb.authenticate('{}', {is_local})", identity.api_key);
+    let (login, local) = (log_in(&alice, false), log_in(&alice, true));
+    for steps in [
+        "BEGIN; ROLLBACK".to_owned(),
+        // One of the transaction ends with it, as it should.
+        format!("BEGIN; {local}; ROLLBACK"),
+        format!("BEGIN; {local}; COMMIT"),
+        format!("{login}; SELECT timedb.logout()"),
+        format!("BEGIN; {login}; COMMIT; SELECT timedb.logout(); COMMIT; BEGIN; ROLLBACK"),
+        format!("BEGIN; {login}; SELECT timedb.logout(); ROLLBACK"),
+        format!("BEGIN; {login}; RESET ALL; ROLLBACK"),
+        format!("BEGIN; {login}; {local}; COMMIT; SELECT timedb.logout()"),
+    ] {
+        let mut client = database.login("app");
+        run(&mut client, &steps);
+        run(&mut client, "BEGIN");
+        assert_hint(&mut client, FIRST, &steps);
+    }
+    // A failed login is why nobody is there, whatever was undone before.
+    let mut client = database.login("app");
+    run(&mut client, &format!("BEGIN; {login}; ROLLBACK"));
+    refused(client.batch_execute("SELECT timedb.authenticate('tdb_bad')")).message(KEY_REFUSED);
+    run(&mut client, "BEGIN");
+    assert_hint(&mut client, FIRST, "a failed login");
+    // Whoever was there before is there again.
+    let mut client = database.authenticated(&bob);
+    run(&mut client, &format!("BEGIN; {login}; ROLLBACK"));
+    let email: String = one(&mut client, "SELECT email FROM timedb.whoami()");
+    assert_eq!(email, bob.email);
+}
