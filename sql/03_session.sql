@@ -20,11 +20,12 @@ COMMENT ON FUNCTION timedb.logout() IS
   'Leaves the tenant a key had bound; a login role bound by an operator falls back to its binding.';
 
 CREATE FUNCTION timedb.whoami(
-  OUT tenant_id uuid, OUT user_id uuid, OUT email text, OUT scope text, OUT expires_at timestamptz, OUT via text
+  OUT tenant_id uuid, OUT user_id uuid, OUT email text, OUT scope text, OUT expires_at timestamptz, OUT via text,
+  OUT key_id uuid
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', 'whoami_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1;
+  AS 'MODULE_PATHNAME', 'whoami_with_key_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1;
 COMMENT ON FUNCTION timedb.whoami() IS
-  'Who this session acts as: one row, or none if nobody; via is "key" or "role" (a role binding, which has no user).';
+  'Who this session acts as: one row, or none if nobody; via is "key", with its key_id, or "role" (a role binding, which has no user and no key).';
 
 CREATE FUNCTION timedb.pre_request() RETURNS void
   AS 'MODULE_PATHNAME', 'pre_request_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -44,6 +45,10 @@ COMMENT ON FUNCTION timedb._may(text) IS 'Whether the session''s scope is at lea
 CREATE FUNCTION timedb._require_login() RETURNS uuid
   AS 'MODULE_PATHNAME', '_require_login_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION timedb._require_login() IS 'The tenant this session acts for; 28000 if there is none.';
+
+CREATE FUNCTION timedb._own_key() RETURNS uuid
+  AS 'MODULE_PATHNAME', '_own_key_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION timedb._own_key() IS 'The key this session acts with, or null.';
 
 CREATE FUNCTION timedb._manages_as() RETURNS text
   AS 'MODULE_PATHNAME', '_manages_as_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;

@@ -67,6 +67,16 @@ CREATE POLICY audit_tenant ON timedb.audit FOR SELECT TO timedb_api
 CREATE POLICY audit_write ON timedb.audit FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 
+-- Any key may end itself, whatever its scope, and leaves that in the audit.
+CREATE POLICY api_keys_own ON timedb.api_keys FOR SELECT TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()));
+CREATE POLICY api_keys_end ON timedb.api_keys FOR UPDATE TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()));
+CREATE POLICY audit_own ON timedb.audit FOR INSERT TO timedb_api
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND action = 'revoke_key'
+              AND key_id = (SELECT timedb._own_key()));
+
 -- authenticate sees the one row whose key is being presented, while it is being presented.
 CREATE POLICY api_keys_login ON timedb.api_keys FOR SELECT TO timedb_auth
   USING (key_hash = (SELECT timedb._presented_key_hash()));

@@ -194,7 +194,7 @@ COMMENT ON FUNCTION timedb.list_keys(uuid, uuid) IS
 CREATE FUNCTION timedb._revoke_key_tenant(key_id uuid, OUT revoked_at timestamptz) RETURNS timestamptz
   AS 'MODULE_PATHNAME', '_revoke_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION timedb._revoke_key_tenant(uuid) IS 'revoke_key for a key of scope admin.';
+COMMENT ON FUNCTION timedb._revoke_key_tenant(uuid) IS 'revoke_key for a key of scope admin, and for any that ends itself.';
 CREATE FUNCTION timedb._revoke_key_operator(key_id uuid, OUT revoked_at timestamptz) RETURNS timestamptz
   AS 'MODULE_PATHNAME', '_revoke_key_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
@@ -202,7 +202,9 @@ COMMENT ON FUNCTION timedb._revoke_key_operator(uuid) IS 'revoke_key for an oper
 CREATE FUNCTION timedb.revoke_key(key_id uuid, OUT revoked_at timestamptz) RETURNS timestamptz
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF timedb._manages_as() = 'operator' THEN
+  IF key_id = timedb._own_key() THEN
+    revoked_at := timedb._revoke_key_tenant(key_id);
+  ELSIF timedb._manages_as() = 'operator' THEN
     revoked_at := timedb._revoke_key_operator(key_id);
   ELSE
     revoked_at := timedb._revoke_key_tenant(key_id);
@@ -210,7 +212,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION timedb.revoke_key(uuid) IS
-  'Ends a key: it is refused from the next statement of every open session on. A key revoked before keeps its time. 42704 if there is no such key.';
+  'Ends a key: it is refused from the next statement of every open session on. A key revoked before keeps its time. Any key may end itself: whoami() tells its key_id. 42704 if there is no such key.';
 
 CREATE TYPE timedb.audit_entry AS (
   occurred_at timestamptz, tenant_id uuid, actor text, via text, action text, user_id uuid, email text, key_id uuid,

@@ -51,6 +51,9 @@ WITH
       ('api_keys', 'api_keys_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
       ('api_keys', 'api_keys_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('api_keys', 'api_keys_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
+      ('api_keys', 'api_keys_own', 'SELECT', '{timedb_api}', 'own', NULL),
+      ('api_keys', 'api_keys_end', 'UPDATE', '{timedb_api}', 'own', 'own'),
+      ('audit', 'audit_own', 'INSERT', '{timedb_api}', NULL, 'ending own'),
       ('audit', 'audit_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
       ('audit', 'audit_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('audit', 'audit_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
@@ -65,6 +68,10 @@ WITH
                 '( SELECT timedb._may(''write''::text) AS _may))'),
       ('admin', '((tenant_id = ( SELECT timedb.current_tenant() AS current_tenant)) AND '
                 '( SELECT timedb._may(''admin''::text) AS _may))'),
+      ('own', '((tenant_id = ( SELECT timedb.current_tenant() AS current_tenant)) AND '
+              '(key_id = ( SELECT timedb._own_key() AS _own_key)))'),
+      ('ending own', '((tenant_id = ( SELECT timedb.current_tenant() AS current_tenant)) AND '
+                     '(action = ''revoke_key''::text) AND (key_id = ( SELECT timedb._own_key() AS _own_key)))'),
       ('presented', '(key_hash = ( SELECT timedb._presented_key_hash() AS _presented_key_hash))'),
       ('all', 'true')
   ),
@@ -128,6 +135,7 @@ WITH
            CASE
              WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', 'bind_role', 'unbind_role', 'list_bindings')
                THEN '{timedb_admin}'
+             WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
              WHEN r.proname = '_may' THEN '{timedb_api,timedb_compactor}'
              WHEN r.proname IN ('_require_login', '_points_of_bytes') THEN '{timedb_api}'

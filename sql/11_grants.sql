@@ -57,6 +57,7 @@ GRANT SELECT, INSERT ON timedb.audit TO timedb_operator;
 -- What policies and function bodies call.
 GRANT EXECUTE ON FUNCTION timedb.current_tenant()
   TO timedb_api, timedb_compactor, timedb_caller, timedb_user, timedb_admin;
+GRANT EXECUTE ON FUNCTION timedb._own_key() TO timedb_api, timedb_caller, timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb._presented_key_hash() TO timedb_auth;
 GRANT EXECUTE ON FUNCTION timedb._may(text) TO timedb_api, timedb_compactor;
 GRANT EXECUTE ON FUNCTION timedb._require_login(), timedb._points_of_bytes(bytea) TO timedb_api;

@@ -69,6 +69,60 @@ ALTER FUNCTION timedb.regenerate_key(text, uuid, uuid, interval, uuid, timestamp
 ALTER FUNCTION timedb._regenerate_key_tenant(text, uuid, uuid, interval, uuid, timestamptz) OWNER TO timedb_api;
 ALTER FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz) OWNER TO timedb_operator;
 
+-- whoami tells the key, and any key may end itself.
+DO $whoami$
+BEGIN
+  IF (SELECT cardinality(p.proargnames) FROM pg_proc p WHERE p.oid = 'timedb.whoami()'::regprocedure) < 7 THEN
+    DROP FUNCTION timedb.whoami();
+  END IF;
+END
+$whoami$;
+CREATE OR REPLACE FUNCTION timedb.whoami(
+  OUT tenant_id uuid, OUT user_id uuid, OUT email text, OUT scope text, OUT expires_at timestamptz, OUT via text,
+  OUT key_id uuid
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'whoami_with_key_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1;
+COMMENT ON FUNCTION timedb.whoami() IS
+  'Who this session acts as: one row, or none if nobody; via is "key", with its key_id, or "role" (a role binding, which has no user and no key).';
+CREATE OR REPLACE FUNCTION timedb._own_key() RETURNS uuid
+  AS 'MODULE_PATHNAME', '_own_key_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION timedb._own_key() IS 'The key this session acts with, or null.';
+CREATE OR REPLACE FUNCTION timedb.revoke_key(key_id uuid, OUT revoked_at timestamptz) RETURNS timestamptz
+  LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF key_id = timedb._own_key() THEN
+    revoked_at := timedb._revoke_key_tenant(key_id);
+  ELSIF timedb._manages_as() = 'operator' THEN
+    revoked_at := timedb._revoke_key_operator(key_id);
+  ELSE
+    revoked_at := timedb._revoke_key_tenant(key_id);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.revoke_key(uuid) IS
+  'Ends a key: it is refused from the next statement of every open session on. A key revoked before keeps its time. Any key may end itself: whoami() tells its key_id. 42704 if there is no such key.';
+COMMENT ON FUNCTION timedb._revoke_key_tenant(uuid) IS 'revoke_key for a key of scope admin, and for any that ends itself.';
+ALTER FUNCTION timedb.whoami() OWNER TO timedb_api;
+ALTER FUNCTION timedb._own_key() OWNER TO timedb_api;
+DO $own$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'api_keys_own') THEN
+    CREATE POLICY api_keys_own ON timedb.api_keys FOR SELECT TO timedb_api
+      USING (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()));
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'api_keys_end') THEN
+    CREATE POLICY api_keys_end ON timedb.api_keys FOR UPDATE TO timedb_api
+      USING (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()))
+      WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()));
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'audit_own') THEN
+    CREATE POLICY audit_own ON timedb.audit FOR INSERT TO timedb_api
+      WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND action = 'revoke_key'
+                  AND key_id = (SELECT timedb._own_key()));
+  END IF;
+END
+$own$;
+
 -- From nothing, as in the install script: what is made anew has what Postgres and this database give by default.
 DO $revoke$
 DECLARE
@@ -78,7 +132,7 @@ BEGIN
     SELECT p.oid::regprocedure AS routine, g.grantee
     FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
     WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner
-      AND p.proname IN ('regenerate_key', '_regenerate_key_tenant', '_regenerate_key_operator')
+      AND p.proname IN ('regenerate_key', '_regenerate_key_tenant', '_regenerate_key_operator', 'whoami', '_own_key')
   LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
                    CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
@@ -89,28 +143,14 @@ GRANT EXECUTE ON FUNCTION
   timedb.regenerate_key(text, uuid, uuid, interval, uuid, timestamptz),
   timedb._regenerate_key_tenant(text, uuid, uuid, interval, uuid, timestamptz)
   TO timedb_user, timedb_admin;
+GRANT EXECUTE ON FUNCTION timedb.whoami(), timedb._own_key() TO timedb_user, timedb_admin;
+GRANT EXECUTE ON FUNCTION timedb._own_key() TO timedb_api;
 GRANT EXECUTE ON FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz)
   TO timedb_admin;
 
 -- No key is refused from birth.
 COMMENT ON FUNCTION timedb.create_key(text, uuid, uuid, text, text, timestamptz) IS
   'Another key for a user, beside those it has, with scope read, write or admin. The key is shown here and never again. 42704 if there is no such user; 55000 if the user is deactivated; 22023 if expires_at is in the past.';
-
--- Last, when all functions are there: a caller may execute what timedb_user may, but for the body of a view.
-DO $grants$
-DECLARE
-  routine regprocedure;
-BEGIN
-  FOR routine IN
-    SELECT p.oid
-    FROM pg_proc p, LATERAL aclexplode(p.proacl) g
-    WHERE p.pronamespace = 'timedb'::regnamespace AND p.proname <> '_series_values'
-      AND g.grantee = 'timedb_user'::regrole AND g.privilege_type = 'EXECUTE'
-  LOOP
-    EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO timedb_caller', routine);
-  END LOOP;
-END
-$grants$;
 
 -- The self-check, which knows all of it.
 CREATE OR REPLACE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)
@@ -164,6 +204,9 @@ WITH
       ('api_keys', 'api_keys_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
       ('api_keys', 'api_keys_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('api_keys', 'api_keys_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
+      ('api_keys', 'api_keys_own', 'SELECT', '{timedb_api}', 'own', NULL),
+      ('api_keys', 'api_keys_end', 'UPDATE', '{timedb_api}', 'own', 'own'),
+      ('audit', 'audit_own', 'INSERT', '{timedb_api}', NULL, 'ending own'),
       ('audit', 'audit_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
       ('audit', 'audit_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('audit', 'audit_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
@@ -178,6 +221,10 @@ WITH
                 '( SELECT timedb._may(''write''::text) AS _may))'),
       ('admin', '((tenant_id = ( SELECT timedb.current_tenant() AS current_tenant)) AND '
                 '( SELECT timedb._may(''admin''::text) AS _may))'),
+      ('own', '((tenant_id = ( SELECT timedb.current_tenant() AS current_tenant)) AND '
+              '(key_id = ( SELECT timedb._own_key() AS _own_key)))'),
+      ('ending own', '((tenant_id = ( SELECT timedb.current_tenant() AS current_tenant)) AND '
+                     '(action = ''revoke_key''::text) AND (key_id = ( SELECT timedb._own_key() AS _own_key)))'),
       ('presented', '(key_hash = ( SELECT timedb._presented_key_hash() AS _presented_key_hash))'),
       ('all', 'true')
   ),
@@ -241,6 +288,7 @@ WITH
            CASE
              WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', 'bind_role', 'unbind_role', 'list_bindings')
                THEN '{timedb_admin}'
+             WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
              WHEN r.proname = '_may' THEN '{timedb_api,timedb_compactor}'
              WHEN r.proname IN ('_require_login', '_points_of_bytes') THEN '{timedb_api}'
@@ -382,3 +430,19 @@ ORDER BY 1, 2, 3
 $check$;
 COMMENT ON FUNCTION timedb.self_check() IS
   'One row for each promise of the security model that the catalogs of this database break; none is the pass. For operators.';
+
+-- Last, when all functions are there: a caller may execute what timedb_user may, but for the body of a view.
+DO $grants$
+DECLARE
+  routine regprocedure;
+BEGIN
+  FOR routine IN
+    SELECT p.oid
+    FROM pg_proc p, LATERAL aclexplode(p.proacl) g
+    WHERE p.pronamespace = 'timedb'::regnamespace AND p.proname <> '_series_values'
+      AND g.grantee = 'timedb_user'::regrole AND g.privilege_type = 'EXECUTE'
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO timedb_caller', routine);
+  END LOOP;
+END
+$grants$;

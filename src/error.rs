@@ -25,6 +25,8 @@ pub enum Error {
     KeyRefused,
     /// The session's scope does not allow it.
     ScopeTooLow(&'static str),
+    /// The scope of a role's binding does not allow it: in the same words, but somebody else helps.
+    BindingTooLow(&'static str),
     /// An admin key asked to make a user of another tenant.
     ForeignTenant,
     /// A run, series, user or key that is absent, or another tenant's: the same words for both.
@@ -39,6 +41,8 @@ pub enum Error {
     NoActiveKey(Uuid),
     /// A key would be made for a user who is deactivated: it would be refused from birth.
     UserInactive(String),
+    /// An email that a user of the tenant has.
+    EmailTaken(String),
     /// A role that acts for a tenant already.
     BoundAlready(String),
     /// Null for an argument that needs a value, or inside an array.
@@ -114,9 +118,12 @@ impl Error {
             Error::LoginNeeded | Error::LoginUndone | Error::KeyRefused => {
                 Code::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
             }
-            Error::ScopeTooLow(_) | Error::ForeignTenant => Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            Error::ScopeTooLow(_) | Error::BindingTooLow(_) | Error::ForeignTenant => {
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE
+            }
             Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Code::ERRCODE_UNDEFINED_OBJECT,
             Error::UserInactive(_) => Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Error::EmailTaken(_) => Code::ERRCODE_UNIQUE_VIOLATION,
             Error::BoundAlready(_) => Code::ERRCODE_DUPLICATE_OBJECT,
             Error::NullArgument(_) | Error::NullElement(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::BadArgument { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -136,7 +143,9 @@ impl Error {
         match self {
             Error::LoginNeeded | Error::LoginUndone => "API key required. Please provide X-API-Key header.".into(),
             Error::KeyRefused => "Invalid or inactive API key.".into(),
-            Error::ScopeTooLow(needed) => format!("this needs an API key of scope \"{needed}\""),
+            Error::ScopeTooLow(needed) | Error::BindingTooLow(needed) => {
+                format!("this needs an API key of scope \"{needed}\"")
+            }
             Error::ForeignTenant => "an API key creates users of its own tenant only".into(),
             Error::Absent { what, name } => format!("{what} \"{name}\" does not exist"),
             Error::AbsentInRow { path, what, name } => {
@@ -144,6 +153,7 @@ impl Error {
             }
             Error::NoActiveKey(user) => format!("user \"{user}\" has no active key"),
             Error::UserInactive(email) => format!("user \"{email}\" is deactivated"),
+            Error::EmailTaken(email) => format!("the tenant has a user \"{email}\" already"),
             Error::BoundAlready(role) => format!("role \"{role}\" is bound already"),
             Error::NullArgument(argument) => format!("\"{argument}\" must not be null"),
             Error::NullElement(argument) => format!("\"{argument}\" must not contain null"),
@@ -185,7 +195,14 @@ impl Error {
             Error::BadArgument { hint, .. } => *hint,
             Error::NoActiveKey(_) => Some("Make one with timedb.create_key()."),
             Error::UserInactive(_) => Some("Activate the user with timedb.activate_user() first."),
+            Error::EmailTaken(_) => Some(
+                "timedb.create_key() makes a further key for that user; \
+                 timedb.list_users(include_inactive => true) shows who is deactivated.",
+            ),
             Error::BoundAlready(_) => Some("End that with timedb.unbind_role() first."),
+            Error::BindingTooLow(_) => {
+                Some("Have an operator bind this role anew, by timedb.bind_role(), or log in with such a key.")
+            }
             Error::ScopeTooLow(_) => Some("Ask an administrator of your tenant for such a key."),
             Error::WindowTooWide(_) | Error::AnswerTooLarge => Some("Read narrower windows of valid or known time."),
             Error::TooLarge { .. }
@@ -202,9 +219,9 @@ impl Error {
         match self {
             Error::LoginNeeded | Error::LoginUndone | Error::KeyRefused => Some(401),
             // PostgREST would answer 401, as every user of a key comes as its anonymous role.
-            Error::ScopeTooLow(_) | Error::ForeignTenant => Some(403),
+            Error::ScopeTooLow(_) | Error::BindingTooLow(_) | Error::ForeignTenant => Some(403),
             Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Some(404),
-            Error::BoundAlready(_) | Error::UserInactive(_) => Some(409),
+            Error::BoundAlready(_) | Error::UserInactive(_) | Error::EmailTaken(_) => Some(409),
             Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
                 Some(413)
             }

@@ -114,9 +114,7 @@ impl Drop for Acting {
 /// Whoever the session acts for, if its scope is at least the one named.
 pub fn require(scope: Scope) -> Result<Identity> {
     let identity = Session::now().required()?;
-    if identity.scope < scope {
-        return Err(Error::ScopeTooLow(scope.name()));
-    }
+    identity.check_scope(scope)?;
     Ok(identity)
 }
 
@@ -143,15 +141,39 @@ fn _may(scope: Option<&str>) -> Option<bool> {
 }
 
 #[pg_extern(sql = false)]
+fn _own_key() -> Option<pgrx::Uuid> {
+    Session::now().identity()?.key_id().map(pg_id)
+}
+
+/// As 0.1.0 declares it: without the key's id.
+#[pg_extern(sql = false)]
 fn whoami(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     let mut rows = Rows::<(Uuid, Option<Uuid>, Option<&str>, Scope, Option<Timestamptz>, &str)>::open(fcinfo)?;
     if let Session::Acting(identity) = Session::now() {
-        let via = match identity.via {
-            Via::Key { .. } => "key",
-            Via::Role { .. } => "role",
-        };
         let (tenant, user_id, email, scope, expires_at) = described(&identity);
-        rows.put((tenant, user_id, email, scope, expires_at, via));
+        rows.put((tenant, user_id, email, scope, expires_at, identity.via.name()));
+    }
+    Ok(rows.close())
+}
+
+/// A row of `whoami`.
+type Who<'a> = (
+    Uuid,
+    Option<Uuid>,
+    Option<&'a str>,
+    Scope,
+    Option<Timestamptz>,
+    &'a str,
+    Option<Uuid>,
+);
+
+#[pg_extern(sql = false)]
+fn whoami_with_key(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    let mut rows = Rows::<Who>::open(fcinfo)?;
+    if let Session::Acting(identity) = Session::now() {
+        let (tenant, user_id, email, scope, expires_at) = described(&identity);
+        let (via, key_id) = (identity.via.name(), identity.key_id());
+        rows.put((tenant, user_id, email, scope, expires_at, via, key_id));
     }
     Ok(rows.close())
 }
@@ -165,6 +187,7 @@ pub fn described(identity: &Identity) -> Described<'_> {
             user_id,
             email,
             expires_at,
+            ..
         } => (Some(*user_id), Some(email.as_str()), *expires_at),
         Via::Role { .. } => (None, None, None),
     };

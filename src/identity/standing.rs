@@ -5,6 +5,7 @@
 //! and role_bindings that way; it knows their first columns by number (`sql/04_tables.sql`).
 
 use super::settings::Login;
+use crate::error::{Error, Result};
 use crate::pg::clock;
 use crate::pg::datum::Name;
 use crate::pg::index_scan::{Condition, find};
@@ -28,6 +29,7 @@ pub struct Identity {
 #[derive(Clone, Debug)]
 pub enum Via {
     Key {
+        key_id: Uuid,
         user_id: Uuid,
         email: String,
         expires_at: Option<Timestamptz>,
@@ -36,7 +38,37 @@ pub enum Via {
     Role { name: String },
 }
 
+impl Via {
+    /// As `whoami` and the audit tell it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Via::Key { .. } => "key",
+            Via::Role { .. } => "role",
+        }
+    }
+}
+
 impl Identity {
+    /// The key it acts with, if it is one.
+    pub fn key_id(&self) -> Option<Uuid> {
+        match &self.via {
+            Via::Key { key_id, .. } => Some(*key_id),
+            Via::Role { .. } => None,
+        }
+    }
+
+    /// That its scope is at least the one named; if not, whom to ask depends on the way in.
+    pub fn check_scope(&self, needed: Scope) -> Result<()> {
+        if self.scope >= needed {
+            return Ok(());
+        }
+        let needed = needed.name();
+        Err(match &self.via {
+            Via::Key { .. } => Error::ScopeTooLow(needed),
+            Via::Role { .. } => Error::BindingTooLow(needed),
+        })
+    }
+
     /// What `changed_by` says of what this identity writes.
     pub fn name(&self) -> &str {
         match &self.via {
@@ -90,6 +122,7 @@ pub fn of_key(hash: &[u8; 32]) -> Option<Identity> {
 /// A key as it is stored.
 struct Key {
     tenant: Uuid,
+    id: Uuid,
     user_id: Uuid,
     scope: Scope,
     expires_at: Option<Timestamptz>,
@@ -100,6 +133,7 @@ impl Key {
     fn of(row: &TableRow) -> Option<Key> {
         Some(Key {
             tenant: row.column::<Uuid>(api_keys::TENANT_ID)?,
+            id: row.column::<Uuid>(api_keys::KEY_ID)?,
             user_id: row.column::<Uuid>(api_keys::USER_ID)?,
             scope: row.column::<Scope>(api_keys::SCOPE)?,
             expires_at: row.column::<Option<Timestamptz>>(api_keys::EXPIRES_AT)?,
@@ -126,6 +160,7 @@ fn of_live_key(index: &CStr, conditions: &[Condition]) -> Option<Identity> {
         tenant: key.tenant,
         scope: key.scope,
         via: Via::Key {
+            key_id: key.id,
             user_id: key.user_id,
             email,
             expires_at: key.expires_at,

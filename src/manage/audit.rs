@@ -4,7 +4,6 @@
 use super::authority;
 use crate::error::{Reported, Result};
 use crate::identity::session::Session;
-use crate::identity::standing::Via;
 use crate::pg::clock;
 use crate::pg::datum::Name;
 use crate::pg::result::{Returned, Rows};
@@ -90,10 +89,9 @@ pub fn record(tenant: Uuid, action: Action, subject: Subject) -> Result<()> {
 /// in: that key's user has no say in it, and is nothing for another tenant's audit.
 fn actor() -> (String, &'static str) {
     match Session::now() {
-        Session::Acting(identity) if !authority::runs_as_operator() => match identity.via {
-            Via::Key { email, .. } => (email, "key"),
-            Via::Role { name } => (name, "role"),
-        },
+        Session::Acting(identity) if !authority::runs_as_operator() => {
+            (identity.name().to_owned(), identity.via.name())
+        }
         _ => (session_role().unwrap_or_default(), "operator"),
     }
 }

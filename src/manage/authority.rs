@@ -50,15 +50,23 @@ pub fn listed_tenant(asked: Option<pgrx::Uuid>) -> Result<Option<Uuid>> {
 }
 
 fn admin(identity: &Identity) -> Result<Manager> {
-    if identity.scope < Scope::Admin {
-        return Err(Error::ScopeTooLow(Scope::Admin.name()));
-    }
+    identity.check_scope(Scope::Admin)?;
     Ok(Manager::Tenant(identity.tenant))
 }
 
 /// As what a body acts that runs as timedb_operator or as timedb_api.
 pub fn manager() -> Result<Manager> {
     Manager::of(Session::now(), runs_as_operator())
+}
+
+/// As what a body ends a key: any key may end itself, whatever its scope.
+pub fn ender_of(key_id: Uuid) -> Result<Manager> {
+    match Session::now() {
+        Session::Acting(identity) if !runs_as_operator() && identity.key_id() == Some(key_id) => {
+            Ok(Manager::Tenant(identity.tenant))
+        }
+        session => Manager::of(session, runs_as_operator()),
+    }
 }
 
 /// Whether this is one of the operators' functions.

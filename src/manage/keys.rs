@@ -182,7 +182,7 @@ type Entry<'a> = (
 fn _revoke_key(key_id: Option<pgrx::Uuid>) -> Reported<Returned> {
     let key_id = key_id.map(id).ok_or(Error::NullArgument("key_id"))?;
     let absent = || Error::absent_id("key", key_id);
-    let tenant = authority::manager()?.tenant(None, absent)?;
+    let tenant = authority::ender_of(key_id)?.tenant(None, absent)?;
     let found = FIND_KEY.read_fresh((tenant, key_id))?.pop();
     let (tenant, user_id) = found.ok_or_else(absent)?;
     // Before the key ends: it may be the caller's own.

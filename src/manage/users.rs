@@ -13,8 +13,10 @@ use pgrx::prelude::*;
 use uuid::Uuid;
 
 statements! {
-    INSERT_USER(Uuid, Uuid, &str) -> () =
-        c"INSERT INTO timedb.users (tenant_id, user_id, email) VALUES ($1, $2, $3)";
+    INSERT_USER(Uuid, Uuid, &str) -> (i32,) =
+        c"INSERT INTO timedb.users (tenant_id, user_id, email) VALUES ($1, $2, $3)
+          ON CONFLICT (tenant_id, email) DO NOTHING
+          RETURNING 1";
     LIST_USERS(Option<Uuid>, bool) -> (Uuid, Uuid, String, bool, Timestamptz, Timestamptz) =
         c"SELECT u.user_id, u.tenant_id, u.email, u.is_active, u.created_at, u.updated_at
           FROM timedb.users u
@@ -43,7 +45,9 @@ fn _create_user(
     let scope = keys::scope(scope)?;
     authority::manager()?.tenant(Some(tenant), || Error::ForeignTenant)?;
     let user = User::new(tenant, email);
-    INSERT_USER.run((tenant, user.id, &user.email))?;
+    if INSERT_USER.write((tenant, user.id, &user.email))?.is_empty() {
+        return Err(Error::EmailTaken(user.email).into());
+    }
     let key = keys::insert(&user, None, scope, None)?;
     let subject = Subject {
         user_id: Some(user.id),

@@ -107,9 +107,28 @@ fn t16_the_role_behind_the_api_is_itself_held_to_the_tenant_logged_in() {
         login(&mut api, &key, false);
         run(&mut api, "SET ROLE timedb_api");
         each_refused(&mut api, "42501", [insert]);
-        let people = "SELECT (SELECT count(user_id) FROM timedb.users) + (SELECT count(key_id) FROM timedb.api_keys) \
-                        + (SELECT count(*) FROM timedb.audit)";
+        let people = "SELECT (SELECT count(user_id) FROM timedb.users) + (SELECT count(*) FROM timedb.audit) \
+                        + (SELECT count(key_id) FROM timedb.api_keys WHERE key_id <> timedb._own_key())";
         assert_eq!(one::<i64>(&mut api, people), 0, "for scope admin alone");
+        // A key may end itself: that row, that column, that entry, and nothing else.
+        assert_eq!(one::<i64>(&mut api, "SELECT count(key_id) FROM timedb.api_keys"), 1);
+        let entry = |action: &str, key: &str| {
+            format!(
+                "INSERT INTO timedb.audit (tenant_id, audit_id, actor, via, action, key_id) \
+                 VALUES ('{a}', gen_random_uuid(), 'x', 'key', '{action}', {key})"
+            )
+        };
+        each_refused(
+            &mut api,
+            "42501",
+            [
+                entry("create_key", "timedb._own_key()"),
+                entry("revoke_key", "gen_random_uuid()"),
+                "UPDATE timedb.api_keys SET scope = 'admin'".into(),
+                "UPDATE timedb.api_keys SET expires_at = NULL".into(),
+                "DELETE FROM timedb.api_keys".into(),
+            ],
+        );
     }
     run(&mut api, "RESET ROLE; SELECT timedb.logout(); SET ROLE timedb_api");
     each_refused(&mut api, "42501", [series(a)]);

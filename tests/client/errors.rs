@@ -664,7 +664,11 @@ fn a_bad_argument_is_named_and_says_what_it_takes() {
             case(
                 "SELECT timedb.create_user(timedb.current_tenant(), 'ALICE@tenant-a.com')",
                 "23505",
-                "duplicate key value violates unique constraint \"users_email_key\"",
+                "the tenant has a user \"alice@tenant-a.com\" already",
+            )
+            .hint(
+                "timedb.create_key() makes a further key for that user; \
+                 timedb.list_users(include_inactive => true) shows who is deactivated.",
             ),
         ],
     );

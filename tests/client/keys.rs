@@ -1,7 +1,7 @@
 //! Keys: regenerated one by one, refused where they could never open anything, ended by whoever holds them.
 
 use postgres::Client;
-use timedb_testkit::{Database, Identity, one_of, refused, run, succeed};
+use timedb_testkit::{Database, Identity, KEY_REFUSED, Stage, one_of, refused, run, succeed};
 use uuid::Uuid;
 
 /// A further key of a user: its id and its text.
@@ -187,4 +187,75 @@ fn no_key_is_made_that_would_be_refused_from_birth() {
     refused(by_key.execute("SELECT timedb.create_key(user_id => $1)", &[&bob.user_id]))
         .code("42704")
         .no_hint();
+}
+
+#[test]
+fn any_key_may_end_itself_and_a_key_without_scope_admin_no_other() {
+    let database = Database::fresh("keys that end themselves");
+    let (alice, bob) = database.two_tenants();
+    let mut ops = database.login("ops");
+    for scope in ["read", "write", "admin"] {
+        let user = database.create_user(alice.tenant_id, &format!("{scope}@tenant-a.com"), scope);
+        let (other, other_text) = key_of(&mut ops, &user, "other", scope, None);
+        let mut client = database.authenticated(&user);
+        let who = succeed(client.query_one("SELECT * FROM timedb.whoami()", &[]));
+        let columns: Vec<&str> = who.columns().iter().map(|column| column.name()).collect();
+        let expected = ["tenant_id", "user_id", "email", "scope", "expires_at", "via", "key_id"];
+        assert_eq!(columns, expected);
+        let own: Uuid = who.get("key_id");
+        assert_eq!(own, id_of(&mut ops, &user, &user.api_key));
+        let revoke = "SELECT timedb.revoke_key($1)";
+        let bobs = id_of(&mut ops, &bob, &bob.api_key);
+        for foreign in [bobs, Uuid::now_v7()] {
+            let code = if scope == "admin" { "42704" } else { "42501" };
+            refused(client.execute(revoke, &[&foreign])).code(code);
+        }
+        if scope != "admin" {
+            // Not even another of one's own, nor anything else that an end of one's own might open.
+            refused(client.execute(revoke, &[&other])).code("42501");
+            refused(client.execute("SELECT timedb.list_keys()", &[])).code("42501");
+            refused(client.execute("SELECT timedb.list_audit()", &[])).code("42501");
+        }
+        assert_eq!(succeed(client.execute(revoke, &[&own])), 1);
+        refused(client.execute("SELECT timedb.read()", &[]))
+            .code("28000")
+            .message(KEY_REFUSED);
+        assert_eq!(opens(&database, &user.api_key), None);
+        assert_eq!(opens(&database, &other_text).as_deref(), Some(scope));
+        let audited =
+            "SELECT a.actor || ' ' || a.via || ' ' || a.action FROM timedb.list_audit() a WHERE a.key_id = $1 LIMIT 1";
+        let audited: String = one_of(&mut ops, audited, &[&own]);
+        assert_eq!(audited, format!("{scope}@tenant-a.com key revoke_key"));
+        // A key given as a setting is one, too.
+        let mut client = database.login("caller");
+        run(&mut client, &format!("SET timedb.api_key = '{other_text}'"));
+        run(
+            &mut client,
+            "SELECT timedb.revoke_key((SELECT key_id FROM timedb.whoami()))",
+        );
+        assert_eq!(opens(&database, &other_text), None);
+    }
+}
+
+#[test]
+fn a_bound_role_has_no_key_and_is_sent_to_an_operator() {
+    let stage = Stage::set("bound roles and scopes");
+    let role = stage.bound_to_bob("read");
+    let mut bi = stage.database.login(&role);
+    let key: Option<Uuid> = one_of(&mut bi, "SELECT key_id FROM timedb.whoami()", &[]);
+    assert_eq!(key, None);
+    let hint = "Have an operator bind this role anew, by timedb.bind_role(), or log in with such a key.";
+    for (call, needed) in [
+        ("upload(now(), '[]')", "write"),
+        ("update('[]')", "write"),
+        ("create_series('x')", "write"),
+        ("compact()", "write"),
+        ("list_keys()", "admin"),
+        ("revoke_key(gen_random_uuid())", "admin"),
+    ] {
+        refused(bi.batch_execute(&format!("SELECT timedb.{call}")))
+            .code("42501")
+            .message(&format!("this needs an API key of scope \"{needed}\""))
+            .hint(hint);
+    }
 }

@@ -230,6 +230,18 @@ impl Model {
         }
     }
 
+    /// The key it acts with.
+    pub fn own_key(&self) -> Option<usize> {
+        let Who::Acting { via: "key", .. } = self.who() else {
+            return None;
+        };
+        match (self.now.login.value(), self.now.api_key.value()) {
+            (Some(login), _) => Some(login.key),
+            (None, Credential::Key(key)) => Some(key),
+            (None, _) => None,
+        }
+    }
+
     fn is_void(&self, login: Login) -> bool {
         self.refusals.iter().any(|refusal| login.number <= refusal.logins)
     }

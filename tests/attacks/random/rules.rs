@@ -268,7 +268,13 @@ impl Model {
     }
 
     fn manage(&mut self, manage: Manage, answer: &Answer) -> Verdict {
-        let own = match self.required(Scope::Admin) {
+        // Any key may end itself.
+        let ends_itself = match manage {
+            Manage::Revoke(index) => self.own_key() == Some(index.index(self.keys.len())),
+            Manage::Deactivate(_) => false,
+        };
+        let needed = if ends_itself { Scope::Read } else { Scope::Admin };
+        let own = match self.required(needed) {
             Ok(tenant) => tenant,
             Err(error) => return self.refused_by_library(error, answer),
         };
