@@ -68,7 +68,7 @@ CREATE AGGREGATE timedb.merge_points(
   points timedb.points, known_time timestamptz, change_time timestamptz, run_id uuid
 ) (SFUNC = timedb._merge_points_step, STYPE = internal, FINALFUNC = timedb._merge_points_final, PARALLEL = SAFE);
 COMMENT ON AGGREGATE timedb.merge_points(timedb.points, timestamptz, timestamptz, uuid) IS
-  'Merges the points of one series: per valid_time and end the value of the latest (known_time, change_time, run_id), as a flat read does. Null points are skipped.';
+  'Merges the points of one series: per valid_time and end the value of the latest (known_time, run_id, change_time), as a flat read does. Null points are skipped.';
 
 CREATE TYPE timedb.pack;
 

@@ -102,6 +102,8 @@ CREATE TABLE timedb.runs (
   CONSTRAINT runs_pkey PRIMARY KEY (tenant_id, run_id)
 );
 COMMENT ON TABLE timedb.runs IS 'One upload: values of some series, all known at one moment.';
+COMMENT ON COLUMN timedb.runs.run_id IS
+  'Version 7: ids are in the order in which runs were uploaded, which decides between runs of one known_time.';
 COMMENT ON COLUMN timedb.runs.known_time IS 'When the values were known; earlier than inserted_at for a backfill.';
 COMMENT ON COLUMN timedb.runs.last_change_time IS 'The change_time of the latest change to the run; its row is what serialises updates.';
 

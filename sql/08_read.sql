@@ -13,7 +13,7 @@ CREATE FUNCTION timedb.read(
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) IS
-  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. Ordered by series, valid time, known time and change time.';
+  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. Ordered by series, valid time, known time and change time.';
 
 CREATE FUNCTION timedb.read_arrow(
   start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,

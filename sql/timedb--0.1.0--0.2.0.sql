@@ -8,6 +8,15 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- Its plans are kept, and may have been made on empty tables: as the other functions that write, without scans of whole ones.
 ALTER FUNCTION timedb.compact(uuid[], interval) SET enable_seqscan = off;
 
+-- Of two runs known at one moment the one uploaded later wins.
+COMMENT ON COLUMN timedb.runs.run_id IS
+  'Version 7: ids are in the order in which runs were uploaded, which decides between runs of one known_time.';
+COMMENT ON AGGREGATE timedb.merge_points(timedb.points, timestamptz, timestamptz, uuid) IS
+  'Merges the points of one series: per valid_time and end the value of the latest (known_time, run_id, change_time), as a flat read does. Null points are skipped.';
+COMMENT ON FUNCTION timedb.read(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) IS
+  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. Ordered by series, valid time, known time and change time.';
+
 -- The group of those who may call and not select. As in the install script: made if absent, refused with powers or in
 -- another role, for that would open every door.
 DO $caller$

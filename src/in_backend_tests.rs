@@ -5,6 +5,7 @@
 use crate::identity::http;
 use crate::identity::settings::{self, Bound, Login};
 use crate::identity::standing;
+use crate::pg::clock;
 use crate::pg::datum::{Bind, NullableDatum};
 use crate::pg::guc::Lasting;
 use crate::pg::result::Tuplestore;
@@ -268,6 +269,34 @@ fn test_a_long_vector_is_cut_into_parts_that_hold_all_of_it() {
     for (point, current) in points.iter().zip(current) {
         assert_eq!(current.and_then(|current| current.value), point.value);
     }
+}
+
+/// Finer than the clock: so the ids of all backends are in its order.
+#[pg_extern(sql = false)]
+fn test_an_id_tells_the_microsecond_that_was_read_with_it() {
+    let readings: Vec<clock::Reading> = (0..1000).map(|_| ran(clock::read())).collect();
+    assert!(readings.is_sorted_by(|a, b| a.id < b.id && a.moment <= b.moment));
+    // Twelve bits below the millisecond count steps of 245 nanoseconds.
+    let micros = |id: Uuid| {
+        let bits = id.as_u128();
+        (bits >> 80) as i64 * 1000 + ((bits >> 64) & 0xfff) as i64 * 245 / 1000
+    };
+    for clock::Reading { moment, id } in &readings {
+        let late = moment.micros_since_1970() - micros(*id);
+        assert!((0..=1).contains(&late), "{id} is {late} µs before {moment}");
+    }
+}
+
+#[pg_extern(sql = false)]
+fn test_ids_of_a_backend_ascend_within_a_microsecond_and_when_the_clock_is_set_back() {
+    let now = ran(clock::read()).moment;
+    let later = |micros: i64| Time::from_micros(now.micros() + micros).expect("a time");
+    let moments = [10_000; 1000]
+        .into_iter()
+        .chain([10_001, 10_000, 0, -3_600_000_000, 10_002]);
+    let ids: Vec<Uuid> = moments.map(|micros| clock::id_at(later(micros))).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b));
+    assert!(clock::new_id() > ids[ids.len() - 1]);
 }
 
 #[pg_extern(sql = false)]

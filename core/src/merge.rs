@@ -11,11 +11,11 @@ mod tests;
 
 use crate::points::{Key, Shape};
 use crate::time::Time;
-use crate::version::{Shaped, Version};
+use crate::version::Shaped;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// One point for each key: the current one of the run known last.
+    /// One point for each key: the current one of the run known last, and of those of the one uploaded last.
     Flat,
     /// The current point for each key of each run.
     Overlapping,
@@ -40,7 +40,7 @@ pub struct Pick {
 /// Merges the versions of one series. The picks are ordered by start, end (none first), known time, change time and run. Of
 /// two versions of a run with the same change time, which are parts of one write, the later in the slice is the newer.
 pub fn merge(versions: &[Shaped], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
-    let oldest_first = rank(versions, window);
+    let oldest_first = rank(versions, mode, window);
     match grid::Grid::of(versions, &oldest_first, window) {
         Some(grid) => grid.merge(mode, all_versions),
         None => keys::merge(versions, &oldest_first, mode, all_versions, window),
@@ -48,7 +48,12 @@ pub fn merge(versions: &[Shaped], mode: Mode, all_versions: bool, window: Window
 }
 
 /// The versions with points in the window, oldest first.
-fn rank(versions: &[Shaped], window: Window) -> Vec<u32> {
+///
+/// Of two runs known at one moment the one uploaded later wins, whatever was written to the older one since: between runs the
+/// order that decides is not that of change times, by which an answer is ordered. Either mode needs one of the two only. A
+/// flat read shows one run of each key, and its versions are in both orders the same; an overlapping one decides within runs
+/// alone.
+fn rank(versions: &[Shaped], mode: Mode, window: Window) -> Vec<u32> {
     let overlaps = |shape: &Shape| {
         shape
             .first()
@@ -57,16 +62,16 @@ fn rank(versions: &[Shaped], window: Window) -> Vec<u32> {
                 .last()
                 .is_some_and(|last| window.start.is_none_or(|start| last >= start))
     };
-    let age = |version: &u32| {
-        let Version { known, change, run, .. } = &versions[*version as usize].version;
-        (*known, *change, *run)
-    };
+    let version = |place: &u32| &versions[*place as usize].version;
     let mut ranked: Vec<u32> = (0..)
         .zip(versions)
         .filter(|(_, version)| overlaps(&version.shape))
         .map(|(place, _)| place)
         .collect();
-    ranked.sort_by_key(age);
+    match mode {
+        Mode::Flat => ranked.sort_by_key(|place| version(place).precedence()),
+        Mode::Overlapping => ranked.sort_by_key(|place| version(place).place_in_answer()),
+    }
     ranked
 }
 

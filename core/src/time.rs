@@ -52,7 +52,7 @@ impl Time {
         self.0
     }
 
-    pub(crate) const fn micros_since_1970(self) -> i64 {
+    pub const fn micros_since_1970(self) -> i64 {
         self.0 + MICROS_FROM_1970_TO_2000
     }
 

@@ -20,6 +20,20 @@ pub struct Version {
     pub remark: Rc<Remark>,
 }
 
+impl Version {
+    /// Of two versions of one key a flat read shows the one that is greater by this: of two runs known at one moment the one that
+    /// was uploaded later, which ids tell, and of a run what was written later. Whatever is written to an older run, a remark
+    /// or a value, does not bring it back.
+    pub fn precedence(&self) -> (Time, Uuid, Time) {
+        (self.known, self.run, self.change)
+    }
+
+    /// Where it comes among others of the same key in an answer.
+    pub fn place_in_answer(&self) -> (Time, Time, Uuid) {
+        (self.known, self.change, self.run)
+    }
+}
+
 /// Who wrote a version, and what he says of it. As it is stored: no blank annotation, no empty list of tags.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Remark {

@@ -4,7 +4,7 @@ use super::timestamp::{self, Timestamptz};
 use crate::error::Result;
 use pgrx::pg_sys;
 use timedb_core::time::Time;
-use uuid::Uuid;
+use uuid::{ContextV7, Timestamp, Uuid};
 
 /// This very moment, not the start of the transaction.
 pub fn now() -> Timestamptz {
@@ -12,18 +12,34 @@ pub fn now() -> Timestamptz {
     Timestamptz(unsafe { pg_sys::GetCurrentTimestamp() })
 }
 
-/// This very moment, to be stored; an error where the clock of the machine is out of range.
-pub fn moment() -> Result<Time> {
-    timestamp::required("clock", Some(now().0))
+/// One reading of the clock, to be stored: the moment, and an id of it.
+pub struct Reading {
+    pub moment: Time,
+    pub id: Uuid,
 }
 
-/// What now() is.
-pub fn transaction_start() -> i64 {
-    // SAFETY: reads what was set when the transaction began.
-    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
+/// An error where the clock of the machine is out of range.
+pub fn read() -> Result<Reading> {
+    let moment = timestamp::required("clock", Some(now().0))?;
+    Ok(Reading {
+        moment,
+        id: id_at(moment),
+    })
 }
 
 /// The id that the server gives to what it makes: v7, so that neighbours in time stay neighbours in an index.
 pub fn new_id() -> Uuid {
-    Uuid::now_v7()
+    id_at(Time::from_micros(now().0).unwrap_or(Time::MIN))
+}
+
+thread_local! {
+    static IDS: ContextV7 = ContextV7::new().with_additional_precision();
+}
+
+/// Twelve bits tell the moment within its millisecond, finer than the clock does: so ids are in the order of time whichever
+/// backend made them. In a backend each is greater than all before it, also where the clock was set back.
+pub fn id_at(moment: Time) -> Uuid {
+    let micros = u64::try_from(moment.micros_since_1970()).unwrap_or(0);
+    let (seconds, nanos) = (micros / 1_000_000, micros % 1_000_000 * 1000);
+    IDS.with(|ids| Uuid::new_v7(Timestamp::from_unix(ids, seconds, nanos as u32)))
 }

@@ -46,11 +46,11 @@ struct RunArguments<'a> {
 
 /// A run to be stored, its arguments checked.
 struct Run<'a> {
-    id: Uuid,
     workflow_id: &'a str,
     start: Time,
     finish: Option<Time>,
-    known: Time,
+    /// None for the moment at which it is stored.
+    known: Option<Time>,
     params: Option<Jsonb>,
     descriptions: HashMap<String, String>,
 }
@@ -149,13 +149,11 @@ impl<'a> RunArguments<'a> {
             return Err(Error::bad("workflow_id", "is blank"));
         }
         Error::if_longer("workflow_id", workflow_id, LONGEST_WORKFLOW)?;
-        let known = self.known_time.unwrap_or_else(clock::transaction_start);
         Ok(Run {
-            id: clock::new_id(),
             workflow_id,
             start: timestamp::required("run_start_time", self.run_start_time)?,
             finish: timestamp::optional("run_finish_time", self.run_finish_time)?,
-            known: timestamp::required("known_time", Some(known))?,
+            known: timestamp::optional("known_time", self.known_time)?,
             params: object_or_null(self.run_params)?,
             descriptions: descriptions(self.series_descriptions)?,
         })
@@ -201,10 +199,13 @@ fn store(
         sorted.map_err(|repeated| Error::Row(repeated.of(argument)))?;
     }
     describe(writer.tenant, &run.descriptions, &resolved)?;
+    // Nothing is waited for after this: of two runs the one with the later id was uploaded later, and is known later too
+    // where neither says since when.
+    let now = clock::read()?;
     let version = Version {
-        run: run.id,
-        known: run.known,
-        change: clock::moment()?,
+        run: now.id,
+        known: run.known.unwrap_or(now.moment),
+        change: now.moment,
         remark: Rc::new(Remark::by(writer.name())),
     };
     insert_run(writer.tenant, &run, &version)?;
@@ -215,7 +216,7 @@ fn store(
     new.insert_run(writer.tenant, &version)?;
     let ids = SeriesIds(&resolved);
     let ids = serde_json::to_string(&ids).map_err(|error| Error::Broken(error.to_string()))?;
-    let answer = (run.id, "Run created successfully", Json::of(&ids));
+    let answer = (version.run, "Run created successfully", Json::of(&ids));
     Returned::row::<(Uuid, &str, Option<Json>)>(fcinfo, answer)
 }
 
@@ -310,11 +311,11 @@ fn describe(tenant: Uuid, descriptions: &HashMap<String, String>, resolved: &[Re
 fn insert_run(tenant: Uuid, run: &Run, version: &Version) -> Result<()> {
     INSERT_RUN.run((
         tenant,
-        run.id,
+        version.run,
         run.workflow_id,
         run.start,
         run.finish,
-        run.known,
+        version.known,
         run.params,
         &version.remark.by,
         version.change,

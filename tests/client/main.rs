@@ -17,6 +17,7 @@ mod script;
 mod session;
 mod span;
 mod support;
+mod ties;
 mod types;
 mod update;
 mod upgrade;

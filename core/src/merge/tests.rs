@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::points::{Point, Points, pack};
+use crate::version::Version;
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -62,7 +63,8 @@ fn model(written: &[Written], mode: Mode, all_versions: bool, window: Window) ->
     let same = |a: &Pick, b: &Pick| a.key() == b.key() && of(a).run == of(b).run;
     let is_current = |a: &&Pick| !every.iter().any(|b| same(a, b) && of(b).change > of(a).change);
     let current: Vec<Pick> = every.iter().filter(is_current).copied().collect();
-    let rank = |pick: &Pick| (of(pick).known, of(pick).change, of(pick).run);
+    let rank = |pick: &Pick| (of(pick).known, of(pick).run, of(pick).change);
+    let order = |pick: &Pick| (of(pick).known, of(pick).change, of(pick).run);
     let is_shown =
         |a: &&Pick| mode == Mode::Overlapping || !current.iter().any(|b| a.key() == b.key() && rank(b) > rank(a));
     let shown: Vec<Pick> = current.iter().filter(is_shown).copied().collect();
@@ -72,7 +74,7 @@ fn model(written: &[Written], mode: Mode, all_versions: bool, window: Window) ->
     } else {
         shown
     };
-    picks.sort_by_key(|pick| (pick.key(), rank(pick)));
+    picks.sort_by_key(|pick| (pick.key(), order(pick)));
     picks
 }
 
@@ -131,27 +133,44 @@ fn nothing_merges_to_nothing() {
     }
 }
 
-#[test]
-fn an_update_of_an_older_run_does_not_hide_a_run_known_later() {
-    let version = |run: u8, known, change, value: f64| Written {
+/// A run of one value at hour 0, or, not on one grid with it, of others beside.
+fn version(run: u8, known: i64, change: i64, others: &[i64]) -> Written {
+    let keys = [&[0], others].concat().into_iter().map(|start| (start, 0));
+    Written {
         known: hour(known),
         change: hour(change),
         run: Uuid::from_bytes([run; 16]),
-        points: vec![Point {
-            start: hour(0),
-            end: None,
-            value: Some(value),
-        }],
-    };
-    let written = [version(1, 1, 1, 1.0), version(2, 2, 2, 2.0), version(1, 1, 9, 3.0)];
-    let shown = |mode, all_versions| -> Vec<u32> {
-        let picks = merged(&written, mode, all_versions, Window::default());
-        picks.iter().map(|pick| pick.version).collect()
-    };
-    assert_eq!(shown(Mode::Flat, false), [1]);
-    assert_eq!(shown(Mode::Flat, true), [1]);
-    assert_eq!(shown(Mode::Overlapping, false), [2, 1]);
-    assert_eq!(shown(Mode::Overlapping, true), [0, 2, 1]);
+        points: points(usize::from(run), keys.collect()),
+    }
+}
+
+/// The versions of what is shown at hour 0.
+fn shown(written: &[Written], mode: Mode, all_versions: bool) -> Vec<u32> {
+    let picks = merged(written, mode, all_versions, Window::default());
+    let at_hour_0 = picks.iter().filter(|pick| pick.start == hour(0));
+    at_hour_0.map(|pick| pick.version).collect()
+}
+
+#[test]
+fn an_update_of_an_older_run_does_not_hide_a_run_known_later() {
+    let written = [version(1, 1, 1, &[]), version(2, 2, 2, &[]), version(1, 1, 9, &[])];
+    assert_eq!(shown(&written, Mode::Flat, false), [1]);
+    assert_eq!(shown(&written, Mode::Flat, true), [1]);
+    assert_eq!(shown(&written, Mode::Overlapping, false), [2, 1]);
+    assert_eq!(shown(&written, Mode::Overlapping, true), [0, 2, 1]);
+}
+
+/// The first run is touched once more after the second was uploaded, on one grid and on none.
+#[test]
+fn of_two_runs_known_at_one_moment_the_one_uploaded_later_is_shown_whatever_is_done_to_the_other() {
+    for others in [&[][..], &[1000, 1001, 1003]] {
+        let written = [version(1, 1, 1, others), version(2, 1, 2, &[]), version(1, 1, 9, &[])];
+        assert_eq!(shown(&written, Mode::Flat, false), [1]);
+        assert_eq!(shown(&written, Mode::Flat, true), [1]);
+        // The answer is in the order of change times.
+        assert_eq!(shown(&written, Mode::Overlapping, false), [1, 2]);
+        assert_eq!(shown(&written, Mode::Overlapping, true), [0, 1, 2]);
+    }
 }
 
 #[test]

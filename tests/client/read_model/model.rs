@@ -265,10 +265,11 @@ impl World {
                 .is_none_or(|as_of| version.change <= as_of && known <= as_of)
     }
 
+    /// Runs are numbered in the order of their uploads.
     fn is_newest_of_all_runs(&self, version: &Version, held: &[&Version]) -> bool {
         let rank = |version: &Version| {
-            let run = &self.runs[version.place.run];
-            (run.known, version.change, run.id)
+            let run = version.place.run;
+            (self.runs[run].known, run, version.change)
         };
         let same_value =
             |other: &&&Version| (other.place.series, other.place.key) == (version.place.series, version.place.key);

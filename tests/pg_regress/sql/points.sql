@@ -33,13 +33,14 @@ SELECT * FROM timedb.bound_points(:'points');
 SELECT * FROM timedb.bound_points('{"values": []}');
 SELECT timedb.count_points(NULL), timedb.bound_points(NULL), (SELECT count(*) FROM timedb.unnest_points(NULL));
 
--- Merged: per time and end, the value of the latest known_time, then change_time, then run; a null is a value too.
+-- Merged: per time and end, the value of the latest known_time, then run, then change_time; a null is a value too.
 CREATE TEMP TABLE version (points timedb.points, known timestamptz, change timestamptz, run uuid);
 INSERT INTO version VALUES
   ('{"start": "2025-01-01T00:00:00Z", "step": "PT1H", "values": [10, 11, 12]}', '2025-01-01', '2025-01-01', '00000000-0000-0000-0000-000000000001'),
   ('{"start": "2025-01-01T01:00:00Z", "step": "PT1H", "values": [21, null, 23]}', '2025-01-02', '2025-01-02', '00000000-0000-0000-0000-000000000002'),
   ('{"start": "2025-01-01T00:00:00Z", "values": [30]}', '2025-01-01', '2025-01-03', '00000000-0000-0000-0000-000000000001'),
   ('{"start": "2025-01-01T03:00:00Z", "values": [43]}', '2025-01-02', '2025-01-02', '00000000-0000-0000-0000-000000000003'),
+  ('{"start": "2025-01-01T03:00:00Z", "values": [53]}', '2025-01-02', '2025-01-04', '00000000-0000-0000-0000-000000000002'),
   ('{"start": "2025-01-01T00:00:00Z", "length": "PT1H", "values": [50]}', '2025-01-01', '2025-01-01', '00000000-0000-0000-0000-000000000001'),
   (NULL, NULL, NULL, NULL);
 SELECT u.* FROM (SELECT timedb.merge_points(points, known, change, run) AS merged FROM version) m, timedb.unnest_points(m.merged) u;

@@ -48,7 +48,7 @@ SELECT run_id AS run4 FROM timedb.upload('2025-01-01 00:30', known_time => '2025
   {"value_key": "wind", "valid_time": "2025-01-01 02:00", "value": 42}]') \gset
 SELECT valid_time, value FROM timedb.read(series_keys => '{wind}');
 SELECT valid_time, value FROM timedb.read(end_known => '2025-01-01 01:00');
--- Of two runs known at the same time the one written last wins.
+-- Of two runs known at the same time the one uploaded last wins.
 SELECT run_id AS run5 FROM timedb.upload('2025-01-01 00:30', known_time => '2025-01-01 00:30', value_rows => '[
   {"value_key": "wind", "valid_time": "2025-01-01 01:00", "value": 51}]') \gset
 SELECT valid_time, value FROM timedb.read(end_known => '2025-01-01 01:00');

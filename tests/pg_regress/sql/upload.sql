@@ -49,7 +49,7 @@ SELECT series_key, description FROM timedb.list_series();
 BEGIN;
 SELECT run_id AS nulls FROM timedb.upload('2025-01-02', '[{"value_key": "wind", "valid_time": "2025-01-06", "value": 1}]',
   NULL, NULL, NULL, NULL, NULL) \gset
-SELECT workflow_id, run_finish_time, known_time = now() AS known_now, run_params FROM timedb.runs WHERE run_id = :'nulls';
+SELECT workflow_id, run_finish_time, known_time = inserted_at AS known_then, run_params FROM timedb.runs WHERE run_id = :'nulls';
 SELECT run_id AS nulls FROM timedb.upload('2025-01-02', '[]', run_params => 'null') \gset
 SELECT run_params IS NULL AS none FROM timedb.runs WHERE run_id = :'nulls';
 COMMIT;
