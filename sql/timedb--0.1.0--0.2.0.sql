@@ -17,6 +17,10 @@ COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) IS
   'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. Ordered by series, valid time, known time and change time.';
 
+-- Several elements of one value are one change of it.
+COMMENT ON FUNCTION timedb.update(json) IS
+  'Writes new versions of values. updates is an array of {"run_id", "series_id", "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Elements that name one value are applied in order, field by field, into one version. Answers each element, in input order, with what became of its value: updated, created or skipped (nothing would change). 42704 for a run or series that is not there, and for a value that is not there and that no element gives.';
+
 -- The group of those who may call and not select. As in the install script: made if absent, refused with powers or in
 -- another role, for that would open every door.
 DO $caller$

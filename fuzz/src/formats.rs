@@ -170,7 +170,9 @@ pub fn read_upload(json: &str, most_rows: usize) -> Result<Vec<Series>, Refused>
 
 pub fn read_updates(json: &str, most_rows: usize) -> Result<Vec<Update>, Refused> {
     let updates = update::read_json(json, most_rows, &mut || {}).map_err(refused)?;
+    assert!(updates.rows.iter().all(|&place| place < updates.of_values.len()));
     Ok(updates
+        .of_values
         .into_iter()
         .map(|update| Update {
             run: update.run_id.as_u128(),

@@ -19,7 +19,7 @@ use timedb_core::limits::{LONGEST_UPDATES, MOST_UPDATES};
 use timedb_core::points::Point;
 use timedb_core::scope::Scope;
 use timedb_core::time::Time;
-use timedb_core::update::{Change, UpdateRow, read_json};
+use timedb_core::update::{Change, Updates, ValueUpdate, read_json};
 use timedb_core::version::{Remark, Version};
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ struct Content {
     tags: Option<Vec<String>>,
 }
 
-/// What an update comes to.
+/// What the update of a value comes to.
 enum Outcome {
     Created(Content),
     Updated(Content),
@@ -72,14 +72,15 @@ fn update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<R
         .into());
     }
     let updates = read_json(json, MOST_UPDATES, &mut answer_cancel).map_err(Error::Row)?;
-    let marked = mark_runs(writer.tenant, &updates)?;
-    check_series(writer.tenant, &updates)?;
-    let outcomes = outcomes(writer.tenant, &updates)?;
-    write(&writer, &updates, &outcomes, &marked)?;
+    let of_values = &updates.of_values;
+    let marked = mark_runs(writer.tenant, of_values)?;
+    check_series(writer.tenant, of_values)?;
+    let outcomes = outcomes(writer.tenant, of_values)?;
+    write(&writer, of_values, &outcomes, &marked)?;
     Ok(answer(fcinfo, &updates, &outcomes, &marked)?)
 }
 
-fn mark_runs(tenant: Uuid, updates: &[UpdateRow]) -> Result<Marked> {
+fn mark_runs(tenant: Uuid, updates: &[ValueUpdate]) -> Result<Marked> {
     let mut runs: Vec<Uuid> = updates.iter().map(|update| update.run_id).collect();
     runs.sort_unstable();
     runs.dedup();
@@ -94,7 +95,7 @@ fn mark_runs(tenant: Uuid, updates: &[UpdateRow]) -> Result<Marked> {
     }
 }
 
-fn check_series(tenant: Uuid, updates: &[UpdateRow]) -> Result<()> {
+fn check_series(tenant: Uuid, updates: &[ValueUpdate]) -> Result<()> {
     let mut ids: Vec<Uuid> = updates.iter().map(|update| update.series_id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -105,7 +106,7 @@ fn check_series(tenant: Uuid, updates: &[UpdateRow]) -> Result<()> {
     }
 }
 
-fn absent(update: &UpdateRow, field: &str, what: &'static str, id: Uuid) -> Error {
+fn absent(update: &ValueUpdate, field: &str, what: &'static str, id: Uuid) -> Error {
     Error::AbsentInRow {
         path: format!("updates[{}].{field}", update.row),
         what,
@@ -113,12 +114,12 @@ fn absent(update: &UpdateRow, field: &str, what: &'static str, id: Uuid) -> Erro
     }
 }
 
-fn target(update: &UpdateRow) -> Target {
+fn target(update: &ValueUpdate) -> Target {
     (update.run_id, update.series_id)
 }
 
 /// What each update comes to, in their order.
-fn outcomes(tenant: Uuid, updates: &[UpdateRow]) -> Result<Vec<Outcome>> {
+fn outcomes(tenant: Uuid, updates: &[ValueUpdate]) -> Result<Vec<Outcome>> {
     let keys = updates
         .iter()
         .map(|update| (target(update), (update.start, update.end)));
@@ -130,7 +131,7 @@ fn outcomes(tenant: Uuid, updates: &[UpdateRow]) -> Result<Vec<Outcome>> {
         .collect()
 }
 
-fn outcome(update: &UpdateRow, current: Option<Current>) -> Result<Outcome> {
+fn outcome(update: &ValueUpdate, current: Option<Current>) -> Result<Outcome> {
     let Some(current) = current else {
         if matches!(update.value, Change::Keep) {
             return Err(Error::AbsentInRow {
@@ -164,7 +165,7 @@ fn outcome(update: &UpdateRow, current: Option<Current>) -> Result<Outcome> {
     })
 }
 
-fn changed(update: &UpdateRow, content: Content) -> Content {
+fn changed(update: &ValueUpdate, content: Content) -> Content {
     Content {
         value: apply(&update.value, content.value),
         annotation: apply(&update.annotation, content.annotation),
@@ -181,7 +182,7 @@ fn apply<T: Clone>(change: &Change<T>, current: Option<T>) -> Option<T> {
 }
 
 /// Updates of one run and series with equal annotation and tags share a row.
-fn write(writer: &Identity, updates: &[UpdateRow], outcomes: &[Outcome], marked: &Marked) -> Result<()> {
+fn write(writer: &Identity, updates: &[ValueUpdate], outcomes: &[Outcome], marked: &Marked) -> Result<()> {
     let mut groups: BTreeMap<Target, HashMap<Remark, Vec<Point>>> = BTreeMap::new();
     for (update, outcome) in updates.iter().zip(outcomes) {
         let (Outcome::Created(content) | Outcome::Updated(content)) = outcome else {
@@ -220,14 +221,16 @@ fn write(writer: &Identity, updates: &[UpdateRow], outcomes: &[Outcome], marked:
     new.insert(writer.tenant)
 }
 
+/// A row for each element, be it that several name one value.
 fn answer(
     fcinfo: pg_sys::FunctionCallInfo,
-    updates: &[UpdateRow],
+    updates: &Updates,
     outcomes: &[Outcome],
     marked: &Marked,
 ) -> Result<Returned> {
     let mut rows = Rows::<(&str, Uuid, Uuid, Time, Option<Time>, Option<Time>)>::open(fcinfo)?;
-    for (update, outcome) in updates.iter().zip(outcomes) {
+    for &place in &updates.rows {
+        let (update, outcome) = (&updates.of_values[place], &outcomes[place]);
         let written = marked.get(&update.run_id).map(|(_, change)| *change);
         let (status, change) = match outcome {
             Outcome::Created(_) => ("created", written),

@@ -148,7 +148,9 @@ impl Play {
                     prop_assert!(written > latest);
                     let shared = self.world.change_of_call(place.run);
                     prop_assert!(shared.is_none_or(|shared| shared == written));
-                    self.world.write(place, written, &self.emails[by], fields);
+                    if !self.world.is_written(place) {
+                        self.world.write(place, written, &self.emails[by], fields);
+                    }
                 }
                 Outcome::Refused => {}
             }

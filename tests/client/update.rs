@@ -106,7 +106,7 @@ fn absent_leaves_null_clears_and_a_value_sets_each_of_three_fields() {
 }
 
 #[test]
-fn the_answer_is_in_input_order_and_the_last_update_of_a_value_wins() {
+fn every_element_is_answered_in_input_order_and_those_of_one_value_make_one_version_field_by_field() {
     let database = Database::fresh("answer of update");
     let (alice, _) = database.two_tenants();
     let mut client = database.authenticated(&alice);
@@ -116,11 +116,16 @@ fn the_answer_is_in_input_order_and_the_last_update_of_a_value_wins() {
     );
     let (run_id, series) = (uploaded.run_id, uploaded.series("a"));
     let at = |hours, fields| value_update(run_id, series, hour(hours), fields);
+    let mut same_moment = at(0, json!({"tags": ["x"]}));
+    same_moment["valid_time"] = json!("2025-01-01T01:00:00+01:00");
     let updates = json!([
-        at(7, json!({"value": 7})),
-        at(1, json!({"value": 2})),
+        at(7, json!({"annotation": "its value comes later"})),
+        at(1, json!({"value": 3, "annotation": "taken back"})),
         at(0, json!({"value": 5, "annotation": "first"})),
-        at(0, json!({"value": 6})),
+        at(7, json!({"value": 7})),
+        at(0, json!({"annotation": "note"})),
+        at(1, json!({"value": 2, "annotation": null})),
+        same_moment,
     ]);
     let rows = client
         .query("SELECT * FROM timedb.update($1)", &[&updates])
@@ -132,17 +137,63 @@ fn the_answer_is_in_input_order_and_the_last_update_of_a_value_wins() {
     let answer = |status: &str, hours| (status.to_owned(), run_id, series, hour(hours), None);
     assert_eq!(
         answers,
-        [answer("created", 7), answer("skipped", 1), answer("updated", 0)]
+        [
+            answer("created", 7),
+            answer("skipped", 1),
+            answer("updated", 0),
+            answer("created", 7),
+            answer("updated", 0),
+            answer("skipped", 1),
+            answer("updated", 0),
+        ]
     );
     let times: Vec<Timestamp> = rows.iter().map(|row| row.get("change_time")).collect();
-    assert_eq!(times[0], times[2], "one call and run, one change time");
-    assert!(times[1] < times[0], "what is skipped keeps its own");
+    let written = times[0];
+    assert_eq!(
+        [2, 3, 4, 6].map(|place| times[place]),
+        [written; 4],
+        "one call and run, one change time"
+    );
+    assert!(
+        times[1] < written && times[1] == times[5],
+        "what is skipped keeps its own"
+    );
     let versions = history(&mut client, run_id);
-    let newest = versions.iter().filter(|version| version.change_time == times[0]);
-    let written: Vec<_> = newest
-        .map(|version| (version.value, version.annotation.clone()))
+    assert_eq!(versions.len(), 4);
+    let newest = versions.iter().filter(|version| version.change_time == written);
+    let newest: Vec<_> = newest
+        .map(|version| (version.value, version.annotation.as_deref(), version.tags.clone()))
         .collect();
-    assert_eq!(written, [(Some(6.0), None), (Some(7.0), None)]);
+    assert_eq!(
+        newest,
+        [
+            (Some(5.0), Some("note"), tags(&["x"])),
+            (Some(7.0), Some("its value comes later"), None)
+        ]
+    );
+}
+
+#[test]
+fn elements_of_a_value_that_is_not_there_are_refused_where_none_gives_it() {
+    let database = Database::fresh("no element has a value");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    let uploaded = one_value(&mut client);
+    let at = |fields| value_update(uploaded.run_id, uploaded.series("a"), hour(9), fields);
+    let updates = json!([at(json!({"annotation": "of nothing"})), at(json!({"tags": ["x"]}))]);
+    refused(try_update(&mut client, &updates))
+        .code("42704")
+        .message("updates[0]: value \"2025-01-01T09:00:00Z\" does not exist");
+    let updates = json!([
+        at(json!({"annotation": "of null"})),
+        at(json!({"value": null})),
+        at(json!({"tags": ["x"]}))
+    ]);
+    assert_eq!(update(&mut client, &updates), ["created"; 3]);
+    assert_eq!(
+        last(&mut client, uploaded.run_id),
+        (None, Some("of null".to_owned()), tags(&["x"]))
+    );
 }
 
 #[test]

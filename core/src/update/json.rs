@@ -15,10 +15,19 @@ use crate::rows::walk::{Rows, walk};
 use crate::rows::{Field, Refusal, RowError};
 use crate::time::Time;
 
-/// One update: of the value that a run has for a series at a time.
+/// What a call asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct UpdateRow {
-    /// The row it came from.
+pub struct Updates {
+    /// Of each value that is named one, in the order in which they are first named.
+    pub of_values: Vec<ValueUpdate>,
+    /// For each row, the place among them of the one that it went into.
+    pub rows: Vec<usize>,
+}
+
+/// The update of the value that a run has for a series at a time: what all rows that name it come to, one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueUpdate {
+    /// The first row that names it.
     pub row: usize,
     pub run_id: Uuid,
     pub series_id: Uuid,
@@ -40,37 +49,24 @@ pub enum Change<T> {
     Set(T),
 }
 
-/// Reads the JSON rows of an update, at most `most_rows` of them, one for each value that is updated (see [`collapse`]).
+/// Reads the JSON rows of an update, at most `most_rows` of them.
 ///
 /// `tick` is called every few thousand rows, for the caller to answer a cancel; it may unwind.
-pub fn read_json(json: &str, most_rows: usize, tick: &mut dyn FnMut()) -> Result<Vec<UpdateRow>, RowError> {
+pub fn read_json(json: &str, most_rows: usize, tick: &mut dyn FnMut()) -> Result<Updates, RowError> {
     let mut rows = UpdateRows::default();
     walk(json, &mut rows, most_rows, tick)?;
-    Ok(collapse(rows.updates))
-}
-
-/// Several updates of one value in one call: the last wins as a whole, and stands at the place of the first.
-///
-/// They are not merged field by field: all of a call has one change time, so only one version can come of them, and it is
-/// the one that the client said last.
-fn collapse(updates: Vec<UpdateRow>) -> Vec<UpdateRow> {
-    let mut places = HashMap::with_capacity(updates.len());
-    let mut collapsed: Vec<UpdateRow> = Vec::with_capacity(updates.len());
-    for update in updates {
-        match places.entry((update.run_id, update.series_id, update.start, update.end)) {
-            Entry::Occupied(place) => collapsed[*place.get()] = update,
-            Entry::Vacant(place) => {
-                place.insert(collapsed.len());
-                collapsed.push(update);
-            }
-        }
-    }
-    collapsed
+    Ok(Updates {
+        of_values: rows.of_values,
+        rows: rows.places,
+    })
 }
 
 #[derive(Default)]
 struct UpdateRows {
-    updates: Vec<UpdateRow>,
+    of_values: Vec<ValueUpdate>,
+    /// The place of each row's value, and that of each value.
+    places: Vec<usize>,
+    place_of: HashMap<(Uuid, Uuid, Time, Option<Time>), usize>,
     row: PartialUpdate,
 }
 
@@ -116,7 +112,7 @@ impl<'de> Rows<'de> for UpdateRows {
 
     fn end_row(&mut self, number: usize) -> Result<(), Refusal> {
         let row = std::mem::take(&mut self.row);
-        let update = UpdateRow {
+        let update = ValueUpdate {
             row: number,
             run_id: needed(Field::RunId, row.run_id)?,
             series_id: needed(Field::SeriesId, row.series_id)?,
@@ -127,12 +123,46 @@ impl<'de> Rows<'de> for UpdateRows {
             tags: row.tags,
         };
         check_end(update.start, update.end)?;
-        self.updates.push(update);
+        self.add(update);
         Ok(())
     }
 }
 
+impl UpdateRows {
+    /// All of a call has one change time, so only one version of a value can come of it: the one that its rows make, one
+    /// after the other.
+    fn add(&mut self, update: ValueUpdate) {
+        let named = (update.run_id, update.series_id, update.start, update.end);
+        let place = match self.place_of.entry(named) {
+            Entry::Occupied(place) => {
+                self.of_values[*place.get()].then(update);
+                *place.get()
+            }
+            Entry::Vacant(place) => {
+                self.of_values.push(update);
+                *place.insert(self.of_values.len() - 1)
+            }
+        };
+        self.places.push(place);
+    }
+}
+
+impl ValueUpdate {
+    /// What a later row changes, field by field.
+    fn then(&mut self, later: ValueUpdate) {
+        self.value.then(later.value);
+        self.annotation.then(later.annotation);
+        self.tags.then(later.tags);
+    }
+}
+
 impl<T> Change<T> {
+    fn then(&mut self, later: Change<T>) {
+        if !matches!(later, Change::Keep) {
+            *self = later;
+        }
+    }
+
     /// The change that a field asks for by being there.
     fn to(given: Option<T>) -> Change<T> {
         given.map_or(Change::Clear, Change::Set)

@@ -2,4 +2,4 @@
 
 mod json;
 
-pub use json::{Change, UpdateRow, read_json};
+pub use json::{Change, Updates, ValueUpdate, read_json};

@@ -235,10 +235,14 @@ fn writing(write: Write, world: &World, model: &Model) -> String {
         ),
         Write::Update(tenant) => {
             let target = target(tenant);
-            format!(
-                "SELECT FROM timedb.update('[{{\"run_id\": \"{}\", \"series_id\": \"{}\", \
-                   \"valid_time\": \"2025-01-01T00:00:00Z\", \"annotation\": \"{number}\"}}]')",
+            let value = format!(
+                "\"run_id\": \"{}\", \"series_id\": \"{}\", \"valid_time\": \"2025-01-01T00:00:00Z\"",
                 target.run, target.series
+            );
+            // Of two elements that name one value comes one version.
+            format!(
+                "SELECT FROM timedb.update('[{{{value}, \"annotation\": \"{number}\"}}, \
+                                            {{{value}, \"tags\": [\"{number}\"]}}]')"
             )
         }
         Write::UploadArrow => upload_arrow(&streams::of_key(&format!("{letter}_{number}")), value, number),

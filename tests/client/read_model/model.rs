@@ -150,32 +150,32 @@ impl World {
         self.before_call = self.versions.len();
     }
 
-    /// What each update of a call comes to, where the last update of a value wins and stands where the first stood.
+    /// What each change of a call comes to: all of one value are made one after the other, and the outcome is that of them
+    /// all.
     pub fn outcomes(&self, changes: &[Change]) -> Vec<(Place, Outcome)> {
-        let mut last: Vec<(Place, &Change)> = Vec::new();
-        for change in changes {
-            let run = change.run.index(self.runs.len());
-            let place = Place {
-                run,
-                series: change.series,
-                key: change.key,
-            };
-            match last.iter_mut().find(|(other, _)| *other == place) {
-                Some((_, earlier)) => *earlier = change,
-                None => last.push((place, change)),
-            }
-        }
-        last.into_iter()
-            .map(|(place, change)| (place, self.outcome(place, change)))
-            .collect()
+        let outcome = |change| {
+            let place = self.place(change);
+            let of_value: Vec<&Change> = changes.iter().filter(|other| self.place(other) == place).collect();
+            (place, self.outcome(place, &of_value))
+        };
+        changes.iter().map(outcome).collect()
     }
 
-    fn outcome(&self, place: Place, change: &Change) -> Outcome {
+    fn place(&self, change: &Change) -> Place {
+        Place {
+            run: change.run.index(self.runs.len()),
+            series: change.series,
+            key: change.key,
+        }
+    }
+
+    fn outcome(&self, place: Place, changes: &[&Change]) -> Outcome {
+        let all = |fields| changes.iter().copied().fold(fields, changed);
         match self.current(place) {
-            None if change.value.is_none() => Outcome::Refused,
-            None => Outcome::Created(changed(Fields::default(), change)),
+            None if changes.iter().all(|change| change.value.is_none()) => Outcome::Refused,
+            None => Outcome::Created(all(Fields::default())),
             Some(current) => {
-                let fields = changed(current.fields.clone(), change);
+                let fields = all(current.fields.clone());
                 if fields == current.fields {
                     Outcome::Skipped(current.change)
                 } else {
@@ -210,6 +210,13 @@ impl World {
         written
             .find(|version| version.place.run == run)
             .map(|version| version.change)
+    }
+
+    /// Whether the call under way has written the value.
+    pub fn is_written(&self, place: Place) -> bool {
+        self.versions[self.before_call..]
+            .iter()
+            .any(|version| version.place == place)
     }
 
     /// A moment at, just before or just after something that happened.

@@ -139,6 +139,22 @@ fn change() -> impl Strategy<Value = Change> {
     })
 }
 
+/// Of a call, some of them of a value that it has changed already.
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let again = prop::option::weighted(0.3, any::<Index>());
+    prop::collection::vec((change(), again), 1..5).prop_map(|drawn| {
+        let mut changes: Vec<Change> = Vec::new();
+        for (mut change, again) in drawn {
+            if let Some(again) = again.filter(|_| !changes.is_empty()) {
+                let Change { run, series, key, .. } = again.get(&changes);
+                (change.run, change.series, change.key) = (*run, *series, *key);
+            }
+            changes.push(change);
+        }
+        changes
+    })
+}
+
 fn known() -> impl Strategy<Value = When> {
     (-3..3i64).prop_map(|days| When { days, micros: 0 })
 }
@@ -149,8 +165,7 @@ fn step() -> impl Strategy<Value = Step> {
         known,
         rows,
     });
-    let update =
-        (0..2usize, prop::collection::vec(change(), 1..5)).prop_map(|(by, changes)| Step::Update { by, changes });
+    let update = (0..2usize, changes()).prop_map(|(by, changes)| Step::Update { by, changes });
     let series = prop::option::of(prop::collection::vec(0..SERIES.len() + 1, 1..4));
     let compact = (0..2usize, series).prop_map(|(by, series)| Step::Compact { by, series });
     prop_oneof![2 => upload, 4 => update, 1 => compact]

@@ -101,9 +101,9 @@ SELECT status FROM timedb.update(pg_temp.call(
   pg_temp.of(:'run1', :'wind', '03:00', ', "value": 33')));
 SELECT count(*) - :versions AS rows_written FROM timedb.values;
 
--- One value several times in a call: the last wins, whole, and is reported once.
+-- One value several times in a call: changed field by field, one after the other, in one version; each is answered.
 SELECT status, valid_time FROM timedb.update(pg_temp.call(
-  pg_temp.of(:'run1', :'wind', '02:00', ', "value": 98, "annotation": "not this one"'),
+  pg_temp.of(:'run1', :'wind', '02:00', ', "value": 98, "annotation": "of the first"'),
   pg_temp.of(:'run1', :'wind', '03:00', ', "value": 99'),
   pg_temp.of(:'run1', :'wind', '02:00:00Z', ', "value": 42')));
 SELECT valid_time, value, annotation, tags FROM timedb.read('2025-01-01 02:00', '2025-01-01 04:00');

@@ -6,7 +6,7 @@ use crate::rows::Kind;
 const RUN: &str = "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4b";
 const SERIES: &str = "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4c";
 
-fn read(json: &str) -> Result<Vec<UpdateRow>, RowError> {
+fn read(json: &str) -> Result<Updates, RowError> {
     read_json(json, 1000, &mut || {})
 }
 
@@ -15,10 +15,10 @@ fn update(time: &str, fields: &str) -> String {
     format!(r#"{{"run_id":"{RUN}","series_id":"{SERIES}","valid_time":"{time}"{fields}}}"#)
 }
 
-fn read_with(fields: &str) -> Result<UpdateRow, RowError> {
+fn read_with(fields: &str) -> Result<ValueUpdate, RowError> {
     let mut updates = read(&format!("[{}]", update("2024-01-01", fields)))?;
-    assert_eq!(updates.len(), 1);
-    Ok(updates.remove(0))
+    assert_eq!((updates.of_values.len(), updates.rows), (1, vec![0]));
+    Ok(updates.of_values.remove(0))
 }
 
 fn says(json: &str, kind: Kind, message: &str) {
@@ -141,18 +141,21 @@ fn what_follows_the_tags_is_not_blamed_on_a_tag() {
 }
 
 #[test]
-fn the_last_of_several_updates_of_a_value_wins_whole_and_stands_first() {
+fn several_updates_of_a_value_are_applied_in_order_field_by_field() {
     let json = [
         update("2024-01-01", r#","value":1,"annotation":"first""#),
         update("2024-01-02", r#","value":2"#),
         update("2024-01-01", r#","valid_time_end":"2024-01-02","value":3"#),
-        update("2024-01-01T00:00:00Z", r#","tags":["last"]"#),
+        update("2024-01-01T00:00:00Z", r#","tags":["last"],"value":4"#),
+        update("2024-01-01T01:00:00+01", r#","annotation":null"#),
     ];
     let updates = read(&format!("[{}]", json.join(","))).unwrap();
-    assert_eq!(updates.iter().map(|update| update.row).collect::<Vec<_>>(), [3, 1, 2]);
-    let last = &updates[0];
-    assert_eq!((&last.value, &last.annotation), (&Change::Keep, &Change::Keep));
-    assert_eq!(last.tags, set(&["last"]));
+    assert_eq!(updates.rows, [0, 1, 2, 0, 0]);
+    let of_values = &updates.of_values;
+    assert_eq!(of_values.iter().map(|update| update.row).collect::<Vec<_>>(), [0, 1, 2]);
+    let merged = &of_values[0];
+    assert_eq!((&merged.value, &merged.annotation), (&Change::Set(4.0), &Change::Clear));
+    assert_eq!(merged.tags, set(&["last"]));
 }
 
 proptest! {
