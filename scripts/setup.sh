@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # setup.sh [tests]: installs what a build, or also the tests, need and the machine lacks; says and does nothing if there is nothing to do.
-# Never upgrades a package, never creates, starts or stops a Postgres cluster of the system.
+# Never upgrades a Postgres, never creates, starts or stops a cluster of the system.
 . "$(dirname "$0")/environment.sh"
+. scripts/packages.sh
 
 purpose=${1:-build}
 
@@ -11,26 +12,12 @@ check_cargo() {
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y
     . \"\$HOME/.cargo/env\"
 
-then run make again. (No curl: apt-get install curl, or see https://rustup.rs)"
+then try again. (No curl: apt-get install curl, or see https://rustup.rs)"
     local wanted found
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
     found=$(cargo --version | awk '{print $2}')
     [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n1)" = "$wanted" ] ||
         fail "timedb needs Rust $wanted, this is $found. Run: rustup update stable"
-}
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
-    else
-        fail "Not root, and no sudo here. Run this as root, then make again: $*"
-    fi
-}
-
-is_installed() {
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
 has_libclang() {
@@ -54,33 +41,6 @@ lacks_postgres() {
     [ -z "${PG_CONFIG:-}" ] && [ -z "$(installed_postgres)" ]
 }
 
-# The packages of the Postgres that is half there, else of the best that the registry offers.
-missing_postgres() {
-    local major package
-    major=$(offered_postgres)
-    [ -n "$major" ] || fail "No package postgresql-$oldest_postgres to $newest_postgres is on offer here.
-Install a Postgres with its server headers and say: make PG_CONFIG=/path/to/pg_config …"
-    for package in "postgresql-$major" "postgresql-server-dev-$major"; do
-        is_installed "$package" || echo "$package"
-    done
-}
-
-offered_postgres() {
-    local major
-    for major in $(seq "$newest_postgres" -1 "$oldest_postgres"); do
-        if is_installed "postgresql-$major"; then
-            echo "$major"
-            return
-        fi
-    done
-    for major in "$oldest_postgres" $(seq "$newest_postgres" -1 $((oldest_postgres + 1))); do
-        if [ -n "$(apt-cache search --names-only "^postgresql-server-dev-$major\$")" ]; then
-            echo "$major"
-            return
-        fi
-    done
-}
-
 # Debian makes and starts a cluster when it installs a server, unless this file says no.
 no_cluster=/etc/postgresql-common/createcluster.d/timedb-setup.conf
 
@@ -88,19 +48,6 @@ forbid_cluster() {
     trap 'as_root rm -f "$no_cluster"' EXIT
     as_root mkdir -p "$(dirname "$no_cluster")"
     echo "create_main_cluster = false" | as_root tee "$no_cluster" >/dev/null
-}
-
-# needrestart (Ubuntu) would restart services, perhaps a Postgres.
-apt_get() {
-    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
-        apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null
-}
-
-install_missing() {
-    local packages
-    mapfile -t packages <<<"$1"
-    echo "Installing from the distribution: ${packages[*]}"
-    apt_get install -y --no-upgrade --no-install-recommends "${packages[@]}"
 }
 
 install_from_distribution() {

@@ -2,12 +2,12 @@
 -- planned once a session, perhaps while a table is empty: without a scan of whole tables, which would stay in the plan.
 
 CREATE FUNCTION timedb.create_series(
-  name text, unit text DEFAULT 'dimensionless', description text DEFAULT NULL, labels jsonb DEFAULT '{}'
+  name text, unit text DEFAULT NULL, description text DEFAULT NULL, labels jsonb DEFAULT '{}'
 ) RETURNS uuid
   AS 'MODULE_PATHNAME', 'create_series_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION timedb.create_series(text, text, text, jsonb) IS
-  'The id of the series with this name (its series_key) and labels, made if unknown. A unit may be set while it is "dimensionless"; another one is 22023. The first description that is not null stays.';
+  'The id of the series with this name (its series_key) and labels, made if unknown: "dimensionless" without a unit. Of a series that is there, no unit means whichever it has; one may be set while it is "dimensionless", another one is 22023. The first description that is not blank stays. A name is looked for as it is and then in Unicode''s normal form C; a new one is stored in that, and is 22023 with control characters or with blanks at its ends.';
 
 CREATE FUNCTION timedb.list_series(
   OUT series_id uuid, OUT series_key text, OUT unit text, OUT description text, OUT labels jsonb,
@@ -31,18 +31,18 @@ COMMENT ON FUNCTION timedb._pack_of_bytes(bytea) IS 'A pack from the bytes that 
 
 CREATE FUNCTION timedb.upload(
   run_start_time timestamptz, value_rows json, workflow_id text DEFAULT 'api-workflow',
-  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT now(), run_params jsonb DEFAULT NULL,
+  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
   series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
 ) RETURNS record
   AS 'MODULE_PATHNAME', 'upload_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb) IS
-  'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" and/or "series_id", "value", "valid_time_end"?}; a value_key unknown so far becomes a series. Answers the run''s id and the series'' ids by key. An error names the row, counted from 0, and the field.';
+  'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" (or "series_key") and/or "series_id", "value", "valid_time_end"?}; a value_key unknown so far becomes a series. known_time is when all of it was known, by default the change_time it gets; a forecast in several calls gives one known_time to all of them. More than an hour ahead of the clock it is taken with a WARNING. Answers the run''s id and the series'' ids by key. An error names the first bad row, counted from 0, and the field, and says how many more are bad.';
 
 CREATE FUNCTION timedb.upload_points(
   run_start_time timestamptz, series_keys text[], valid_times timestamptz[], point_values float8[],
   valid_time_ends timestamptz[] DEFAULT NULL, workflow_id text DEFAULT 'api-workflow',
-  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT now(), run_params jsonb DEFAULT NULL,
+  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
   series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
 ) RETURNS record
   AS 'MODULE_PATHNAME', 'upload_points_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -62,7 +62,7 @@ COMMENT ON FUNCTION timedb.update(json) IS
 
 CREATE FUNCTION timedb.upload_arrow(
   run_start_time timestamptz, stream bytea, workflow_id text DEFAULT 'api-workflow',
-  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT now(), run_params jsonb DEFAULT NULL,
+  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
   series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
 ) RETURNS record
   AS 'MODULE_PATHNAME', 'upload_arrow_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE

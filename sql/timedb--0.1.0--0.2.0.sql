@@ -8,6 +8,39 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- Its plans are kept, and may have been made on empty tables: as the other functions that write, without scans of whole ones.
 ALTER FUNCTION timedb.compact(uuid[], interval) SET enable_seqscan = off;
 
+CREATE OR REPLACE FUNCTION timedb.create_series(
+  name text, unit text DEFAULT NULL, description text DEFAULT NULL, labels jsonb DEFAULT '{}'
+) RETURNS uuid
+  AS 'MODULE_PATHNAME', 'create_series_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb.create_series(text, text, text, jsonb) IS
+  'The id of the series with this name (its series_key) and labels, made if unknown: "dimensionless" without a unit. Of a series that is there, no unit means whichever it has; one may be set while it is "dimensionless", another one is 22023. The first description that is not blank stays. A name is looked for as it is and then in Unicode''s normal form C; a new one is stored in that, and is 22023 with control characters or with blanks at its ends.';
+
+
+-- Keys that a new series could not have any more stay as they are, and are found as they are.
+SET LOCAL client_min_messages = notice;
+DO $keys$
+DECLARE
+  odd record;
+  -- As the library knows them.
+  blanks CONSTANT text := '[ ' || chr(160) || chr(5760) || chr(8192) || '-' || chr(8203) || chr(8232) || chr(8233)
+    || chr(8239) || chr(8287) || chr(8288) || chr(12288) || chr(65279) || ']';
+BEGIN
+  FOR odd IN
+    SELECT s.tenant_id, to_json(s.series_key) AS series_key
+    FROM timedb.series s
+    WHERE s.series_key IS NOT NFC NORMALIZED
+       OR s.series_key COLLATE "C" ~ (
+            '[' || chr(1) || '-' || chr(31) || chr(127) || '-' || chr(159) || ']')
+       OR s.series_key COLLATE "C" ~ ('^' || blanks || '|' || blanks || '$')
+    ORDER BY s.tenant_id, s.series_key
+  LOOP
+    RAISE NOTICE 'tenant "%" has the series %, whose key a new series could not have', odd.tenant_id, odd.series_key;
+  END LOOP;
+END
+$keys$;
+SET LOCAL client_min_messages = warning;
+
 -- Of two runs known at one moment the one uploaded later wins.
 COMMENT ON COLUMN timedb.runs.run_id IS
   'Version 7: ids are in the order in which runs were uploaded, which decides between runs of one known_time.';
@@ -20,6 +53,32 @@ COMMENT ON FUNCTION timedb.read(
 -- Several elements of one value are one change of it.
 COMMENT ON FUNCTION timedb.update(json) IS
   'Writes new versions of values. updates is an array of {"run_id", "series_id", "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Elements that name one value are applied in order, field by field, into one version. Answers each element, in input order, with what became of its value: updated, created or skipped (nothing would change). 42704 for a run or series that is not there, and for a value that is not there and that no element gives.';
+
+-- By default a run is known when it is stored, not when its transaction began.
+CREATE OR REPLACE FUNCTION timedb.upload(
+  run_start_time timestamptz, value_rows json, workflow_id text DEFAULT 'api-workflow',
+  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
+  series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'upload_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+CREATE OR REPLACE FUNCTION timedb.upload_points(
+  run_start_time timestamptz, series_keys text[], valid_times timestamptz[], point_values float8[],
+  valid_time_ends timestamptz[] DEFAULT NULL, workflow_id text DEFAULT 'api-workflow',
+  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
+  series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'upload_points_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+CREATE OR REPLACE FUNCTION timedb.upload_arrow(
+  run_start_time timestamptz, stream bytea, workflow_id text DEFAULT 'api-workflow',
+  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
+  series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'upload_arrow_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb) IS
+  'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" (or "series_key") and/or "series_id", "value", "valid_time_end"?}; a value_key unknown so far becomes a series. known_time is when all of it was known, by default the change_time it gets; a forecast in several calls gives one known_time to all of them. More than an hour ahead of the clock it is taken with a WARNING. Answers the run''s id and the series'' ids by key. An error names the first bad row, counted from 0, and the field, and says how many more are bad.';
 
 -- The group of those who may call and not select. As in the install script: made if absent, refused with powers or in
 -- another role, for that would open every door.

@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use timedb_core::points::Corrupt;
 use timedb_core::rows::{Kind, RowError};
+use timedb_core::time::BOUNDS;
 use uuid::Uuid;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -209,6 +210,8 @@ impl Error {
             | Error::Row(RowError {
                 kind: Kind::TooMany, ..
             }) => Some("Split it over several calls."),
+            Error::Row(error) => error.hint,
+            Error::TimeOutOfRange(argument) => Some(out_of_range(argument)),
             Error::Broken(_) => Some("Run SELECT * FROM timedb.self_check() as a superuser."),
             _ => None,
         }
@@ -229,6 +232,17 @@ impl Error {
             // PostgREST answers 500 for what we broke, and 400 for the rest: bad values of every kind.
             _ => None,
         }
+    }
+}
+
+/// What to write instead of a time that is infinite.
+fn out_of_range(argument: &str) -> &'static str {
+    match argument {
+        "start_valid" | "end_valid" | "start_known" | "end_known" => "Leave it out: without it the window is open.",
+        "as_of" | "known_time" => "Leave it out: without it, it is now.",
+        "run_finish_time" => "Leave it out where it is not known.",
+        "expires_at" => "Leave it out for a key that does not expire.",
+        _ => BOUNDS,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod pack;
 pub mod points;
 pub mod rows;
 pub mod scope;
+pub mod series_key;
 pub mod span;
 pub mod time;
 pub mod update;

@@ -40,5 +40,8 @@ pub const MOST_READ_ROWS: usize = 5_000_000;
 /// Stored values of one series that a read merges.
 pub const MOST_READ_VALUES: usize = 20_000_000;
 
+/// How far ahead of the clock a run may be known without a warning, in microseconds: clocks differ, but not by an hour.
+pub const KNOWN_AHEAD: i64 = 3_600_000_000;
+
 /// How much of a client's own text a message repeats, in characters.
 pub const LONGEST_EXCERPT: usize = 64;

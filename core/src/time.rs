@@ -8,6 +8,13 @@ use jiff::fmt::temporal::Pieces;
 
 use crate::excerpt::beginning;
 
+/// What to do with digits that no timestamp of Postgres holds.
+pub(crate) const ROUND: &str = "timedb keeps microseconds: round to the grid first.";
+/// What a time beyond what is held is told.
+pub const BOUNDS: &str = "Times go from 4714 BC to the end of the year 9999.";
+/// What to do with a number where a timestamp is expected.
+pub(crate) const FROM_EPOCH: &str = "Numbers since an epoch are not taken. Write ISO 8601, as in 2025-01-01T12:00:00Z; pandas: to_json(date_format=\"iso\", date_unit=\"us\").";
+
 const EPOCH: DateTime = civil::date(2000, 1, 1).at(0, 0, 0, 0);
 const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Arrow counts from 1970, a [`Time`] from 2000.
@@ -77,6 +84,15 @@ impl TimeError {
     pub fn is_out_of_range(&self) -> bool {
         matches!(self, TimeError::Infinite(_) | TimeError::OutOfRange(_))
     }
+
+    /// What to write instead.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            TimeError::Malformed(text) => instead_of(text),
+            TimeError::TooFine(_) => ROUND,
+            TimeError::Infinite(_) | TimeError::OutOfRange(_) => BOUNDS,
+        }
+    }
 }
 
 impl fmt::Display for TimeError {
@@ -91,6 +107,26 @@ impl fmt::Display for TimeError {
 }
 
 impl std::error::Error for TimeError {}
+
+/// What to write instead of what is no timestamp, by what it looks like.
+fn instead_of(text: &str) -> &'static str {
+    let time = text.split_once(['T', 't', ' ']).map_or("", |(_, time)| time);
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    if time.starts_with("24") {
+        "Write 24:00 as 00:00 of the next day."
+    } else if time.as_bytes().windows(3).any(|three| three == b":60") {
+        "A minute has the seconds 00 to 59."
+    } else if text.len() >= 9 && text.bytes().all(is_digit) {
+        FROM_EPOCH
+    } else if time
+        .bytes()
+        .any(|byte| byte.is_ascii_alphabetic() && !matches!(byte, b'z' | b'Z'))
+    {
+        "Zone names are not taken. Write the offset, as in 2025-01-01T12:00:00+01:00."
+    } else {
+        "Write ISO 8601, as in 2025-01-01T12:00:00+01:00."
+    }
+}
 
 /// Parses `text`; errors show `given`, what the user wrote.
 fn parse_pieces(text: &str, given: &str) -> Result<Time, TimeError> {
@@ -252,6 +288,44 @@ mod tests {
             let error = Time::parse(text).expect_err(text);
             assert_eq!(error, TimeError::Malformed(text.to_owned()), "{text}");
             assert!(!error.is_out_of_range());
+        }
+    }
+
+    #[test]
+    fn what_is_no_timestamp_is_told_what_to_write_instead() {
+        for (text, hint) in [
+            ("2025-01-01T24:00:00Z", "Write 24:00 as 00:00 of the next day."),
+            ("2025-01-01 24:00", "Write 24:00 as 00:00 of the next day."),
+            ("2025-01-01T23:59:60Z", "A minute has the seconds 00 to 59."),
+            ("1735732800", FROM_EPOCH),
+            ("1735732800000", FROM_EPOCH),
+            ("2025-01-01T12:00:00.1234567Z", ROUND),
+            ("infinity", "Times go from 4714 BC to the end of the year 9999."),
+        ] {
+            assert_eq!(Time::parse(text).unwrap_err().hint(), hint, "{text}");
+        }
+        for named in [
+            "2025-01-01T12:00:00[Europe/Oslo]",
+            "2025-01-01 12:00:00 EST",
+            "2025-01-01T12:00 Europe/Oslo",
+        ] {
+            let hint = Time::parse(named).unwrap_err().hint();
+            assert!(hint.starts_with("Zone names are not taken."), "{named}: {hint}");
+        }
+        for other in [
+            "",
+            "soon",
+            "01.02.2025",
+            "2025-1-1",
+            "2025-01-01T12:00:00 +01:00",
+            "20250101",
+        ] {
+            let Err(error) = Time::parse(other) else { continue };
+            assert_eq!(
+                error.hint(),
+                "Write ISO 8601, as in 2025-01-01T12:00:00+01:00.",
+                "{other}"
+            );
         }
     }
 

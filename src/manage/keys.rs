@@ -109,6 +109,7 @@ fn _create_key(
 ) -> Reported<Returned> {
     let scope = self::scope(scope)?;
     let expires_at = end(expires_at)?;
+    let name = name.filter(|name| !name.trim().is_empty());
     Error::if_longer("name", name.unwrap_or_default(), LONGEST_KEY_NAME)?;
     let user = user::find(&UserName {
         email,

@@ -9,7 +9,9 @@ statements! {
     INSPECT(Jsonb) -> (String, i64, i64) =
         c"SELECT jsonb_typeof($1), octet_length($1::text)::int8, pg_column_size($1)::int8";
     TEXTS_BY_KEY(Jsonb) -> (String, Option<String>) =
-        c"SELECT t.key, CASE jsonb_typeof(t.value) WHEN 'string' THEN t.value #>> '{}' END FROM jsonb_each($1) t";
+        c"SELECT t.key, CASE jsonb_typeof(t.value) WHEN 'string' THEN t.value #>> '{}' END
+          FROM jsonb_each($1) t
+          WHERE jsonb_typeof(t.value) <> 'null'";
 }
 
 /// What a JSON argument is.
@@ -32,7 +34,7 @@ impl Jsonb {
         })
     }
 
-    /// A JSON object of texts, by key; none if it is anything else.
+    /// A JSON object of texts, by key, without those that are null; none if it is anything else.
     pub fn texts_by_key(self) -> Result<Option<HashMap<String, String>>> {
         match self.inspect()?.kind.as_str() {
             "object" => {}

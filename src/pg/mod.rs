@@ -17,3 +17,4 @@ pub mod template;
 pub mod timestamp;
 pub mod tuple;
 pub mod varlena;
+pub mod warning;

@@ -3,7 +3,7 @@
 
 use super::datum::{Bind, Fetch, NullableDatum};
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
-use pgrx::{FromDatum, IntoDatum, pg_sys};
+use pgrx::{Array, FromDatum, IntoDatum, pg_sys};
 use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -118,6 +118,16 @@ pub trait PassedArray: Copy {
 impl PassedArray for TextArray {
     fn array(self) -> pg_sys::Datum {
         self.0
+    }
+}
+
+impl TextArray {
+    /// Its elements that are not null.
+    pub fn texts(self) -> Vec<String> {
+        // SAFETY: it came as an array of texts.
+        let array = unsafe { Array::<&str>::from_datum(self.0, false) };
+        let texts = array.iter().flat_map(|array| array.iter().flatten());
+        texts.map(str::to_owned).collect()
     }
 }
 

@@ -8,8 +8,8 @@ use crate::pg::varlena::PackedBytes;
 use pgrx::Array;
 use pgrx::prelude::*;
 use timedb_core::points::{PackError, Point, pack};
-use timedb_core::rows::{Kind, RowError};
-use timedb_core::time::Time;
+use timedb_core::rows::{Kind, Refusal};
+use timedb_core::time::{BOUNDS, Time};
 
 #[pg_extern(sql = false)]
 fn make_points(
@@ -87,18 +87,14 @@ pub fn element_time(array: &'static str, row: usize, micros: Option<i64>) -> Res
     };
     match Time::from_micros(micros) {
         Some(time) => Ok(Some(time)),
-        None => Err(Error::Row(RowError {
-            path: format!("{array}[{row}]"),
-            reason: "is infinite or out of range".into(),
-            kind: Kind::TimeOutOfRange,
-        })),
+        None => {
+            let refusal = Refusal::new(Kind::TimeOutOfRange, "is infinite or out of range").hint(BOUNDS);
+            Err(Error::Row(refusal.at(format!("{array}[{row}]"))))
+        }
     }
 }
 
 pub fn null_element(array: &'static str, row: usize) -> Error {
-    Error::Row(RowError {
-        path: format!("{array}[{row}]"),
-        reason: "must not be null".into(),
-        kind: Kind::NullNotAllowed,
-    })
+    let refusal = Refusal::new(Kind::NullNotAllowed, "must not be null");
+    Error::Row(refusal.at(format!("{array}[{row}]")))
 }

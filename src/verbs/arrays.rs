@@ -5,7 +5,7 @@ use crate::pg::cancel::answer_cancel;
 use crate::types::pieces::{element_time, null_element};
 use pgrx::Array;
 use timedb_core::points::Point;
-use timedb_core::rows::Field;
+use timedb_core::rows::{BadRows, Field, Kind};
 use timedb_core::upload::{SeriesRows, UploadColumns};
 
 /// The rows of an upload from one array a column; elements are counted from 0 in messages.
@@ -33,25 +33,40 @@ pub fn rows_of_arrays(
         });
     }
     let mut columns = UploadColumns::new();
+    let mut bad = BadRows::default();
     let mut ends = ends.map(|ends| ends.iter());
     for (row, ((key, start), value)) in keys.iter().zip(starts.iter()).zip(values.iter()).enumerate() {
         if row % 4096 == 0 {
             answer_cancel();
         }
-        let key = key.ok_or_else(|| null_element("series_keys", row))?;
-        let start = element_time("valid_times", row, start)?;
-        let start = start.ok_or_else(|| null_element("valid_times", row))?;
         let end = ends.as_mut().and_then(|ends| ends.next()).flatten();
-        let end = element_time("valid_time_ends", row, end)?;
-        columns
-            .push(Some(key), None, Point { start, end, value })
-            .map_err(|refusal| {
-                let array = match refusal.field {
-                    Some(Field::ValidTimeEnd) => "valid_time_ends",
-                    _ => "series_keys",
-                };
-                Error::Row(refusal.at(format!("{array}[{row}]")))
-            })?;
+        match push(&mut columns, row, key, (start, end), value) {
+            Ok(()) => {}
+            Err(Error::Row(error)) if error.kind != Kind::TooMany => bad.add(error),
+            Err(error) => return Err(error),
+        }
     }
+    bad.finish().map_err(Error::Row)?;
     Ok(columns.finish())
+}
+
+fn push(
+    columns: &mut UploadColumns,
+    row: usize,
+    key: Option<&str>,
+    (start, end): (Option<i64>, Option<i64>),
+    value: Option<f64>,
+) -> Result<()> {
+    let key = key.ok_or_else(|| null_element("series_keys", row))?;
+    let start = element_time("valid_times", row, start)?;
+    let start = start.ok_or_else(|| null_element("valid_times", row))?;
+    let end = element_time("valid_time_ends", row, end)?;
+    let pushed = columns.push(Some(key), None, Point { start, end, value });
+    pushed.map_err(|refusal| {
+        let array = match refusal.field {
+            Some(Field::ValidTimeEnd) => "valid_time_ends",
+            _ => "series_keys",
+        };
+        Error::Row(refusal.at(format!("{array}[{row}]")))
+    })
 }

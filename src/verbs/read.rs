@@ -14,9 +14,11 @@ use crate::store::open::Opened;
 use crate::store::scan::{Stored, Windows};
 use crate::types::answer::AnswerRows;
 use pgrx::prelude::*;
+use std::collections::HashSet;
 use timedb_core::answer::Series;
 use timedb_core::answer::columns::{OF_ONE_SERIES, READ};
 use timedb_core::merge::{Mode, Pick, Window};
+use timedb_core::series_key::in_normal_form;
 use uuid::Uuid;
 
 statements! {
@@ -26,7 +28,7 @@ statements! {
           WHERE s.tenant_id = $1
           ORDER BY s.series_key COLLATE \"C\", s.series_id";
     /// Found by one probe of an index for each key, as `series` does; those of one key differ by their labels.
-    SERIES_OF_KEYS(Uuid, TextArray) -> (Uuid, String, String) =
+    SERIES_OF_KEYS(Uuid, &[&str]) -> (Uuid, String, String) =
         c"SELECT s.series_id, s.series_key, s.unit
           FROM (SELECT unnest($2) AS series_key) AS k
           CROSS JOIN LATERAL (
@@ -214,18 +216,46 @@ impl Request {
         let tenant = self.acting.tenant;
         let found = match self.which {
             Which::Every => EVERY_SERIES.read((tenant,))?,
+            Which::Some(keys, ids) => some_series(tenant, keys, ids)?,
             Which::One(id) => ONE_SERIES.read((tenant, id))?,
-            Which::Some(keys, ids) => {
-                let of_keys = keys.map(|keys| SERIES_OF_KEYS.read((tenant, keys)));
-                let of_ids = ids.map(|ids| SERIES_OF_IDS.read((tenant, ids)));
-                let mut found = of_keys.transpose()?.unwrap_or_default();
-                found.extend(of_ids.transpose()?.unwrap_or_default());
-                found.sort_unstable_by(|(id, key, _), (other_id, other_key, _)| (key, id).cmp(&(other_key, other_id)));
-                found.dedup_by_key(|(id, ..)| *id);
-                found
-            }
         };
         let series = |(id, key, unit)| Series { id, key, unit };
         Ok(found.into_iter().map(series).collect())
     }
+}
+
+type Found = Vec<(Uuid, String, String)>;
+
+/// The series of these keys and ids. A key that is none as it was sent is looked for in normal form.
+fn some_series(tenant: Uuid, keys: Option<TextArray>, ids: Option<UuidArray>) -> Result<Found> {
+    let keys = keys.map(TextArray::texts).unwrap_or_default();
+    let mut found = of_keys(tenant, &keys)?;
+    found.extend(of_keys(tenant, &missing_in_normal_form(&keys, &found))?);
+    let of_ids = ids.map(|ids| SERIES_OF_IDS.read((tenant, ids)));
+    found.extend(of_ids.transpose()?.unwrap_or_default());
+    found.sort_unstable_by(|(id, key, _), (other_id, other_key, _)| (key, id).cmp(&(other_key, other_id)));
+    found.dedup_by_key(|(id, ..)| *id);
+    Ok(found)
+}
+
+fn of_keys(tenant: Uuid, keys: &[String]) -> Result<Found> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    SERIES_OF_KEYS.read((tenant, &keys))
+}
+
+/// The normal forms of those keys that are not in it and not found either.
+fn missing_in_normal_form(keys: &[String], found: &Found) -> Vec<String> {
+    let others: Vec<(&String, String)> = keys
+        .iter()
+        .filter_map(|key| Some((key, in_normal_form(key)?)))
+        .collect();
+    if others.is_empty() {
+        return Vec::new();
+    }
+    let found: HashSet<&String> = found.iter().map(|(_, key, _)| key).collect();
+    let missing = others.into_iter().filter(|(key, _)| !found.contains(key));
+    missing.map(|(_, normal)| normal).collect()
 }

@@ -1,5 +1,6 @@
 //! Series: made and named by key and labels, and found by key or id for an upload.
 
+use super::unless_blank;
 use crate::error::{Error, Reported, Result};
 use crate::identity::session;
 use crate::pg::clock;
@@ -7,11 +8,14 @@ use crate::pg::datum::pg_id;
 use crate::pg::statement::statements;
 use crate::pg::varlena::Jsonb;
 use pgrx::prelude::*;
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use timedb_core::limits::{
     LARGEST_LABELS, LARGEST_STORED_LABELS, LONGEST_DESCRIPTION, LONGEST_SERIES_KEY, LONGEST_UNIT,
 };
+use timedb_core::rows::Refusal;
 use timedb_core::scope::Scope;
+use timedb_core::series_key::{self, code_points, in_normal_form, look_alike};
 use uuid::Uuid;
 
 const NO_UNIT: &str = "dimensionless";
@@ -25,13 +29,15 @@ statements! {
         c"INSERT INTO timedb.series (tenant_id, series_id, series_key, unit, description, labels)
           VALUES ($1, $2, $3, $4, $5, coalesce($6, '{}'))
           ON CONFLICT (tenant_id, series_key, labels) DO NOTHING";
-    COMPLETE(Uuid, &str, Option<Jsonb>, &str, Option<&str>) -> () =
+    /// A description of blanks, which 0.1.0 stored, is none.
+    COMPLETE(Uuid, &str, Option<Jsonb>, Option<&str>, Option<&str>) -> () =
         c"UPDATE timedb.series s
-          SET unit = CASE WHEN s.unit = 'dimensionless' THEN $4 ELSE s.unit END,
-              description = coalesce(s.description, $5)
+          SET unit = CASE WHEN s.unit = 'dimensionless' THEN coalesce($4, s.unit) ELSE s.unit END,
+              description = CASE WHEN s.description ~ '[^[:space:]]' THEN s.description ELSE $5 END
           WHERE s.tenant_id = $1 AND s.series_key = $2 AND s.labels = coalesce($3, '{}')
             AND (s.unit = 'dimensionless' AND $4 <> 'dimensionless'
-                 OR s.unit IN ('dimensionless', $4) AND s.description IS NULL AND $5 IS NOT NULL)";
+                 OR (s.unit IN ('dimensionless', $4) OR $4 IS NULL)
+                    AND (s.description ~ '[^[:space:]]') IS NOT TRUE AND $5 IS NOT NULL)";
     /// One probe of an index for each key, whatever statistics say. A scan by the tenant alone may look as cheap, and stay in
     /// the plan: so the planner is asked for the first row of an order that one index has and any other plan must sort for.
     /// Each row stands twice, so that the first is half of all there is to fetch, but comes after all of a sort. No labels
@@ -77,13 +83,14 @@ statements! {
             SELECT s.series_id, s.series_key
             FROM timedb.series s
             CROSS JOIN (VALUES (1), (2)) AS twice
-            WHERE s.tenant_id = $1 AND s.series_id BETWEEN n.series_id AND n.series_id AND s.description IS NULL
+            WHERE s.tenant_id = $1 AND s.series_id BETWEEN n.series_id AND n.series_id
+              AND (s.description ~ '[^[:space:]]') IS NOT TRUE
             ORDER BY s.series_id
             LIMIT 1
             FOR NO KEY UPDATE OF s) AS s
           ON CONFLICT (tenant_id, series_id) DO UPDATE
           SET description = excluded.description
-          WHERE series.description IS NULL";
+          WHERE (series.description ~ '[^[:space:]]') IS NOT TRUE";
 }
 
 #[pg_extern(sql = false)]
@@ -95,44 +102,62 @@ fn create_series(
 ) -> Reported<pgrx::Uuid> {
     let tenant = session::require(Scope::Write)?.tenant;
     let name = name.ok_or(Error::NullArgument("name"))?;
-    let unit = unit.unwrap_or(NO_UNIT);
-    check(name, unit, description, labels)?;
+    let (unit, description) = (unless_blank(unit), unless_blank(description));
+    check_key(name)?;
+    Error::if_longer("unit", unit.unwrap_or_default(), LONGEST_UNIT)?;
+    Error::if_longer("description", description.unwrap_or_default(), LONGEST_DESCRIPTION)?;
+    let labels = check_labels(labels)?;
     let id = find_or_make(tenant, name, unit, description, labels)?;
     Ok(pg_id(id))
-}
-
-fn check(name: &str, unit: &str, description: Option<&str>, labels: Option<Jsonb>) -> Result<()> {
-    check_key(name)?;
-    if unit.trim().is_empty() {
-        return Err(Error::bad("unit", "is blank"));
-    }
-    Error::if_longer("unit", unit, LONGEST_UNIT)?;
-    Error::if_longer("description", description.unwrap_or_default(), LONGEST_DESCRIPTION)?;
-    check_labels(labels)
 }
 
 fn find_or_make(
     tenant: Uuid,
     name: &str,
-    unit: &str,
+    unit: Option<&str>,
     description: Option<&str>,
     labels: Option<Jsonb>,
 ) -> Result<Uuid> {
-    let find = || Ok::<_, Error>(FIND_LABELLED.read_fresh((tenant, name, labels))?.pop());
-    if find()?.is_none() {
-        INSERT_LABELLED.run((tenant, clock::new_id(), name, unit, description, labels))?;
+    let find = |name: &str| Ok::<_, Error>(FIND_LABELLED.read_fresh((tenant, name, labels))?.pop());
+    let mut name = Cow::Borrowed(name);
+    if find(&name)?.is_none() {
+        if let Some(normal) = in_normal_form(&name) {
+            name = Cow::Owned(normal);
+        }
+        if find(&name)?.is_none() {
+            check_new(&name)?;
+            let new = (
+                tenant,
+                clock::new_id(),
+                &*name,
+                unit.unwrap_or(NO_UNIT),
+                description,
+                labels,
+            );
+            INSERT_LABELLED.run(new)?;
+        }
     }
     // Completed first and looked at afterwards, because somebody else may make or complete it at the same time.
-    COMPLETE.run((tenant, name, labels, unit, description))?;
-    let (id, has_unit) = find()?.ok_or_else(|| Error::Broken("a new series is not there".into()))?;
-    if has_unit != unit {
-        return Err(Error::BadArgument {
-            argument: "unit",
-            reason: format!("is \"{unit}\", but series \"{name}\" has \"{has_unit}\""),
-            hint: Some("A unit stays once it is set; name another series for values in another unit."),
-        });
+    COMPLETE.run((tenant, &*name, labels, unit, description))?;
+    let (id, has_unit) = find(&name)?.ok_or_else(|| Error::Broken("a new series is not there".into()))?;
+    match unit {
+        Some(unit) if unit != has_unit => Err(other_unit(unit, &name, &has_unit)),
+        _ => Ok(id),
     }
-    Ok(id)
+}
+
+fn other_unit(unit: &str, series: &str, has: &str) -> Error {
+    let alike = look_alike(unit, has);
+    let shown = |unit: &str| match alike {
+        true => format!("\"{unit}\" ({})", code_points(unit)),
+        false => format!("\"{unit}\""),
+    };
+    let (unit, has) = (shown(unit), shown(has));
+    Error::BadArgument {
+        argument: "unit",
+        reason: format!("is {unit}, but series \"{series}\" has {has}"),
+        hint: Some("A unit stays once it is set; name another series for values in another unit."),
+    }
 }
 
 fn check_key(key: &str) -> Result<()> {
@@ -142,11 +167,26 @@ fn check_key(key: &str) -> Result<()> {
     Error::if_longer("name", key, LONGEST_SERIES_KEY)
 }
 
-fn check_labels(labels: Option<Jsonb>) -> Result<()> {
-    let Some(labels) = labels else { return Ok(()) };
+/// What a new series may be called.
+fn check_new(key: &str) -> Result<()> {
+    match series_key::new(key) {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(Error::BadArgument {
+            argument: "name",
+            reason: refusal.reason,
+            hint: refusal.hint,
+        }),
+    }
+}
+
+/// The labels, unless they are a JSON null, which is none.
+fn check_labels(labels: Option<Jsonb>) -> Result<Option<Jsonb>> {
+    let Some(labels) = labels else { return Ok(None) };
     let json = labels.inspect()?;
-    if json.kind != "object" {
-        return Err(Error::bad("labels", "must be a JSON object"));
+    match json.kind.as_str() {
+        "object" => {}
+        "null" => return Ok(None),
+        _ => return Err(Error::bad("labels", "must be a JSON object")),
     }
     let too_long = |what: &str, most: i64| Error::TooLong {
         argument: "labels",
@@ -158,7 +198,7 @@ fn check_labels(labels: Option<Jsonb>) -> Result<()> {
     if json.stored_size > LARGEST_STORED_LABELS {
         return Err(too_long(" as it is stored", LARGEST_STORED_LABELS));
     }
-    Ok(())
+    Ok(Some(labels))
 }
 
 /// A series that an upload refers to by id.
@@ -178,14 +218,44 @@ pub fn by_id(tenant: Uuid, ids: &[Uuid]) -> Result<HashMap<Uuid, Known>> {
     Ok(found.into_iter().map(known).collect())
 }
 
-/// The ids of the series with these keys and no labels; those unknown so far are made.
-pub fn by_key(tenant: Uuid, keys: &[&str]) -> Result<HashMap<String, Uuid>> {
+/// The ids of the series with these keys, as sent or else in normal form, and no labels; those unknown so far are made, or
+/// refused with what `refused` makes of why.
+pub fn by_key(tenant: Uuid, keys: &[&str], refused: impl Fn(&str, Refusal) -> Error) -> Result<HashMap<String, Uuid>> {
     let mut ids = find_by_key(tenant, keys)?;
     let missing: Vec<&str> = keys.iter().filter(|key| !ids.contains_key(**key)).copied().collect();
-    if !missing.is_empty() {
-        let new_ids: Vec<Uuid> = missing.iter().map(|_| clock::new_id()).collect();
-        INSERT_BY_KEY.run((tenant, &new_ids, &missing))?;
-        ids.extend(find_by_key(tenant, &missing)?);
+    if missing.is_empty() {
+        return Ok(ids);
+    }
+    let by_normal = found_or_made(tenant, &missing, refused)?;
+    for sent in missing {
+        let normal = in_normal_form(sent);
+        if let Some(&id) = by_normal.get(normal.as_deref().unwrap_or(sent)) {
+            ids.insert(sent.to_owned(), id);
+        }
+    }
+    Ok(ids)
+}
+
+/// The series whose keys are the normal forms of these, which themselves are no keys.
+fn found_or_made(
+    tenant: Uuid,
+    sent: &[&str],
+    refused: impl Fn(&str, Refusal) -> Error,
+) -> Result<HashMap<String, Uuid>> {
+    let normal: Vec<String> = sent.iter().filter_map(|key| in_normal_form(key)).collect();
+    let mut ids = find_by_key(tenant, &normal.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let mut new: BTreeSet<Cow<str>> = BTreeSet::new();
+    for sent in sent {
+        let normal = in_normal_form(sent);
+        if !ids.contains_key(normal.as_deref().unwrap_or(sent)) {
+            new.insert(series_key::new(sent).map_err(|refusal| refused(sent, refusal))?);
+        }
+    }
+    if !new.is_empty() {
+        let new: Vec<&str> = new.iter().map(|key| &**key).collect();
+        let new_ids: Vec<Uuid> = new.iter().map(|_| clock::new_id()).collect();
+        INSERT_BY_KEY.run((tenant, &new_ids, &new))?;
+        ids.extend(find_by_key(tenant, &new)?);
     }
     Ok(ids)
 }

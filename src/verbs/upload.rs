@@ -1,7 +1,7 @@
 //! `upload`, `upload_points` and `upload_arrow`: one run, all of it or nothing.
 
 use super::arrays::rows_of_arrays;
-use super::series;
+use super::{series, unless_blank};
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
 use crate::identity::standing::Identity;
@@ -11,15 +11,18 @@ use crate::pg::result::Returned;
 use crate::pg::statement::statements;
 use crate::pg::timestamp;
 use crate::pg::varlena::{Json, Jsonb};
+use crate::pg::warning::warn;
 use crate::store::write::NewRows;
 use pgrx::Array;
 use pgrx::prelude::*;
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
-use timedb_core::limits::{LONGEST_WORKFLOW, MOST_UPLOAD_ROWS};
-use timedb_core::rows::{Kind, RowError};
+use timedb_core::limits::{KNOWN_AHEAD, LONGEST_WORKFLOW, MOST_UPLOAD_ROWS};
+use timedb_core::rows::{BadRows, Kind, Refusal};
 use timedb_core::scope::Scope;
+use timedb_core::series_key::in_normal_form;
 use timedb_core::time::Time;
 use timedb_core::upload::{SeriesRows, read_arrow, read_json};
 use timedb_core::version::{Remark, Version};
@@ -144,10 +147,7 @@ fn upload_arrow(
 
 impl<'a> RunArguments<'a> {
     fn check(self) -> Result<Run<'a>> {
-        let workflow_id = self.workflow_id.unwrap_or(DEFAULT_WORKFLOW);
-        if workflow_id.trim().is_empty() {
-            return Err(Error::bad("workflow_id", "is blank"));
-        }
+        let workflow_id = unless_blank(self.workflow_id).unwrap_or(DEFAULT_WORKFLOW);
         Error::if_longer("workflow_id", workflow_id, LONGEST_WORKFLOW)?;
         Ok(Run {
             workflow_id,
@@ -193,11 +193,7 @@ fn store(
     argument: &str,
 ) -> Result<Returned> {
     let mut resolved = resolve(writer.tenant, rows, argument)?;
-    for series in &mut resolved {
-        answer_cancel();
-        let sorted = series.rows.sort();
-        sorted.map_err(|repeated| Error::Row(repeated.of(argument)))?;
-    }
+    sort(&mut resolved, argument)?;
     describe(writer.tenant, &run.descriptions, &resolved)?;
     // Nothing is waited for after this: of two runs the one with the later id was uploaded later, and is known later too
     // where neither says since when.
@@ -208,6 +204,7 @@ fn store(
         change: now.moment,
         remark: Rc::new(Remark::by(writer.name())),
     };
+    warn_if_ahead(version.known, now.moment);
     insert_run(writer.tenant, &run, &version)?;
     let mut new = NewRows::default();
     for series in &resolved {
@@ -220,6 +217,23 @@ fn store(
     Returned::row::<(Uuid, &str, Option<Json>)>(fcinfo, answer)
 }
 
+/// Brings the points of each series into their order; what is given twice is refused.
+fn sort(resolved: &mut [Resolved], argument: &str) -> Result<()> {
+    let mut repeated = Vec::new();
+    for series in resolved {
+        answer_cancel();
+        if let Err(again) = series.rows.sort() {
+            repeated.push((again, series.name.as_str()));
+        }
+    }
+    repeated.sort_unstable_by_key(|(again, _)| again.row);
+    let mut bad = BadRows::default();
+    repeated
+        .iter()
+        .for_each(|(again, name)| bad.add(again.of(argument, name)));
+    bad.finish().map_err(Error::Row)
+}
+
 /// Finds or makes the series that the rows refer to, and joins the rows of those that are one.
 fn resolve(tenant: Uuid, rows: Vec<SeriesRows>, argument: &str) -> Result<Vec<Resolved>> {
     let ids: Vec<Uuid> = rows.iter().filter_map(|rows| rows.series.id).collect();
@@ -229,7 +243,7 @@ fn resolve(tenant: Uuid, rows: Vec<SeriesRows>, argument: &str) -> Result<Vec<Re
     }
     let by_key_alone = rows.iter().filter(|rows| rows.series.id.is_none());
     let keys: Vec<&str> = by_key_alone.filter_map(|rows| rows.series.key.as_deref()).collect();
-    let made = series::by_key(tenant, &keys)?;
+    let made = series::by_key(tenant, &keys, |key, refusal| bad_key(&rows, key, refusal, argument))?;
 
     let mut resolved: Vec<Resolved> = Vec::with_capacity(rows.len());
     let mut places: HashMap<Uuid, usize> = HashMap::new();
@@ -246,6 +260,19 @@ fn resolve(tenant: Uuid, rows: Vec<SeriesRows>, argument: &str) -> Result<Vec<Re
     Ok(resolved)
 }
 
+/// Why a key that no series has yet cannot be that of a new one.
+fn bad_key(rows: &[SeriesRows], key: &str, refusal: Refusal, argument: &str) -> Error {
+    let named = |rows: &&SeriesRows| rows.series.id.is_none() && rows.series.key.as_deref() == Some(key);
+    let row = rows.iter().find(named).map_or(0, |rows| rows.first_row);
+    let array = if argument == "valid_times" {
+        "series_keys"
+    } else {
+        argument
+    };
+    let reason = format!("series key {key:?} {}", refusal.reason);
+    Error::Row(Refusal { reason, ..refusal }.at(format!("{array}[{row}]")))
+}
+
 /// Why rows that give an id cannot be taken: there is no such series, or the key they also give is not its key.
 fn disagreement(rows: &SeriesRows, known: &HashMap<Uuid, series::Known>, argument: &str) -> Option<Error> {
     let id = rows.series.id?;
@@ -258,12 +285,10 @@ fn disagreement(rows: &SeriesRows, known: &HashMap<Uuid, series::Known>, argumen
         });
     };
     let key = rows.series.key.as_ref()?;
-    (*key != series.key).then(|| {
-        Error::Row(RowError {
-            path: path(),
-            reason: "is not the series that \"value_key\" names".into(),
-            kind: Kind::BadValue,
-        })
+    let agrees = *key == series.key || in_normal_form(key).is_some_and(|normal| normal == series.key);
+    (!agrees).then(|| {
+        let refusal = Refusal::new(Kind::BadValue, "is not the series that \"value_key\" names");
+        Error::Row(refusal.at(path()))
     })
 }
 
@@ -293,19 +318,38 @@ fn describe(tenant: Uuid, descriptions: &HashMap<String, String>, resolved: &[Re
     if descriptions.is_empty() {
         return Ok(());
     }
-    let by_name: HashMap<&str, Uuid> = resolved
-        .iter()
-        .map(|series| (series.name.as_str(), series.id))
-        .collect();
+    // As it was sent a name counts before what it is in normal form.
+    let in_normal_form = resolved.iter().map(|series| (normal(&series.name), series.id));
+    let as_sent = resolved.iter().map(|series| (Cow::from(&series.name), series.id));
+    let by_name: HashMap<Cow<str>, Uuid> = in_normal_form.chain(as_sent).collect();
     let mut described = Vec::with_capacity(descriptions.len());
     for (name, description) in descriptions {
-        let Some(&id) = by_name.get(name.as_str()) else {
+        let found = by_name.get(name.as_str()).or_else(|| by_name.get(&*normal(name)));
+        let Some(&id) = found else {
             let reason = format!("describes \"{name}\", which is no series of this upload");
             return Err(Error::bad("series_descriptions", reason));
         };
-        described.push((id, description.clone()));
+        if let Some(description) = unless_blank(Some(description)) {
+            described.push((id, description.to_owned()));
+        }
     }
     series::describe(tenant, &described)
+}
+
+/// It may be meant, but mostly is a clock or a zone that is wrong, and nobody would see for how long.
+fn warn_if_ahead(known: Time, now: Time) {
+    if known.micros() - now.micros() > KNOWN_AHEAD {
+        warn(
+            format!("\"known_time\" is {known}, more than an hour ahead of the clock"),
+            "A flat read shows the values of this run instead of those of every run with an earlier known_time, whenever \
+             that is uploaded.",
+            "A run with a still later known_time shows other values again; a read with end_known => now() leaves this one out.",
+        );
+    }
+}
+
+fn normal(key: &str) -> Cow<'_, str> {
+    in_normal_form(key).map_or(Cow::Borrowed(key), Cow::Owned)
 }
 
 fn insert_run(tenant: Uuid, run: &Run, version: &Version) -> Result<()> {

@@ -410,6 +410,13 @@ fn upload_arrow_stores_and_answers_what_upload_does() {
         told.expect("the run").get::<_, &str>(0),
         "nightly 2025-01-02 00:00:00+00 2025-01-03 00:00:00+00 2025-01-01 00:00:00+00 {\"model\": \"x\"} alice@tenant-a.com"
     );
+    run(&mut client, "BEGIN; SELECT now()");
+    let row = client.query_one("SELECT run_id FROM timedb.upload_arrow(now(), $1)", &[&empty]);
+    let run_id: Uuid = row.expect("no rows are fine").get(0);
+    let sql = "SELECT known_time = inserted_at AND inserted_at > now() FROM timedb.runs WHERE run_id = $1";
+    let alike = client.query_one(sql, &[&run_id]);
+    assert!(alike.expect("the run").get::<_, bool>(0), "known when it was stored");
+    run(&mut client, "COMMIT");
 }
 
 /// A good stream of three rows, with some of its columns given, others left out and others beside them.
@@ -520,7 +527,7 @@ fn what_upload_arrow_refuses_is_named_and_nothing_of_it_stays() {
         (
             changed(&[("valid_time", hours([1, 2, 1]))], &[]),
             "22023",
-            "stream[2]: gives the value of stream[0] again".into(),
+            "stream[2]: gives the value of stream[0] again, of \"new\" at 2025-01-01T01:00:00Z".into(),
         ),
         (
             changed(&[("series_id", third_id(&wind))], &[]),

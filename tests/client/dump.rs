@@ -56,7 +56,7 @@ pub fn fill_tenant(client: &mut Client) {
             value_row("heat", hour(1), "NaN"),
             value_row("heat", hour(5), "-Infinity"),
             value_row("heat", hour(7), serde_json::Value::Null),
-            value_row("sun's\t\"ray\"", hour(0), 5e-324),
+            value_row("sun's\u{3000}\"ray\" \\n", hour(0), 5e-324),
             interval,
         ]),
     );

@@ -18,6 +18,13 @@ use crate::support::{hour, upload, value_row};
 
 const KEY_NEEDED_HINT: &str = "In SQL, call timedb.authenticate(api_key) first.";
 
+const UPLOAD_HAS: &str =
+    "An upload has valid_time, valid_time_end, value, value_key (or series_key) and series_id: select those.";
+const UPDATE_HAS: &str =
+    "An update has run_id, series_id, valid_time, valid_time_end, value, annotation and tags: select those.";
+const ISO: &str = "Write ISO 8601, as in 2025-01-01T12:00:00+01:00.";
+const BOUNDS: &str = "Times go from 4714 BC to the end of the year 9999.";
+
 /// A call and how it is refused.
 struct Case {
     sql: String,
@@ -475,7 +482,7 @@ fn a_bad_row_is_named_by_its_number_and_field() {
                 ".value_key: contains half of a surrogate pair",
             ),
             row(r#""series_id": "17""#, "22P02", ".series_id: \"17\" is not a uuid"),
-            row(r#""change_time": "2025-01-01""#, "22023", ".change_time: unknown field"),
+            row(r#""change_time": "2025-01-01""#, "22023", ".change_time: unknown field").hint(UPLOAD_HAS),
             row(
                 r#""value": 1, "value_key": "a", "valid_time_end": "2025-01-01""#,
                 "22023",
@@ -485,26 +492,30 @@ fn a_bad_row_is_named_by_its_number_and_field() {
                 r#"{"valid_time": "soon"}"#,
                 "22007",
                 ".valid_time: \"soon\" is not a timestamp",
-            ),
+            )
+            .hint(ISO),
             Case::of_row(
                 r#"{"valid_time": "2025-02-30"}"#,
                 "22007",
                 ".valid_time: \"2025-02-30\" is not a timestamp",
-            ),
+            )
+            .hint(ISO),
             Case::of_row(
                 r#"{"valid_time": "2025-01-01T00:00:00.0000001Z"}"#,
                 "22007",
                 ".valid_time: \"2025-01-01T00:00:00.0000001Z\" has digits below a microsecond",
-            ),
+            )
+            .hint("timedb keeps microseconds: round to the grid first."),
             Case::of_row(
                 r#"{"valid_time": "infinity"}"#,
                 "22008",
                 ".valid_time: \"infinity\" is infinite",
-            ),
+            )
+            .hint(BOUNDS),
             Case::of_row(&format!("{{{at}, {at}}}"), "22023", ".valid_time: repeated field"),
             Case::of_update("", "22023", r#": needs "run_id""#),
             Case::of_update(r#""run_id": "17""#, "22P02", ".run_id: \"17\" is not a uuid"),
-            Case::of_update(r#""changed_by": "me""#, "22023", ".changed_by: unknown field"),
+            Case::of_update(r#""changed_by": "me""#, "22023", ".changed_by: unknown field").hint(UPDATE_HAS),
             Case::of_update(r#""tags": "a""#, "22023", ".tags: must be an array of strings"),
             case(
                 "SELECT timedb.upload(now(), '{}')",
@@ -521,8 +532,9 @@ fn a_bad_row_is_named_by_its_number_and_field() {
                                               {\"valid_time\": \"2025-01-02\", \"value_key\": \"a\", \"value\": 1},
                                               {\"valid_time\": \"2025-01-01\", \"value_key\": \"a\", \"value\": 2}]')",
                 "22023",
-                "value_rows[2]: gives the value of value_rows[0] again",
-            ),
+                "value_rows[2]: gives the value of value_rows[0] again, of \"a\" at 2025-01-01T00:00:00Z",
+            )
+            .hint("A time without an offset is UTC: local times need theirs, as an hour of a day of 25 comes twice."),
         ],
     );
 }
@@ -547,27 +559,26 @@ fn a_bad_argument_is_named_and_says_what_it_takes() {
                 "SELECT timedb.read(end_known => 'infinity')",
                 "22008",
                 "\"end_known\" is infinite or out of range",
-            ),
+            )
+            .hint("Leave it out: without it the window is open."),
             case(
                 "SELECT timedb.read(as_of => '-infinity')",
                 "22008",
                 "\"as_of\" is infinite or out of range",
-            ),
+            )
+            .hint("Leave it out: without it, it is now."),
             case(
                 "SELECT timedb.upload('infinity', '[]')",
                 "22008",
                 "\"run_start_time\" is infinite or out of range",
-            ),
+            )
+            .hint(BOUNDS),
             case(
                 "SELECT timedb.upload(now(), '[]', known_time => 'infinity')",
                 "22008",
                 "\"known_time\" is infinite or out of range",
-            ),
-            case(
-                "SELECT timedb.upload(now(), '[]', workflow_id => ' ')",
-                "22023",
-                "\"workflow_id\" is blank",
-            ),
+            )
+            .hint("Leave it out: without it, it is now."),
             case(
                 "SELECT timedb.upload(now(), '[]', run_params => '[1]')",
                 "22023",
@@ -597,11 +608,15 @@ fn a_bad_argument_is_named_and_says_what_it_takes() {
                 "SELECT timedb.upload_points(now(), '{a}', '{infinity}', '{1}')",
                 "22008",
                 "valid_times[0]: is infinite or out of range",
-            ),
+            )
+            .hint(BOUNDS),
             case(
                 "SELECT timedb.upload_points(now(), '{a,a}', '{2025-01-01,2025-01-01}', '{1,2}')",
                 "22023",
-                "valid_times[1]: gives the value of valid_times[0] again",
+                "valid_times[1]: gives the value of valid_times[0] again, of \"a\" at 2025-01-01T00:00:00Z",
+            )
+            .hint(
+                "A time without an offset is one of the session's TimeZone: on a day of 25 hours an hour of it comes twice.",
             ),
             case(
                 "SELECT timedb.upload_points(now(), '{a}', '{2025-01-02}', '{1}', '{2025-01-01}')",
@@ -655,7 +670,8 @@ fn a_bad_argument_is_named_and_says_what_it_takes() {
                 "SELECT timedb.create_key(email => 'alice@tenant-a.com', expires_at => 'infinity')",
                 "22008",
                 "\"expires_at\" is infinite or out of range",
-            ),
+            )
+            .hint("Leave it out for a key that does not expire."),
             case(
                 "SELECT timedb.make_points('{2025-01-01}', '{}')",
                 "22023",

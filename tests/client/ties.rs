@@ -141,6 +141,33 @@ fn ids_of_runs_are_in_the_order_of_their_change_times_whichever_client_uploaded(
     assert_eq!(reversed, 0, "neighbours whose ids are the other way round");
 }
 
+#[test]
+fn a_newer_upload_in_an_older_transaction_is_shown_and_known_when_it_was_stored() {
+    let database = Database::fresh("older transaction");
+    let (alice, _) = database.two_tenants();
+    let mut older = database.authenticated(&alice);
+    let mut newer = database.authenticated(&alice);
+    upload(&mut newer, &json!([value_row("a", hour(0), 4)]));
+    run(&mut older, "BEGIN; SELECT now()");
+    upload(&mut newer, &json!([value_row("a", hour(0), 5)]));
+    upload(&mut older, &json!([value_row("a", hour(0), 6)]));
+    run(&mut older, "COMMIT");
+    assert_current(&mut newer, &[6.0]);
+    for arguments in ["", ", known_time => NULL"] {
+        for call in [
+            r#"upload(now(), '[{"value_key": "a", "valid_time": "2025-01-01", "value": 7}]'"#,
+            "upload_points(now(), '{a}', '{2025-01-01}', '{7}'",
+        ] {
+            let sql = format!("SELECT run_id FROM timedb.{call}{arguments})");
+            run(&mut older, "BEGIN; SELECT now()");
+            let made: Uuid = one(&mut older, &sql);
+            let alike = "SELECT known_time = inserted_at AND inserted_at > now() FROM timedb.runs WHERE run_id = $1";
+            assert!(one_of::<bool>(&mut older, alike, &[&made]), "{sql}");
+            run(&mut older, "COMMIT");
+        }
+    }
+}
+
 /// The second upload begins first and ends last: what counts is when it could be stored.
 #[test]
 fn an_upload_that_waited_reads_the_clock_once_it_has_waited() {

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
-use postgres::Client;
+use postgres::{Client, Config, NoTls};
 use timedb_testkit::{Cluster, Database, Options, Project, Server, one, refused, run};
 
 use crate::catalog::{assert_same, catalogs, everything};
@@ -161,6 +162,44 @@ fn an_update_refuses_a_prepared_role_of_callers_by_name_and_changes_nothing() {
     run(&mut admin, "CREATE ROLE timedb_caller ROLE app");
     run(&mut admin, UPDATE);
     assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
+}
+
+/// 0.1.0 took any key that is not blank. What it stored so stays, and is found by the very same text.
+#[test]
+fn an_update_names_the_series_whose_keys_a_new_one_could_not_have() {
+    let (cluster, _) = server_of_release();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let mut config: Config = cluster.server().url("postgres", DATABASE).parse().expect("a URL");
+    config.notice_callback(move |notice| heard.lock().expect("nobody panicked").push(notice.message().to_owned()));
+    let mut admin = config.connect(NoTls).expect("a superuser");
+    let keys = "SELECT string_agg(series_key, '|' ORDER BY series_id) FROM timedb.series";
+    let before: String = one(&mut admin, keys);
+    run(&mut admin, UPDATE);
+    assert_eq!(one::<String>(&mut admin, keys), before);
+    let told = told.lock().expect("nobody panicked").join("\n");
+    for key in [r#""Su\u{308}d""#, "\"wind \"", "\" wind\"", r#""sun's\t\"ray\"""#] {
+        let key = key.replace(r"\u{308}", "\u{308}");
+        let notice = format!("has the series {key}, whose key a new series could not have");
+        assert!(told.contains(&notice), "{notice} in:\n{told}");
+    }
+    for other in ["\"heat\"", "\"S\u{fc}d\""] {
+        assert!(!told.contains(&format!("has the series {other},")), "{told}");
+    }
+    let mut alice = cluster.connect("app", DATABASE).expect("app");
+    alice
+        .execute("SELECT timedb.authenticate($1)", &[&self::keys()["alice"]])
+        .expect("her key");
+    for (key, count) in [("Su\u{308}d", 1i64), ("wind ", 1), ("S\u{fc}d", 1)] {
+        let sql = "SELECT count(DISTINCT series_id) FROM timedb.read(series_keys => $1) WHERE series_key = $2";
+        let found = alice.query_one(sql, &[&vec![key], &key]).expect("a read");
+        assert_eq!(found.get::<_, i64>(0), count, "{key:?}");
+        let rows = serde_json::json!([{"valid_time": "2026-01-01T00:00:00Z", "value_key": key, "value": 1}]);
+        alice
+            .execute("SELECT timedb.upload(now(), $1)", &[&rows])
+            .expect("it is written to");
+    }
+    assert_eq!(one::<String>(&mut admin, keys), before, "no new series");
 }
 
 /// Not by hand: what only an extension's script may do (pg_extension_config_dump) is in its script.

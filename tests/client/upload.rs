@@ -251,7 +251,7 @@ fn one_value_by_key_and_again_by_id_is_refused_and_named() {
     let rows = json!([value_row("wind", hour(1), 1), value_row("wind", hour(0), 1), by_id]);
     refused(try_upload(&mut client, &rows))
         .code("22023")
-        .message("value_rows[2]: gives the value of value_rows[1] again");
+        .message("value_rows[2]: gives the value of value_rows[1] again, of \"wind\" at 2025-01-01T00:00:00Z");
 }
 
 #[test]

@@ -84,6 +84,32 @@ fn the_page_works_when_pasted_and_says_what_comes_back() {
     assert_no_key_is_logged(&cluster, &outputs.join("\n"));
 }
 
+/// The setting stands at the role that a request comes with, as the role that it becomes brings none along.
+#[test]
+fn the_timeout_of_the_page_ends_a_request_that_takes_longer() {
+    let blocks = blocks();
+    let cluster = Options::default().start().expect("a server of our own");
+    let database = cluster.database("timeout").expect("a database");
+    for sql in of_language(&blocks, "sql") {
+        assert!(
+            sql.contains("statement_timeout = '30s'"),
+            "the premise: the page sets one"
+        );
+        run(&mut database.admin(), &sql.replace("'30s'", "'5s'"));
+    }
+    // Of timedb itself nothing takes for ever in a small database.
+    run(
+        &mut database.admin(),
+        "CREATE FUNCTION timedb.nap() RETURNS void LANGUAGE sql AS 'SELECT pg_sleep(30)'; \
+         GRANT EXECUTE ON FUNCTION timedb.nap() TO timedb_user",
+    );
+    let configuration = configuration(&database, of_language(&blocks, "ini")[0]);
+    let server = Postrust::configured(&database, &configuration);
+    let alice = database.create_user(uuid::Uuid::now_v7(), "alice@tenant-a.com", "write");
+    let answer = server.with_key(&alice.api_key).post("/rpc/nap", &serde_json::json!({}));
+    assert_eq!(answer.body["code"], "57014", "{answer:?}");
+}
+
 /// postgrest.conf as the variables that PostgREST and its like read.
 fn configuration(database: &Database, file: &str) -> Vec<(String, String)> {
     file.lines()

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::{Kind, Refusal};
+use super::{Kind, Refusal, number};
 use crate::excerpt::printable;
-use crate::time::Time;
+use crate::time::{FROM_EPOCH, Time};
 
 /// A field of a row, of an upload or of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub enum Field {
 pub(crate) enum Given<'de> {
     Null,
     Number(f64),
+    Integer(i128),
     Text(Cow<'de, str>),
     List(Vec<String>),
 }
@@ -43,18 +44,22 @@ impl Field {
         }
     }
 
-    pub(crate) fn named(name: &str) -> Option<Field> {
-        Some(match name {
+    /// The field that a name stands for, and the name.
+    pub(crate) fn named(name: &str) -> Option<(Field, &'static str)> {
+        let field = match name {
             "valid_time" => Field::ValidTime,
             "valid_time_end" => Field::ValidTimeEnd,
             "value" => Field::Value,
             "value_key" => Field::ValueKey,
+            // What a read calls the key.
+            "series_key" => return Some((Field::ValueKey, "series_key")),
             "series_id" => Field::SeriesId,
             "run_id" => Field::RunId,
             "annotation" => Field::Annotation,
             "tags" => Field::Tags,
             _ => return None,
-        })
+        };
+        Some((field, field.name()))
     }
 
     /// What the field takes, in words that follow "must be".
@@ -72,11 +77,14 @@ impl Field {
         match given {
             Given::Null => Ok(None),
             Given::Text(text) => Ok(Some(text)),
-            Given::Number(_) | Given::List(_) => Err(self.mismatch()),
+            Given::Number(_) | Given::Integer(_) | Given::List(_) => Err(self.mismatch()),
         }
     }
 
     pub(crate) fn time(self, given: Given<'_>) -> Result<Option<Time>, Refusal> {
+        if let Given::Number(_) | Given::Integer(_) = given {
+            return Err(self.mismatch().hint(FROM_EPOCH));
+        }
         self.text(given)?.map(|text| time(&text)).transpose()
     }
 
@@ -89,6 +97,7 @@ impl Field {
         match given {
             Given::Null => Ok(None),
             Given::Number(number) => Ok(Some(number)),
+            Given::Integer(integer) => number::integer(integer).map(Some),
             Given::Text(text) => match text.as_ref() {
                 "NaN" => Ok(Some(f64::NAN)),
                 "Infinity" => Ok(Some(f64::INFINITY)),
@@ -106,12 +115,25 @@ impl Field {
         match given {
             Given::Null => Ok(None),
             Given::List(list) => Ok(Some(list)),
-            Given::Number(_) | Given::Text(_) => Err(self.mismatch()),
+            Given::Number(_) | Given::Integer(_) | Given::Text(_) => Err(self.mismatch()),
         }
     }
 
     fn mismatch(self) -> Refusal {
         Refusal::new(Kind::BadValue, format!("must be {}", self.takes()))
+    }
+}
+
+/// What to do with a field that belongs to the run, and not to one of its values.
+pub(crate) fn of_the_run(name: &str) -> Option<&'static str> {
+    match name {
+        "known_time" => {
+            Some("A run has one known_time, an argument of the call: upload what was known at other moments by itself.")
+        }
+        "workflow_id" | "run_start_time" | "run_finish_time" | "run_params" => {
+            Some("It is of the whole run: an argument of the call.")
+        }
+        _ => None,
     }
 }
 
@@ -154,7 +176,7 @@ fn time(text: &str) -> Result<Time, Refusal> {
         } else {
             Kind::BadTime
         };
-        Refusal::new(kind, error.to_string())
+        Refusal::new(kind, error.to_string()).hint(error.hint())
     })
 }
 
@@ -179,8 +201,9 @@ mod tests {
             Annotation,
             Tags,
         ] {
-            assert_eq!(Field::named(field.name()), Some(field));
+            assert_eq!(Field::named(field.name()), Some((field, field.name())));
         }
+        assert_eq!(Field::named("series_key"), Some((ValueKey, "series_key")));
         assert_eq!(Field::named("VALUE"), None);
     }
 }

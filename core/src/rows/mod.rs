@@ -4,6 +4,7 @@
 //! is said in `upload` and `update`. No tree of JSON values is ever built.
 
 pub(crate) mod fields;
+pub(crate) mod number;
 pub(crate) mod walk;
 
 use std::fmt;
@@ -16,6 +17,10 @@ pub struct RowError {
     pub path: String,
     pub reason: String,
     pub kind: Kind,
+    /// What to do about it.
+    pub hint: Option<&'static str>,
+    /// How many other rows are refused as well.
+    pub more: usize,
 }
 
 /// What is wrong with a row, as finely as SQLSTATE tells mistakes apart.
@@ -48,14 +53,54 @@ pub struct Refusal {
     pub field: Option<Field>,
     pub reason: String,
     pub kind: Kind,
+    pub hint: Option<&'static str>,
+}
+
+/// The rows that are refused, of which the first is told and the others counted.
+#[derive(Debug, Default)]
+pub struct BadRows {
+    first: Option<RowError>,
+    more: usize,
+}
+
+impl BadRows {
+    /// Takes another one, further down.
+    pub fn add(&mut self, error: RowError) {
+        match self.first {
+            Some(_) => self.more += 1 + error.more,
+            None => self.first = Some(error),
+        }
+    }
+
+    pub fn are_there(&self) -> bool {
+        self.first.is_some()
+    }
+
+    pub fn finish(self) -> Result<(), RowError> {
+        match self.first {
+            Some(first) => Err(RowError {
+                more: first.more + self.more,
+                ..first
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Refusal {
-    pub(crate) fn new(kind: Kind, reason: impl Into<String>) -> Refusal {
+    pub fn new(kind: Kind, reason: impl Into<String>) -> Refusal {
         Refusal {
             field: None,
             reason: reason.into(),
             kind,
+            hint: None,
+        }
+    }
+
+    pub fn hint(self, hint: impl Into<Option<&'static str>>) -> Refusal {
+        Refusal {
+            hint: hint.into(),
+            ..self
         }
     }
 
@@ -72,13 +117,20 @@ impl Refusal {
             path: path.into(),
             reason: self.reason,
             kind: self.kind,
+            hint: self.hint,
+            more: 0,
         }
     }
 }
 
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.reason)
+        write!(f, "{}: {}", self.path, self.reason)?;
+        match self.more {
+            0 => Ok(()),
+            1 => write!(f, " (and 1 other row is bad)"),
+            more => write!(f, " (and {more} other rows are bad)"),
+        }
     }
 }
 
@@ -93,5 +145,26 @@ mod tests {
         let error = Refusal::new(Kind::BadValue, "unknown field").at("value_rows[3].valid_tme");
         assert_eq!(error.to_string(), "value_rows[3].valid_tme: unknown field");
         assert_eq!(error.kind, Kind::BadValue);
+    }
+
+    #[test]
+    fn of_many_bad_rows_the_first_is_shown_and_the_others_are_counted() {
+        let mut bad = BadRows::default();
+        assert!(!bad.are_there());
+        for (row, message) in [
+            "value_rows[0]: unknown field",
+            "value_rows[0]: unknown field (and 1 other row is bad)",
+            "value_rows[0]: unknown field (and 2 other rows are bad)",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            bad.add(Refusal::new(Kind::BadValue, "unknown field").at(format!("value_rows[{row}]")));
+            let so_far = BadRows {
+                first: bad.first.clone(),
+                more: bad.more,
+            };
+            assert_eq!(so_far.finish().unwrap_err().to_string(), message);
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! What a row means is the business of the [`Rows`] it fills. A row is refused at the first unknown or wrong thing in it,
 //! before what lies inside is read: so the depth of a JSON never matters here.
 
+mod again;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -10,7 +11,7 @@ mod visit;
 use serde::de::{self, DeserializeSeed};
 
 use super::fields::Given;
-use super::{Field, Kind, Refusal, RowError};
+use super::{Field, Kind, Refusal, RowError, number};
 use crate::excerpt::printable;
 use visit::Array;
 
@@ -18,10 +19,12 @@ use visit::Array;
 const STEPS_A_TICK: usize = 4096;
 
 /// What the rows of one argument are made into.
-pub(crate) trait Rows<'de> {
+pub(crate) trait Rows<'de>: Default {
     /// The argument's name, with which every path begins.
     const ARGUMENT: &'static str;
     const FIELDS: &'static [Field];
+    /// What a row has, in a sentence: for who sends another field.
+    const HAS: &'static str;
 
     /// Takes one field of the row under way.
     fn set(&mut self, field: Field, given: Given<'de>) -> Result<(), Refusal>;
@@ -30,26 +33,26 @@ pub(crate) trait Rows<'de> {
     fn end_row(&mut self, row: usize) -> Result<(), Refusal>;
 }
 
-/// Reads the rows of a JSON array into `rows`. `tick` is called every few thousand rows and may unwind.
+/// Reads the rows of a JSON array into `rows`; of those that are bad the first is told and the others counted. `tick` is
+/// called every few thousand rows and may unwind.
 pub(crate) fn walk<'de, R: Rows<'de>>(
     json: &'de str,
     rows: &mut R,
     most_rows: usize,
     tick: &mut dyn FnMut(),
 ) -> Result<(), RowError> {
-    let mut walk = Walk {
-        rows,
-        most_rows,
-        tick,
-        steps: 0,
-        row: None,
-        field: None,
-        tag: None,
-        refused: None,
-    };
-    let mut json = serde_json::Deserializer::from_str(json);
-    let walked = Array(&mut walk).deserialize(&mut json).and_then(|()| json.end());
-    walked.map_err(|error| walk.refused.take().unwrap_or_else(|| walk.explain(&error)))
+    let mut walk = Walk::of(rows, most_rows, tick);
+    let mut from = serde_json::Deserializer::from_str(json);
+    let walked = Array(&mut walk).deserialize(&mut from).and_then(|()| from.end());
+    let refused = walked.map_err(|error| walk.refused(&error)).err();
+    match (refused, walk.row) {
+        (None, _) if !walk.is_doubtful => Ok(()),
+        (Some(refused), None) => Err(refused),
+        (first, row) => {
+            let first = first.zip(row);
+            again::bad_rows::<R>(json, first, walk.is_doubtful, most_rows, walk.tick)
+        }
+    }
 }
 
 struct Walk<'w, R> {
@@ -59,12 +62,43 @@ struct Walk<'w, R> {
     steps: usize,
     row: Option<usize>,
     field: Option<Field>,
+    /// What the row calls the key of its series.
+    key_name: &'static str,
     tag: Option<usize>,
+    /// Whether some value may have been an integer that no double precision is: serde_json tells large ones as floats.
+    is_doubtful: bool,
     /// Why the walk ended early. serde's own errors have no room for it.
     refused: Option<RowError>,
 }
 
-impl<'de, R: Rows<'de>> Walk<'_, R> {
+impl<'de, 'w, R: Rows<'de>> Walk<'w, R> {
+    fn of(rows: &'w mut R, most_rows: usize, tick: &'w mut dyn FnMut()) -> Walk<'w, R> {
+        Walk {
+            rows,
+            most_rows,
+            tick,
+            steps: 0,
+            row: None,
+            field: None,
+            key_name: Field::ValueKey.name(),
+            tag: None,
+            is_doubtful: false,
+            refused: None,
+        }
+    }
+
+    /// Why the walk ended early, which serde tells by an error of its own.
+    fn refused(&mut self, error: &serde_json::Error) -> RowError {
+        self.refused.take().unwrap_or_else(|| self.explain(error))
+    }
+
+    fn name(&self, field: Field) -> &'static str {
+        match field {
+            Field::ValueKey => self.key_name,
+            field => field.name(),
+        }
+    }
+
     fn step(&mut self) {
         self.steps += 1;
         if self.steps.is_multiple_of(STEPS_A_TICK) {
@@ -88,14 +122,14 @@ impl<'de, R: Rows<'de>> Walk<'_, R> {
 
     /// Remembers why the walk ends here; the error that comes back only carries the end through serde.
     fn refuse<E: de::Error>(&mut self, refusal: Refusal) -> E {
-        let path = self.path(refusal.field.or(self.field).map(Field::name));
+        let path = self.path(refusal.field.or(self.field).map(|field| self.name(field)));
         self.refused = Some(refusal.at(path));
         E::custom("")
     }
 
-    fn refuse_name<E: de::Error>(&mut self, name: &str, reason: &str) -> E {
+    fn refuse_name<E: de::Error>(&mut self, name: &str, refusal: Refusal) -> E {
         let path = self.path(Some(&printable(name)));
-        self.refused = Some(Refusal::new(Kind::BadValue, reason).at(path));
+        self.refused = Some(refusal.at(path));
         E::custom("")
     }
 
@@ -114,13 +148,13 @@ impl<'de, R: Rows<'de>> Walk<'_, R> {
         let refusal = if error.is_data() {
             Refusal::new(Kind::BadValue, format!("must be {}", self.takes()))
         } else if text.starts_with("number out of range") {
-            Refusal::new(Kind::NumberOutOfRange, "is out of range for type double precision")
+            number::out_of_range()
         } else if text.contains("surrogate") || text.starts_with("unexpected end of hex escape") {
             Refusal::new(Kind::BadCharacter, "contains half of a surrogate pair")
         } else {
             Refusal::new(Kind::BadValue, format!("is not valid JSON: {text}"))
         };
-        refusal.at(self.path(self.field.map(Field::name)))
+        refusal.at(self.path(self.field.map(|field| self.name(field))))
     }
 
     fn takes(&self) -> &'static str {

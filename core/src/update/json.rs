@@ -93,6 +93,8 @@ impl<'de> Rows<'de> for UpdateRows {
         Field::Annotation,
         Field::Tags,
     ];
+    const HAS: &'static str =
+        "An update has run_id, series_id, valid_time, valid_time_end, value, annotation and tags: select those.";
 
     fn set(&mut self, field: Field, given: Given<'de>) -> Result<(), Refusal> {
         let row = &mut self.row;

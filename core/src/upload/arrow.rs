@@ -23,8 +23,8 @@ use uuid::Uuid;
 use super::columns::{SeriesRows, UploadColumns};
 use crate::points::Point;
 use crate::rows::fields::uuid;
-use crate::rows::{Field, Kind, Refusal, RowError};
-use layout::Layout;
+use crate::rows::{BadRows, Field, Kind, Refusal, RowError};
+use layout::{Layout, is_bytes};
 use messages::Messages;
 use parts::Parts;
 use texts::{Dictionaries, Dictionary, Texts};
@@ -37,7 +37,7 @@ const ROWS_A_PAUSE: usize = 4096;
 const FILE: &[u8] = b"ARROW1";
 
 /// Reads the rows of an upload, at most `most_rows` of them, into one column of points for each distinct reference to a
-/// series, in first-seen order.
+/// series, in first-seen order. Of those that are bad the first is told and the others counted.
 ///
 /// The columns go by their names: `valid_time`, `value`, `value_key` (or `series_key`, as a read has it) or `series_id` or
 /// both, and perhaps `valid_time_end`. A timestamp without a time zone is in UTC. `pause` is called every few thousand rows,
@@ -62,24 +62,14 @@ fn read(bytes: &[u8], most_rows: usize, pause: &mut dyn FnMut()) -> Result<Vec<S
         layout: Layout::read(&schema)?,
         dictionaries: Dictionaries::new(),
         columns: UploadColumns::new(),
+        bad: BadRows::default(),
         rows: 0,
         most_rows,
     };
-    while let Some((message, body)) = messages.next()? {
-        if message.version() < MetadataVersion::V4 {
-            return Err(Malformed("it is of a version before the first stable one").into());
-        }
-        if let Some(batch) = message.header_as_record_batch() {
-            upload.rows(batch, body, pause)?;
-        } else if let Some(batch) = message.header_as_dictionary_batch() {
-            upload.dictionary(batch, body)?;
-        } else if message.header_type() == MessageHeader::Schema {
-            return Err(Malformed("it has a second schema").into());
-        } else {
-            return Err(Malformed("it has a message that is no part of a table").into());
-        }
-        pause();
-    }
+    let rest = upload.read(messages, pause);
+    // A row that is bad comes before whatever is wrong behind it.
+    upload.bad.finish()?;
+    rest?;
     Ok(upload.columns.finish())
 }
 
@@ -98,6 +88,7 @@ struct Upload<'a> {
     layout: Layout,
     dictionaries: Dictionaries<'a>,
     columns: UploadColumns,
+    bad: BadRows,
     rows: usize,
     most_rows: usize,
 }
@@ -115,9 +106,30 @@ struct Batch<'a> {
 enum Ids<'a> {
     Texts(Texts<'a>, Option<(Vec<u8>, Uuid)>),
     Bytes(Values<'a>),
+    /// Bytes of any length, of which sixteen are an id.
+    AnyBytes(Texts<'a>),
 }
 
 impl<'a> Upload<'a> {
+    fn read(&mut self, mut messages: Messages<'a>, pause: &mut dyn FnMut()) -> Result<(), Wrong> {
+        while let Some((message, body)) = messages.next()? {
+            if message.version() < MetadataVersion::V4 {
+                return Err(Malformed("it is of a version before the first stable one").into());
+            }
+            if let Some(batch) = message.header_as_record_batch() {
+                self.rows(batch, body, pause)?;
+            } else if let Some(batch) = message.header_as_dictionary_batch() {
+                self.dictionary(batch, body)?;
+            } else if message.header_type() == MessageHeader::Schema {
+                return Err(Malformed("it has a second schema").into());
+            } else {
+                return Err(Malformed("it has a message that is no part of a table").into());
+            }
+            pause();
+        }
+        Ok(())
+    }
+
     fn dictionary(&mut self, batch: DictionaryBatch<'a>, body: &'a [u8]) -> Result<(), Malformed> {
         if batch.isDelta() {
             return Err(Malformed("it has a dictionary in parts, which is not supported"));
@@ -143,10 +155,18 @@ impl<'a> Upload<'a> {
         }
         let mut batch = Batch::of(&mut parts, &self.layout, &self.dictionaries)?;
         for row in 0..rows {
-            batch.push(row, &mut self.columns).map_err(|problem| match problem {
-                Problem::Stream(malformed) => Wrong::Stream(malformed),
-                Problem::Row(refusal) => Wrong::Row(self.at(self.rows + row, refusal)),
-            })?;
+            match batch.push(row, &mut self.columns) {
+                Ok(()) => {}
+                Err(Problem::Stream(malformed)) => return Err(malformed.into()),
+                // Nothing is wrong with the row by itself.
+                Err(Problem::Row(refusal)) if refusal.kind == Kind::TooMany => {
+                    return Err(self.at(self.rows + row, refusal).into());
+                }
+                Err(Problem::Row(refusal)) => {
+                    let error = self.at(self.rows + row, refusal);
+                    self.bad.add(error);
+                }
+            }
             if (row + 1).is_multiple_of(ROWS_A_PAUSE) {
                 pause();
             }
@@ -183,6 +203,7 @@ impl<'a> Batch<'a> {
                 _ if column.of == arrow_schema::DataType::FixedSizeBinary(16) => {
                     id = Some(Ids::Bytes(Values::of(parts, &column.of)?));
                 }
+                _ if is_bytes(&column.of) => id = Some(Ids::AnyBytes(Texts::of(parts, column, dictionaries)?)),
                 _ => id = Some(Ids::Texts(Texts::of(parts, column, dictionaries)?, None)),
             }
         }
@@ -221,6 +242,10 @@ impl Ids<'_> {
     fn get(&mut self, row: usize) -> Result<Option<Uuid>, Problem> {
         match self {
             Ids::Bytes(values) => Ok(values.sixteen_bytes(row).map(Uuid::from_bytes)),
+            Ids::AnyBytes(bytes) => {
+                let id = bytes.get(row)?.map(Uuid::from_slice).transpose();
+                id.map_err(|_| of(Field::SeriesId)(Refusal::new(Kind::BadUuid, "is not 16 bytes")))
+            }
             Ids::Texts(texts, last) => {
                 let Some(given) = texts.get(row)? else {
                     return Ok(None);

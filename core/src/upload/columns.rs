@@ -5,10 +5,12 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::limits::{LONGEST_SERIES_KEY, MOST_UPLOAD_SERIES};
-use crate::points::Point;
+use crate::excerpt::printable;
+use crate::limits::MOST_UPLOAD_SERIES;
+use crate::points::{Key, Point};
 use crate::rows::fields::check_end;
 use crate::rows::{Field, Kind, Refusal, RowError};
+use crate::series_key;
 
 /// How a client names a series: by key, by id, or by both (which must then agree). At least one is there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +33,9 @@ pub struct SeriesRows {
 pub struct RepeatedRow {
     pub row: usize,
     pub earlier: usize,
+    pub at: Key,
+    /// How many other rows of the series repeat one.
+    pub more: usize,
 }
 
 /// Gathers points one by one into series, in the order in which the references to them were first seen.
@@ -120,14 +125,7 @@ impl SeriesRows {
         let mut sorted: Vec<(Point, u32)> = self.points.drain(..).zip(self.rows.drain(..)).collect();
         // A stable sort, because what `absorb` joined is two sorted runs, which it merges in linear time.
         sorted.sort_by_key(|(point, row)| (point.key(), *row));
-        let repeated = sorted
-            .windows(2)
-            .filter(|pair| pair[0].0.key() == pair[1].0.key())
-            .map(|pair| RepeatedRow {
-                row: pair[1].1 as usize,
-                earlier: pair[0].1 as usize,
-            })
-            .min_by_key(|repeated| repeated.row);
+        let repeated = first_repeated(&sorted);
         for (point, row) in sorted {
             self.points.push(point);
             self.rows.push(row);
@@ -143,11 +141,37 @@ impl SeriesRows {
     }
 }
 
+fn first_repeated(sorted: &[(Point, u32)]) -> Option<RepeatedRow> {
+    let again = sorted.windows(2).filter(|pair| pair[0].0.key() == pair[1].0.key());
+    let more = again.clone().count().saturating_sub(1);
+    let first = again.min_by_key(|pair| pair[1].1)?;
+    Some(RepeatedRow {
+        row: first[1].1 as usize,
+        earlier: first[0].1 as usize,
+        at: first[0].0.key(),
+        more,
+    })
+}
+
 impl RepeatedRow {
-    /// The error, for rows that came in the argument of this name.
-    pub fn of(self, argument: &str) -> RowError {
-        let reason = format!("gives the value of {argument}[{}] again", self.earlier);
-        Refusal::new(Kind::BadValue, reason).at(format!("{argument}[{}]", self.row))
+    /// The error, for rows of this series that came in the argument of this name.
+    pub fn of(self, argument: &str, series: &str) -> RowError {
+        let (argument_of_times, (start, end)) = (argument == "valid_times", self.at);
+        let until = end.map(|end| format!(" to {end}")).unwrap_or_default();
+        let earlier = format!("{argument}[{}]", self.earlier);
+        let reason = format!(
+            "gives the value of {earlier} again, of \"{}\" at {start}{until}",
+            printable(series)
+        );
+        let refusal = Refusal::new(Kind::BadValue, reason).hint(if argument_of_times {
+            "A time without an offset is one of the session's TimeZone: on a day of 25 hours an hour of it comes twice."
+        } else {
+            "A time without an offset is UTC: local times need theirs, as an hour of a day of 25 comes twice."
+        });
+        RowError {
+            more: self.more,
+            ..refusal.at(format!("{argument}[{}]", self.row))
+        }
     }
 }
 
@@ -159,16 +183,7 @@ fn check_reference(key: Option<&str>, id: Option<Uuid>) -> Result<(), Refusal> {
             None => Err(Refusal::new(Kind::BadValue, r#"needs "value_key" or "series_id""#)),
         };
     };
-    let refuse = |kind, reason: &str| Err(Refusal::new(kind, reason).of(Field::ValueKey));
-    if key.trim().is_empty() {
-        refuse(Kind::BadValue, "must not be blank")
-    } else if key.len() > LONGEST_SERIES_KEY {
-        refuse(Kind::TooLong, &format!("is longer than {LONGEST_SERIES_KEY} bytes"))
-    } else if key.contains('\0') {
-        refuse(Kind::BadCharacter, r"contains \u0000")
-    } else {
-        Ok(())
-    }
+    series_key::check(key).map_err(|refusal| refusal.of(Field::ValueKey))
 }
 
 #[cfg(test)]
@@ -176,7 +191,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::points::Key;
     use crate::time::Time;
 
     fn time(micros: i64) -> Time {
@@ -242,16 +256,38 @@ mod tests {
         assert_eq!(a.sort(), Ok(()));
         assert_eq!(a.rows, [0, 1, 2, 3]);
         a.absorb(b);
-        assert_eq!(a.sort(), Err(RepeatedRow { row: 1, earlier: 1 }));
+        let repeated = RepeatedRow {
+            row: 1,
+            earlier: 1,
+            at: point(1, None).key(),
+            more: 1,
+        };
+        assert_eq!(a.sort(), Err(repeated));
     }
 
     #[test]
     fn a_repeated_point_is_worded_for_the_argument_it_came_in() {
-        let error = RepeatedRow { row: 5, earlier: 2 }.of("series_keys");
+        let mut repeated = RepeatedRow {
+            row: 5,
+            earlier: 2,
+            at: point(0, None).key(),
+            more: 0,
+        };
+        let error = repeated.of("value_rows", "wind");
         assert_eq!(
             error.to_string(),
-            "series_keys[5]: gives the value of series_keys[2] again"
+            "value_rows[5]: gives the value of value_rows[2] again, of \"wind\" at 2000-01-01T00:00:00Z"
         );
+        assert!(error.hint.unwrap().contains("is UTC"));
+        repeated.at = point(0, Some(1_000_000)).key();
+        repeated.more = 2;
+        let error = repeated.of("valid_times", "wind\n");
+        assert_eq!(
+            error.to_string(),
+            "valid_times[5]: gives the value of valid_times[2] again, of \"wind\\n\" at 2000-01-01T00:00:00Z to \
+             2000-01-01T00:00:01Z (and 2 other rows are bad)"
+        );
+        assert!(error.hint.unwrap().contains("TimeZone"));
     }
 
     proptest! {

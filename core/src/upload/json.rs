@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
+use super::UPLOAD_HAS;
 use super::columns::{SeriesRows, UploadColumns};
 use crate::points::Point;
 use crate::rows::fields::{Given, needed, not_null};
@@ -50,6 +51,7 @@ impl<'de> Rows<'de> for UploadRows<'de> {
         Field::ValueKey,
         Field::SeriesId,
     ];
+    const HAS: &'static str = UPLOAD_HAS;
 
     fn set(&mut self, field: Field, given: Given<'de>) -> Result<(), Refusal> {
         let row = &mut self.row;

@@ -3,6 +3,10 @@
 //!
 //! `json` reads rows, `arrow` a stream; parallel arrays are pushed into [`UploadColumns`] by who has them.
 
+/// What an upload takes, of all that a read answers.
+const UPLOAD_HAS: &str =
+    "An upload has valid_time, valid_time_end, value, value_key (or series_key) and series_id: select those.";
+
 mod arrow;
 mod columns;
 mod json;

@@ -20,7 +20,7 @@ SELECT timedb.create_series('wind', 'm/s') = :'wind' AS same;
 SELECT timedb.create_series('wind', 'm/s') = :'wind' AS same;
 SELECT timedb.create_series('wind', 'knots');
 \echo :SQLSTATE
-SELECT timedb.create_series('wind');
+SELECT timedb.create_series('wind', 'dimensionless');
 \echo :SQLSTATE
 SELECT series_key, labels, unit FROM timedb.list_series() WHERE series_key = 'wind' AND labels = '{}';
 
@@ -39,12 +39,15 @@ SELECT timedb.create_series(E' \t');
 SELECT timedb.create_series(repeat('ä', 250)) IS NOT NULL AS "500 bytes are taken";
 SELECT timedb.create_series(repeat('ä', 250) || 'x');
 \echo :SQLSTATE
-SELECT timedb.create_series('wind', ' ');
-\echo :SQLSTATE
 SELECT timedb.create_series('wind', labels => '[]');
 \echo :SQLSTATE
-SELECT timedb.create_series('wind', labels => 'null');
+SELECT timedb.create_series(' wind');
 \echo :SQLSTATE
+SELECT timedb.create_series(E'wi\nd');
+\echo :SQLSTATE
+-- What is blank, or a JSON null, is as good as left out.
+SELECT timedb.create_series('wind') = :'wind' AND timedb.create_series('wind', ' ', '') = :'wind'
+       AND timedb.create_series('wind', labels => 'null') = :'wind' AS same;
 SELECT timedb.create_series('labelled', labels => jsonb_build_object('x', repeat('a', 1900))) IS NOT NULL AS made;
 SELECT timedb.create_series('labelled', labels => jsonb_build_object('x', repeat('a', 2000)));
 \echo :SQLSTATE

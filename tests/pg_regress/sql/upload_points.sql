@@ -12,7 +12,7 @@ BEGIN;
 SELECT run_id AS run, message, series_ids FROM timedb.upload_points('2025-01-01',
   '{wind, price, wind}', '{2025-01-02, 2025-01-01, 2025-01-01}', '{2, NULL, NaN}') \gset
 SELECT :'message' AS message;
-SELECT workflow_id, known_time = now() AS known_now, changed_by FROM timedb.runs WHERE run_id = :'run';
+SELECT workflow_id, known_time = inserted_at AS known_then, changed_by FROM timedb.runs WHERE run_id = :'run';
 COMMIT;
 SELECT series_key, valid_time, valid_time_end, value FROM timedb.read();
 SELECT string_agg(key, ', ' ORDER BY number) AS keys FROM json_object_keys(:'series_ids') WITH ORDINALITY AS k(key, number);

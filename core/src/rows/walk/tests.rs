@@ -63,6 +63,8 @@ fn an_unknown_field_is_refused_before_what_it_holds_is_read() {
 
 #[test]
 fn a_field_of_another_kind_of_row_is_unknown() {
+    let error = update::read_json(r#"[{"series_key":"wind"}]"#, 1, &mut || {}).unwrap_err();
+    assert_eq!(error.to_string(), "updates[0].series_key: unknown field");
     says(r#"[{"tags":[]}]"#, Kind::BadValue, "value_rows[0].tags: unknown field");
     let error = update::read_json(r#"[{"value_key":"wind"}]"#, 1, &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates[0].value_key: unknown field");
@@ -83,6 +85,102 @@ fn a_repeated_field_is_refused_even_if_it_says_the_same() {
     says(json, Kind::BadValue, "value_rows[0].value: repeated field");
     let json = r#"[{"value_key":null,"v\u0061lue_key":"wind"}]"#;
     says(json, Kind::BadValue, "value_rows[0].value_key: repeated field");
+}
+
+#[test]
+fn the_key_of_a_series_goes_by_either_of_its_names() {
+    let row = ROW.replace("value_key", "series_key");
+    let series = upload::read_json(&format!("[{ROW},{row}]").replace("01-01", "01-02"), 2, &mut || {}).unwrap();
+    assert_eq!((series.len(), series[0].points.len()), (1, 2));
+    let json = r#"[{"series_key":"wind","value_key":"wind"}]"#;
+    says(
+        json,
+        Kind::BadValue,
+        r#"value_rows[0].value_key: means the same as "series_key""#,
+    );
+    says(
+        r#"[{"series_key":7}]"#,
+        Kind::BadValue,
+        "value_rows[0].series_key: must be a string",
+    );
+    let json = r#"[{"series_key":" ","value":1,"valid_time":"2025-01-01"}]"#;
+    says(json, Kind::BadValue, "value_rows[0].series_key: must not be blank");
+}
+
+#[test]
+fn all_bad_rows_are_counted_whatever_is_wrong_with_each() {
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    let mixed = [
+        ROW,
+        r#"{"valid_time":"soon"}"#,
+        ROW,
+        "17",
+        &deep,
+        r#"{"value_key":" ","value":1,"valid_time":"2025-01-01"}"#,
+        r#"{"value":1e400}"#,
+        r#"{"value_key":"\ud800"}"#,
+        r#"{"value_key":[],"value":{}}"#,
+        ROW,
+    ];
+    let json = format!("[{}]", mixed.join(","));
+    let message = r#"value_rows[1].valid_time: "soon" is not a timestamp (and 6 other rows are bad)"#;
+    says(&json, Kind::BadTime, message);
+    let json = format!("[{ROW},{},{},17]", mixed[1], mixed[3]);
+    let error = upload::read_json(&json, 3, &mut || {}).unwrap_err();
+    assert_eq!(error.more, 1, "no row beyond the limit is looked at");
+}
+
+#[test]
+fn an_integer_that_no_double_precision_is_is_refused_however_large() {
+    let row = |value: &str| ROW.replace(":1}", &format!(":{value}}}"));
+    let refused = |value: &str| {
+        let reason = format!("{value} is beyond 2^53, where double precision is not exact");
+        says(
+            &format!("[{ROW},{}]", row(value)),
+            Kind::NumberOutOfRange,
+            &format!("value_rows[1].value: {reason}"),
+        );
+    };
+    for value in [
+        "9007199254740993",
+        "-9007199254740993",
+        "9223372036854775807",
+        "18446744073709551615",
+        "18446744073709551617",
+        "-9223372036854775809",
+        "100000000000000000000001",
+    ] {
+        refused(value);
+    }
+    for (value, double) in [
+        ("9007199254740992", 2f64.powi(53)),
+        ("1152921504606846976", 2f64.powi(60)),
+        ("1152921504606847000", 2f64.powi(60)),
+        ("18446744073709551616", 2f64.powi(64)),
+        ("18446744073709552000", 2f64.powi(64)),
+        ("100000000000000000000000", 1e23),
+        ("1e300", 1e300),
+        ("9007199254740993.0", 2f64.powi(53)),
+    ] {
+        let series = upload::read_json(&format!("[{}]", row(value)), 1, &mut || {}).unwrap();
+        assert_eq!(series[0].points[0].value, Some(double), "{value}");
+    }
+    let json = format!("[{},{ROW},{}]", row("100000000000000000000001"), row("true"));
+    let error = upload_error(&json);
+    assert_eq!(
+        (error.path.as_str(), error.more),
+        ("value_rows[0].value", 1),
+        "the first of them is named"
+    );
+}
+
+#[test]
+fn a_field_that_is_unknown_is_told_which_there_are() {
+    let hint = |json: &str| upload_error(json).hint.unwrap_or_default();
+    assert!(hint(r#"[{"known_time":"2025-01-01"}]"#).starts_with("A run has one known_time, an argument of the call"));
+    assert!(hint(r#"[{"change_time":"2025-01-01"}]"#).contains("series_key"));
+    let error = update::read_json(r#"[{"unit":"MW"}]"#, 1, &mut || {}).unwrap_err();
+    assert!(error.hint.unwrap_or_default().contains("run_id"));
 }
 
 #[test]

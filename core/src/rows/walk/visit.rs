@@ -10,7 +10,11 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use super::{Rows, Walk};
 use crate::limits::MOST_TAGS;
 use crate::rows::fields::Given;
+use crate::rows::fields::of_the_run;
 use crate::rows::{Field, Kind, Refusal};
+
+/// Where serde_json has no integers any more, at one of their ends or at both.
+const BEYOND_INTEGERS: f64 = (1u64 << 63) as f64;
 
 /// The whole argument.
 pub(super) struct Array<'a, 'w, R>(pub &'a mut Walk<'w, R>);
@@ -45,7 +49,7 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Array<'_, '_, R> {
 }
 
 /// One row.
-struct Row<'a, 'w, R>(&'a mut Walk<'w, R>);
+pub(super) struct Row<'a, 'w, R>(pub &'a mut Walk<'w, R>);
 
 impl<'de, R: Rows<'de>> DeserializeSeed<'de> for Row<'_, '_, R> {
     type Value = ();
@@ -70,13 +74,18 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Row<'_, '_, R> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         let walk = self.0;
+        walk.key_name = Field::ValueKey.name();
         let mut seen: u8 = 0;
-        while let Some(field) = fields.next_key_seed(Name(walk))? {
+        while let Some((field, name)) = fields.next_key_seed(Name(walk))? {
             let bit = 1 << field as u8;
             if seen & bit != 0 {
-                return Err(walk.refuse_name(field.name(), "repeated field"));
+                let refusal = again(walk.name(field), name);
+                return Err(walk.refuse_name(name, refusal));
             }
             seen |= bit;
+            if field == Field::ValueKey {
+                walk.key_name = name;
+            }
             walk.field = Some(field);
             let given = fields.next_value_seed(Value(walk))?;
             walk.rows.set(field, given).map_err(|refusal| walk.refuse(refusal))?;
@@ -87,28 +96,42 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Row<'_, '_, R> {
     }
 }
 
-/// The name of a field. One we do not know is refused: a misspelt field, silently ignored, would lose data.
+fn again(earlier: &str, name: &str) -> Refusal {
+    let reason = if earlier == name {
+        "repeated field".to_owned()
+    } else {
+        format!("means the same as \"{earlier}\"")
+    };
+    Refusal::new(Kind::BadValue, reason)
+}
+
+/// The name of a field, and the field. One we do not know is refused: a misspelt field, silently ignored, would lose data.
 struct Name<'a, 'w, R>(&'a mut Walk<'w, R>);
 
 impl<'de, R: Rows<'de>> DeserializeSeed<'de> for Name<'_, '_, R> {
-    type Value = Field;
+    type Value = (Field, &'static str);
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_identifier(self)
     }
 }
 
 impl<'de, R: Rows<'de>> Visitor<'de> for Name<'_, '_, R> {
-    type Value = Field;
+    type Value = (Field, &'static str);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name of a field")
     }
 
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Field, E> {
-        match Field::named(name).filter(|field| R::FIELDS.contains(field)) {
-            Some(field) => Ok(field),
-            None => Err(self.0.refuse_name(name, "unknown field")),
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        match Field::named(name).filter(|(field, _)| R::FIELDS.contains(field)) {
+            Some(named) => Ok(named),
+            None => {
+                let refusal = Refusal::new(Kind::BadValue, "unknown field");
+                Err(self
+                    .0
+                    .refuse_name(name, refusal.hint(of_the_run(name).unwrap_or(R::HAS))))
+            }
         }
     }
 }
@@ -136,14 +159,15 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Value<'_, '_, R> {
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Given<'de>, E> {
-        Ok(Given::Number(number as f64))
+        Ok(Given::Integer(number.into()))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Given<'de>, E> {
-        Ok(Given::Number(number as f64))
+        Ok(Given::Integer(number.into()))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Given<'de>, E> {
+        self.0.is_doubtful |= self.0.field == Some(Field::Value) && number.abs() >= BEYOND_INTEGERS;
         Ok(Given::Number(number))
     }
 

@@ -1,12 +1,14 @@
 //! The columns of a stream: which field of a row each is for, and whether its type can be that field.
 
 use arrow_ipc::convert::try_fb_to_schema;
-use arrow_ipc::{Endianness, Message, Type};
+use arrow_ipc::{Endianness, Field as Described, Message, Type};
 use arrow_schema::DataType;
 
 use super::{Malformed, Wrong};
 use crate::excerpt::printable;
+use crate::rows::fields::of_the_run;
 use crate::rows::{Field, Kind, Refusal, RowError};
+use crate::upload::UPLOAD_HAS;
 
 /// The columns a stream may have, by what they are called.
 const COLUMNS: &[(&str, Field)] = &[
@@ -25,10 +27,14 @@ const FLAT: &[Type] = &[
     Type::Null,
     Type::Int,
     Type::FloatingPoint,
+    Type::Decimal,
     Type::Utf8,
     Type::LargeUtf8,
     Type::Utf8View,
     Type::FixedSizeBinary,
+    Type::Binary,
+    Type::LargeBinary,
+    Type::BinaryView,
     Type::Date,
     Type::Timestamp,
 ];
@@ -61,9 +67,8 @@ impl Layout {
             let name = column.name().unwrap_or_default();
             let (name, field) = known(name)?;
             not_again(&columns, name, field)?;
-            if !FLAT.contains(&column.type_type()) {
-                let of = column.type_type().variant_name().unwrap_or("unknown");
-                return Err(mismatch(name, field, of.trim_end_matches('_')));
+            if let Some(of) = unconverted(&column) {
+                return Err(mismatch(name, field, &of));
             }
             columns.push(Column {
                 field,
@@ -92,6 +97,19 @@ impl Layout {
     }
 }
 
+/// The type of a column that is not looked into further: it is none of ours, or one that the format's library does not
+/// know, as polars' integers of 128 bits.
+fn unconverted(column: &Described<'_>) -> Option<String> {
+    let of = column.type_type();
+    if !FLAT.contains(&of) {
+        let name = of.variant_name().unwrap_or("unknown");
+        return Some(name.trim_end_matches('_').to_owned());
+    }
+    let integer = column.type_as_int()?;
+    let sign = if integer.is_signed() { "" } else { "U" };
+    (!matches!(integer.bitWidth(), 8 | 16 | 32 | 64)).then(|| format!("{sign}Int{}", integer.bitWidth()))
+}
+
 fn known(name: &str) -> Result<(&'static str, Field), RowError> {
     COLUMNS
         .iter()
@@ -100,8 +118,18 @@ fn known(name: &str) -> Result<(&'static str, Field), RowError> {
         .ok_or_else(|| {
             let known: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
             let reason = format!("unknown column; an upload has {}", known.join(", "));
-            Refusal::new(Kind::BadValue, reason).at(format!("stream.{}", printable(name)))
+            let refusal = Refusal::new(Kind::BadValue, reason).hint(without(name));
+            refusal.at(format!("stream.{}", printable(name)))
         })
+}
+
+/// How to leave out a column that an upload does not have.
+fn without(name: &str) -> &'static str {
+    if name.starts_with("__index_level_") {
+        "It is the index of a pandas frame: pyarrow.Table.from_pandas(frame, preserve_index=False) leaves it out."
+    } else {
+        of_the_run(name).unwrap_or(UPLOAD_HAS)
+    }
 }
 
 fn not_again(columns: &[Column], name: &str, field: Field) -> Result<(), RowError> {
@@ -139,7 +167,13 @@ fn mismatch(name: &str, field: Field, of: &str) -> Wrong {
     };
     // A time zone of the client's is part of how a type is written.
     let reason = format!("must be a column of {takes}, not of type {}", printable(of));
-    Refusal::new(Kind::BadValue, reason).at(format!("stream.{name}")).into()
+    let cast = match field {
+        Field::ValidTime | Field::ValidTimeEnd => "Cast it to a timestamp in microseconds, in UTC.",
+        Field::Value => "Cast it to double precision (float64).",
+        _ => "Cast it to strings.",
+    };
+    let refusal = Refusal::new(Kind::BadValue, reason).hint(cast);
+    refusal.at(format!("stream.{name}")).into()
 }
 
 /// A column of nulls alone has no type that says what they are nulls of.
@@ -153,11 +187,15 @@ fn takes(field: Field, of: &DataType) -> bool {
             Field::ValidTime | Field::ValidTimeEnd => {
                 matches!(of, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
             }
-            Field::Value => of.is_integer() || matches!(of, DataType::Float64 | DataType::Float32),
+            Field::Value => of.is_integer() || of.is_decimal() || of.is_floating(),
             Field::ValueKey => of_texts(),
-            Field::SeriesId => *of == DataType::FixedSizeBinary(16) || of_texts(),
+            Field::SeriesId => *of == DataType::FixedSizeBinary(16) || is_bytes(of) || of_texts(),
             _ => false,
         }
+}
+
+pub(super) fn is_bytes(of: &DataType) -> bool {
+    matches!(of, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
 }
 
 fn is_text(of: &DataType) -> bool {

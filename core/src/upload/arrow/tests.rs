@@ -2,8 +2,9 @@ mod hostile;
 
 use std::sync::Arc;
 
-use arrow_array::types::{Int8Type, Int64Type, UInt16Type, UInt32Type};
+use arrow_array::types::{Float16Type, Int8Type, Int64Type, UInt16Type, UInt32Type};
 use arrow_array::{RecordBatch, *};
+use arrow_buffer::{Buffer, ScalarBuffer, i256};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Field as ArrowField, Schema};
 use proptest::prelude::*;
@@ -99,6 +100,21 @@ fn moments() -> Vec<ArrayRef> {
     ]
 }
 
+/// A float of 16 bits.
+fn half(bits: u16) -> ArrayRef {
+    let bits = ScalarBuffer::new(Buffer::from_vec(vec![bits]), 0, 1);
+    array(PrimitiveArray::<Float16Type>::new(bits, None))
+}
+
+/// So many of 10 to the power of minus scale.
+fn decimal(number: i128, scale: i8) -> ArrayRef {
+    array(
+        Decimal128Array::from(vec![number])
+            .with_precision_and_scale(38, scale)
+            .unwrap(),
+    )
+}
+
 /// A column of each type in which 7 can be said.
 fn sevens() -> Vec<ArrayRef> {
     vec![
@@ -112,6 +128,16 @@ fn sevens() -> Vec<ArrayRef> {
         array(UInt16Array::from(vec![7])),
         array(UInt32Array::from(vec![7])),
         array(UInt64Array::from(vec![7])),
+        half(0x4700),
+        decimal(7, 0),
+        decimal(70_000, 4),
+        array(Decimal32Array::from(vec![70]).with_precision_and_scale(9, 1).unwrap()),
+        array(Decimal64Array::from(vec![70]).with_precision_and_scale(18, 1).unwrap()),
+        array(
+            Decimal256Array::from(vec![i256::from_i128(70)])
+                .with_precision_and_scale(76, 1)
+                .unwrap(),
+        ),
     ]
 }
 
@@ -361,6 +387,89 @@ fn an_integer_that_is_no_double_precision_is_refused() {
         Kind::NumberOutOfRange,
         &message,
     );
+}
+
+#[test]
+fn an_integer_is_taken_in_every_type_by_the_rule_of_json() {
+    let taken = |column: ArrayRef| row(&stream_with(&[("value", column)])).2;
+    for power in [53, 60, 62] {
+        let double = Some(2f64.powi(power));
+        assert_eq!(taken(array(Int64Array::from(vec![1i64 << power]))), double);
+        assert_eq!(taken(decimal(1 << power, 0)), double);
+        let wide = Decimal256Array::from(vec![i256::from_i128(1 << power)]);
+        assert_eq!(taken(array(wide.with_precision_and_scale(76, 0).unwrap())), double);
+    }
+    assert_eq!(
+        taken(array(Int64Array::from(vec![1_152_921_504_606_847_000]))),
+        Some(2f64.powi(60))
+    );
+    let beyond = 10i128.pow(24) + 1;
+    let message = format!("stream[0].value: {beyond} is beyond 2^53, where double precision is not exact");
+    says_with("value", decimal(beyond, 0), Kind::NumberOutOfRange, &message);
+    assert_eq!(
+        taken(decimal(-(10i128.pow(24) + 1), 24)),
+        Some(-1.0),
+        "the nearest of a fraction"
+    );
+    assert_eq!(taken(decimal(33, 2)), Some(0.33));
+}
+
+#[test]
+fn all_bad_rows_of_all_batches_are_counted() {
+    let batch = |value: i64| {
+        batch(&[
+            ("valid_time", array(TimestampSecondArray::from(vec![0, 1, 2]))),
+            ("value", array(Int64Array::from(vec![value; 3]))),
+            ("value_key", array(StringArray::from(vec!["wind"; 3]))),
+        ])
+    };
+    let bytes = stream_of(&[batch(1), batch(i64::MAX), batch(2), batch(i64::MAX)]);
+    let message = format!(
+        "stream[3].value: {} is beyond 2^53, where double precision is not exact (and 5 other rows are bad)",
+        i64::MAX
+    );
+    says(&bytes, Kind::NumberOutOfRange, &message);
+}
+
+#[test]
+fn an_id_may_be_sixteen_bytes_in_a_column_of_bytes() {
+    let id: Uuid = ID.parse().unwrap();
+    let given = |bytes: &[u8]| -> Vec<ArrayRef> {
+        vec![
+            array(BinaryArray::from(vec![bytes])),
+            array(LargeBinaryArray::from(vec![bytes])),
+            array(BinaryViewArray::from(vec![bytes])),
+        ]
+    };
+    for column in given(id.as_bytes()) {
+        assert_eq!(row(&stream_with(&[("series_id", column)])).0.id, Some(id));
+    }
+    for column in given(&id.as_bytes()[1..]) {
+        says_with(
+            "series_id",
+            column,
+            Kind::BadUuid,
+            "stream[0].series_id: is not 16 bytes",
+        );
+    }
+}
+
+#[test]
+fn a_column_that_cannot_be_taken_is_told_what_to_do_with_it() {
+    let hint = |name: &str, column: ArrayRef| {
+        read(&stream_with(&[(name, column)]))
+            .unwrap_err()
+            .hint
+            .unwrap_or_default()
+    };
+    assert!(hint("__index_level_0__", one()).contains("preserve_index=False"));
+    assert!(hint("known_time", noon()).contains("an argument of the call"));
+    assert!(hint("unit", wind()).contains("select those"));
+    assert_eq!(
+        hint("value", array(BooleanArray::from(vec![true]))),
+        "Cast it to double precision (float64)."
+    );
+    assert!(hint("valid_time", array(TimestampNanosecondArray::from(vec![1]))).contains("round to the grid first"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A column of texts, in whichever of Arrow's ways they lie: between offsets, behind views, or in a dictionary. An offset or
+//! A column of texts, or of bytes, in whichever of Arrow's ways they lie: between offsets, behind views, or in a dictionary. An offset or
 //! a code is only believed when it is used, and then only if it points at something.
 
 use std::collections::HashMap;
@@ -80,9 +80,9 @@ impl<'a> Texts<'a> {
     /// The next column, of a type without codes.
     fn spelled_out(parts: &mut Parts<'a>, of: &DataType) -> Result<Texts<'a>, Malformed> {
         Ok(match of {
-            DataType::Utf8 => Texts::Between32(Offsets::of(parts, 4)?),
-            DataType::LargeUtf8 => Texts::Between64(Offsets::of(parts, 8)?),
-            DataType::Utf8View => Texts::Behind(parts.slots(16)?, parts.view_buffers()?),
+            DataType::Utf8 | DataType::Binary => Texts::Between32(Offsets::of(parts, 4)?),
+            DataType::LargeUtf8 | DataType::LargeBinary => Texts::Between64(Offsets::of(parts, 8)?),
+            DataType::Utf8View | DataType::BinaryView => Texts::Behind(parts.slots(16)?, parts.view_buffers()?),
             _ => {
                 parts.nothing()?;
                 Texts::Null

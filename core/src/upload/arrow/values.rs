@@ -1,16 +1,14 @@
 //! What one value of a column is: a time, a number.
 
+use arrow_buffer::i256;
 use arrow_schema::{DataType, TimeUnit};
 
 use super::Malformed;
 use super::parts::{Parts, Slots};
-use crate::rows::{Kind, Refusal};
-use crate::time::{MICROS_FROM_1970_TO_2000, Time};
+use crate::rows::{Kind, Refusal, number};
+use crate::time::{MICROS_FROM_1970_TO_2000, ROUND, Time};
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
-
-/// Up to here a double precision holds every integer.
-const LARGEST_EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
 
 /// A column of values of the same width, and their type.
 pub(super) struct Values<'a> {
@@ -44,7 +42,7 @@ impl<'a> Values<'a> {
             DataType::Timestamp(TimeUnit::Nanosecond, _) => match of_eight() {
                 Some(nanos) if nanos % 1000 != 0 => {
                     let reason = "has digits below a microsecond";
-                    return Err(Refusal::new(Kind::BadTime, reason));
+                    return Err(Refusal::new(Kind::BadTime, reason).hint(ROUND));
                 }
                 nanos => nanos.map(|nanos| Some(nanos / 1000)),
             },
@@ -62,17 +60,21 @@ impl<'a> Values<'a> {
     }
 
     pub(super) fn number(&self, row: usize) -> Result<Option<f64>, Refusal> {
+        let slots = &self.slots;
+        let decimal = |number: Option<i128>, scale| number.map(|number| number::decimal(number, scale)).transpose();
         match self.of {
-            DataType::Float64 => Ok(self.slots.get(row).map(f64::from_le_bytes)),
-            DataType::Float32 => Ok(self.slots.get(row).map(f32::from_le_bytes).map(f64::from)),
-            _ => match self.integer(row) {
-                None => Ok(None),
-                Some(number) if number.unsigned_abs() <= LARGEST_EXACT => Ok(Some(number as f64)),
-                Some(number) => {
-                    let reason = format!("{number} is beyond 2^53, where double precision is not exact");
-                    Err(Refusal::new(Kind::NumberOutOfRange, reason))
-                }
-            },
+            DataType::Float64 => Ok(slots.get(row).map(f64::from_le_bytes)),
+            DataType::Float32 => Ok(slots.get(row).map(f32::from_le_bytes).map(f64::from)),
+            DataType::Float16 => Ok(slots.get(row).map(u16::from_le_bytes).map(number::half)),
+            DataType::Decimal32(_, scale) => decimal(slots.get(row).map(i32::from_le_bytes).map(i128::from), scale),
+            DataType::Decimal64(_, scale) => decimal(slots.get(row).map(i64::from_le_bytes).map(i128::from), scale),
+            DataType::Decimal128(_, scale) => decimal(slots.get(row).map(i128::from_le_bytes), scale),
+            DataType::Decimal256(_, scale) => {
+                let number = slots.get(row).map(i256::from_le_bytes);
+                let double = number.map(|number| number::decimal_of_text(&number.to_string(), scale));
+                double.transpose()
+            }
+            _ => self.integer(row).map(number::integer).transpose(),
         }
     }
 

@@ -388,3 +388,39 @@ proptest! {
         let _ = read(&framed(&bytes, b""));
     }
 }
+
+/// What polars writes of its Int128, which the format's library does not know.
+#[test]
+fn an_integer_of_a_width_that_is_none_of_arrows_is_told_as_what_it_is() {
+    let mut builder = FlatBufferBuilder::new();
+    let mut integer = arrow_ipc::IntBuilder::new(&mut builder);
+    integer.add_bitWidth(128);
+    integer.add_is_signed(true);
+    let integer = integer.finish();
+    let name = builder.create_string("value");
+    let mut field = arrow_ipc::FieldBuilder::new(&mut builder);
+    field.add_name(name);
+    field.add_type_type(arrow_ipc::Type::Int);
+    field.add_type_(integer.as_union_value());
+    let field = field.finish();
+    let fields = builder.create_vector(&[field]);
+    let mut schema = arrow_ipc::SchemaBuilder::new(&mut builder);
+    schema.add_fields(fields);
+    let schema = schema.finish();
+    let message = MessageArgs {
+        version: MetadataVersion::V5,
+        header_type: MessageHeader::Schema,
+        header: Some(schema.as_union_value()),
+        bodyLength: 0,
+        custom_metadata: None,
+    };
+    let message = Message::create(&mut builder, &message);
+    builder.finish(message, None);
+    let bytes = framed(builder.finished_data(), &[]);
+    let error = read(&bytes).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "stream.value: must be a column of numbers, not of type Int128"
+    );
+    assert_eq!(error.hint, Some("Cast it to double precision (float64)."));
+}

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# do.sh TARGET: what `make TARGET` does. make calls it, and a machine that has no make yet has it all the same: whatever
+# is missing, make too, is installed first.
+. "$(dirname "$0")/environment.sh"
+
+build() {
+    scripts/setup.sh
+    scripts/build.sh "$1"
+}
+
+case ${1:-} in
+demo)
+    build release
+    scripts/private-server.sh run --fsync -- "$target/release/walkthrough"
+    ;;
+serve)
+    build release
+    scripts/private-server.sh serve
+    ;;
+stop | psql)
+    scripts/private-server.sh "$1"
+    ;;
+install)
+    build release
+    scripts/install.sh
+    ;;
+test)
+    scripts/setup.sh tests
+    scripts/build.sh debug
+    scripts/test.sh
+    ;;
+bench)
+    scripts/bench.sh "${2:-}"
+    ;;
+lint)
+    scripts/setup.sh
+    scripts/lint.sh
+    ;;
+static)
+    scripts/setup.sh tests
+    scripts/build.sh debug
+    scripts/static.sh
+    ;;
+debug | release)
+    build "$1"
+    ;;
+setup)
+    scripts/setup.sh
+    ;;
+clean)
+    scripts/private-server.sh stop
+    cargo clean
+    ;;
+*)
+    fail "do.sh demo|serve|psql|stop|install|test|bench|lint|static|debug|release|setup|clean"
+    ;;
+esac
