@@ -6,6 +6,7 @@
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
+use timedb_core::held::TooMuch;
 use timedb_core::points::Corrupt;
 use timedb_core::rows::{Kind, RowError};
 use timedb_core::time::BOUNDS;
@@ -62,8 +63,8 @@ pub enum Error {
     TooLong { argument: &'static str, reason: String },
     /// More than a call takes.
     TooLarge { argument: &'static str, reason: String },
-    /// More values of one series than are merged at once.
-    WindowTooWide(usize),
+    /// More of one series than a read holds at once.
+    WindowTooWide(TooMuch),
     /// An Arrow stream that no bytea holds.
     AnswerTooLarge,
     /// A row of a JSON argument that cannot be taken.
@@ -165,8 +166,9 @@ impl Error {
             Error::TooLong { argument, reason } | Error::TooLarge { argument, reason } => {
                 format!("\"{argument}\" {reason}")
             }
-            Error::WindowTooWide(most) => {
-                format!("more than {most} stored values of one series lie in the windows")
+            Error::WindowTooWide(TooMuch { what, .. }) => {
+                let (most, name) = (what.most(), what.name());
+                format!("more than {most} stored {name} of one series lie in the windows")
             }
             Error::AnswerTooLarge => "the answer would be larger than 1 GB".into(),
             Error::Row(error) => error.to_string(),
@@ -205,7 +207,8 @@ impl Error {
                 Some("Have an operator bind this role anew, by timedb.bind_role(), or log in with such a key.")
             }
             Error::ScopeTooLow(_) => Some("Ask an administrator of your tenant for such a key."),
-            Error::WindowTooWide(_) | Error::AnswerTooLarge => Some("Read narrower windows of valid or known time."),
+            Error::WindowTooWide(too_much) => Some(narrower_windows(too_much)),
+            Error::AnswerTooLarge => Some("Read narrower windows of valid or known time."),
             Error::TooLarge { .. }
             | Error::Row(RowError {
                 kind: Kind::TooMany, ..
@@ -243,6 +246,16 @@ fn out_of_range(argument: &str) -> &'static str {
         "run_finish_time" => "Leave it out where it is not known.",
         "expires_at" => "Leave it out for a key that does not expire.",
         _ => BOUNDS,
+    }
+}
+
+/// Which windows a read must narrow to hold less: one of a single time cannot be narrower.
+fn narrower_windows(too_much: &TooMuch) -> &'static str {
+    match (too_much.is_of_valid_times, too_much.is_of_known_times) {
+        (true, true) => "Read narrower windows of valid or known time.",
+        (true, false) => "Read a narrower window of valid time.",
+        (false, true) => "Read a narrower window of known time.",
+        (false, false) => "Read as of an earlier moment.",
     }
 }
 

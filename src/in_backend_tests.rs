@@ -2,6 +2,7 @@
 //! client can see. Only in a library built with the feature `in_backend_tests`; `pgrx-tests/` calls every `test_…` here.
 //! A panic is the failure, and its message what the runner shows.
 
+use crate::error::Error;
 use crate::identity::http;
 use crate::identity::settings::{self, Bound, Login};
 use crate::identity::standing;
@@ -15,6 +16,8 @@ use crate::store::keys::Wanted;
 use crate::store::write::NewRows;
 use pgrx::prelude::*;
 use std::rc::Rc;
+use timedb_core::held::Held;
+use timedb_core::limits::MOST_READ_ROWS;
 use timedb_core::points::Point;
 use timedb_core::scope::Scope;
 use timedb_core::time::Time;
@@ -62,6 +65,19 @@ fn test_the_columns_that_standing_reads_have_their_numbers() {
          api_keys.revoked_at=10 role_bindings.role_name=1 role_bindings.tenant_id=2 role_bindings.scope=3 \
          users.tenant_id=1 users.user_id=2 users.email=3 users.is_active=4"
     );
+}
+
+/// So many rows take gigabytes: they are counted here without being held.
+#[pg_extern(sql = false)]
+fn test_too_many_rows_are_refused_as_rows() {
+    let mut held = Held::default();
+    for _ in 0..MOST_READ_ROWS {
+        held.add_row().expect("room for it");
+    }
+    let error = Error::WindowTooWide(held.add_row().expect_err("too many"));
+    assert_eq!(error.sqlstate(), "54000");
+    let words = "more than 5000000 stored rows of one series lie in the windows";
+    assert_eq!(error.message(), words);
 }
 
 #[pg_extern(sql = false)]

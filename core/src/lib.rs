@@ -8,6 +8,7 @@
 
 pub mod answer;
 mod excerpt;
+pub mod held;
 pub mod key;
 pub mod limits;
 pub mod merge;

@@ -37,7 +37,8 @@ pub const MOST_POINTS: usize = 5_000_000;
 pub const MOST_MERGED_POINTS: usize = 2 * MOST_POINTS;
 /// Stored rows of one series that a read holds: each takes half a kilobyte, however few its values.
 pub const MOST_READ_ROWS: usize = 5_000_000;
-/// Stored values of one series that a read merges.
+/// Stored values of one series that a read merges, of the versions that reach into its windows: what else a pack holds is
+/// not counted, so that no read is refused for what `compact` has put beside each other.
 pub const MOST_READ_VALUES: usize = 20_000_000;
 
 /// How far ahead of the clock a run may be known without a warning, in microseconds: clocks differ, but not by an hour.

@@ -54,18 +54,10 @@ pub fn merge(versions: &[Shaped], mode: Mode, all_versions: bool, window: Window
 /// flat read shows one run of each key, and its versions are in both orders the same; an overlapping one decides within runs
 /// alone.
 fn rank(versions: &[Shaped], mode: Mode, window: Window) -> Vec<u32> {
-    let overlaps = |shape: &Shape| {
-        shape
-            .first()
-            .is_some_and(|first| window.end.is_none_or(|end| first < end))
-            && shape
-                .last()
-                .is_some_and(|last| window.start.is_none_or(|start| last >= start))
-    };
     let version = |place: &u32| &versions[*place as usize].version;
     let mut ranked: Vec<u32> = (0..)
         .zip(versions)
-        .filter(|(_, version)| overlaps(&version.shape))
+        .filter(|(_, version)| window.reaches(&version.shape))
         .map(|(place, _)| place)
         .collect();
     match mode {
@@ -91,6 +83,16 @@ fn number_runs(versions: &[Shaped], chosen: &[u32]) -> Vec<u32> {
 }
 
 impl Window {
+    /// Whether points of this shape may start within: the first of them before its end, the last not before its start.
+    pub fn reaches(&self, shape: &Shape) -> bool {
+        shape
+            .first()
+            .is_some_and(|first| self.end.is_none_or(|end| first < end))
+            && shape
+                .last()
+                .is_some_and(|last| self.start.is_none_or(|start| last >= start))
+    }
+
     fn contains(&self, time: Time) -> bool {
         self.start.is_none_or(|start| start <= time) && self.end.is_none_or(|end| time < end)
     }

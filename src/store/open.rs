@@ -5,7 +5,7 @@ use super::scan::{Stored, Windows};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
 use std::ops::Range;
-use timedb_core::limits::MOST_READ_VALUES;
+use timedb_core::held::Held;
 use timedb_core::merge::{Mode, Pick, Window, merge};
 use timedb_core::pack::Pack;
 use timedb_core::points::{Corrupt, Point, Points, Values};
@@ -80,7 +80,7 @@ impl<'a> Opened<'a> {
     fn add_pack(&mut self, number: usize, windows: &Windows) {
         let from = self.versions.len();
         for (version, of) in self.packs[number].versions().iter().enumerate() {
-            if windows.know(&of.version) {
+            if windows.hold(of) {
                 self.versions.push(of.clone());
                 self.sources.push(Origin::Pack { number, version });
             }
@@ -88,12 +88,13 @@ impl<'a> Opened<'a> {
         self.of_packs.push(from..self.versions.len());
     }
 
-    /// The versions of a series are merged in memory; beyond this, one client could take all of it.
+    /// Before anything is merged or decoded: what is in the windows of rows and of all packs, once more together.
     fn check_size(&self) -> Result<()> {
-        if self.points() > MOST_READ_VALUES {
-            return Err(Error::WindowTooWide(MOST_READ_VALUES));
-        }
-        Ok(())
+        let mut held = Held::default();
+        let mut versions = self.versions.iter();
+        versions
+            .try_for_each(|of| held.add_version(of))
+            .map_err(Error::WindowTooWide)
     }
 
     fn points(&self) -> usize {

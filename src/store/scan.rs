@@ -4,14 +4,18 @@
 use super::spans;
 use super::version::{Columns, Row, version, version_columns};
 use crate::error::{Error, Result};
+use crate::pg::cancel::answer_cancel;
 use crate::pg::statement::{sql, statements};
 use crate::pg::timestamp::Timestamptz;
 use crate::pg::varlena::PackBytes;
 use std::ops::Range;
-use timedb_core::limits::{MOST_READ_ROWS, MOST_READ_VALUES};
+use timedb_core::held::Held;
+use timedb_core::limits::MOST_READ_VALUES;
 use timedb_core::merge::Window;
+use timedb_core::pack::Pack;
+use timedb_core::points::peek;
 use timedb_core::time::Time;
-use timedb_core::version::{Remarks, Version};
+use timedb_core::version::{Remarks, Shaped, Version};
 use uuid::Uuid;
 
 statements! {
@@ -57,19 +61,34 @@ pub struct Windows {
     pub as_of: Option<Time>,
 }
 
+/// A pack of which less than one part in so many is in the windows is not held for it.
+const SPARSE: usize = 4;
+
 /// What is stored of a series in the windows, none of it opened yet.
+///
+/// What is held at most is bounded by what is in the windows, as if nothing had ever been packed. A pack comes whole: the
+/// bytes of those that nobody has looked into yet are bounded by how many values they hold, and of those that somebody has
+/// by [`SPARSE`] times the values that are in the windows.
 #[derive(Default)]
 pub struct Stored {
     pub rows: Vec<(Version, Range<usize>)>,
     /// The points of all rows, one after the other: each row says where its own are.
     pub points: Vec<u8>,
     pub packs: Vec<Vec<u8>>,
+    /// How many of the packs have been looked into, and how many values the others hold.
+    sieved: usize,
+    unsieved_values: usize,
+    held: Held,
     remarks: Remarks,
 }
 
 impl Windows {
-    /// Whether a version of a pack is in the windows of knowledge; of rows the statement that fetches them asks.
-    pub fn know(&self, version: &Version) -> bool {
+    /// Whether a version of a pack is in the windows; of rows the statement that fetches them asks.
+    pub fn hold(&self, of: &Shaped) -> bool {
+        self.know(&of.version) && self.valid.reaches(&of.shape)
+    }
+
+    fn know(&self, version: &Version) -> bool {
         let known = &self.known;
         known.start.is_none_or(|start| start <= version.known)
             && known.end.is_none_or(|end| version.known < end)
@@ -89,16 +108,58 @@ impl Stored {
     }
 
     fn fetch_packs(&mut self, tenant: Uuid, series: Uuid, windows: &Windows) -> Result<()> {
-        let mut values = 0;
         let bounds = Bounds::of(windows);
         PACKS.stream(bounds.of_classes(tenant, series), |(pack, points)| {
-            values += points;
-            if values > MOST_READ_VALUES as i64 {
-                return Err(Error::WindowTooWide(MOST_READ_VALUES));
+            let values = usize::try_from(points).unwrap_or(usize::MAX);
+            if self.unsieved_values.saturating_add(values) > MOST_READ_VALUES {
+                self.sieve(windows)?;
             }
+            self.unsieved_values = self.unsieved_values.saturating_add(values);
             self.packs.push(pack.to_vec());
             Ok(())
         })
+    }
+
+    /// Looks into the packs that nobody has looked into yet, and keeps of them what is in the windows.
+    fn sieve(&mut self, windows: &Windows) -> Result<()> {
+        for bytes in self.packs.split_off(self.sieved) {
+            answer_cancel();
+            let pack = Pack::read(&bytes).map_err(Error::PackStored)?;
+            let (mut values, mut within) = (0, 0);
+            for of in pack.versions() {
+                values += of.shape.len();
+                if windows.hold(of) {
+                    within += of.shape.len();
+                    self.held.add_version(of).map_err(Error::WindowTooWide)?;
+                }
+            }
+            if within * SPARSE >= values {
+                self.packs.push(bytes);
+            } else if within > 0 {
+                self.take_out(&pack, windows)?;
+            }
+        }
+        self.sieved = self.packs.len();
+        self.unsieved_values = 0;
+        Ok(())
+    }
+
+    /// Holds the versions of a pack that are in the windows as the rows that they were packed from.
+    fn take_out(&mut self, pack: &Pack, windows: &Windows) -> Result<()> {
+        let mut values = Vec::new();
+        pack.decode_values(&mut values).map_err(Error::PackStored)?;
+        for (number, of) in pack.versions().iter().enumerate() {
+            if windows.hold(of) {
+                let remark = &of.version.remark;
+                let tags = remark.tags.as_ref().map(|tags| tags.iter().map(String::as_str));
+                let version = Version {
+                    remark: self.remarks.keep(&remark.by, remark.annotation.as_deref(), tags),
+                    ..of.version.clone()
+                };
+                self.add(version, &pack.points(number, &values))?;
+            }
+        }
+        Ok(())
     }
 
     fn fetch_rows(&mut self, tenant: Uuid, series: Uuid, windows: &Windows) -> Result<()> {
@@ -111,12 +172,17 @@ impl Stored {
     }
 
     fn add_row(&mut self, row: Row<'_>) -> Result<()> {
-        if self.rows.len() == MOST_READ_ROWS {
-            return Err(Error::WindowTooWide(MOST_READ_ROWS));
-        }
         let (version, points) = version(row, &mut self.remarks);
+        let (values, first) = peek(&points).map_err(Error::PointsStored)?;
+        let counted = self.held.add_values(values, version.known, first);
+        counted.map_err(Error::WindowTooWide)?;
+        self.add(version, &points)
+    }
+
+    fn add(&mut self, version: Version, points: &[u8]) -> Result<()> {
+        self.held.add_row().map_err(Error::WindowTooWide)?;
         let from = self.points.len();
-        self.points.extend_from_slice(&points);
+        self.points.extend_from_slice(points);
         self.rows.push((version, from..self.points.len()));
         Ok(())
     }

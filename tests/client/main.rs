@@ -9,6 +9,7 @@ mod house;
 mod install;
 mod keys;
 mod mistakes;
+mod limits;
 mod plans;
 mod premise;
 mod read_model;

@@ -630,8 +630,7 @@ mod what_differs {
     const KEY: &str = "Wind, onshore";
 
     /// Alice's, with six values of a series whose key has a comma, and one of each part of it.
-    fn filled(name: &str) -> (Gateway, Http) {
-        let gateway = Gateway::fresh(name);
+    fn filled(gateway: Gateway) -> (Gateway, Http) {
         let alice = gateway.alice();
         let mut rows: Vec<Value> = (0..6).map(|hour| value_row(KEY, hour, hour)).collect();
         rows.extend([value_row("Wind", 0, 100), value_row("onshore", 0, 200)]);
@@ -655,7 +654,7 @@ mod what_differs {
 
     #[test]
     fn a_time_with_a_blank_is_another_in_a_get_and_right_with_z_or_by_post() {
-        let (_gateway, alice) = filled("blanks in times");
+        let (_gateway, alice) = filled(Gateway::fresh("blanks in times"));
         let of_key = "series_keys=%7B%22Wind,%20onshore%22%7D";
         let get = |start: &str| values(&alice.get(&format!("/rpc/read?start_valid={start}&{of_key}")));
         assert_eq!(
@@ -670,7 +669,7 @@ mod what_differs {
 
     #[test]
     fn a_comma_in_a_key_is_two_keys_in_a_get_unless_it_is_quoted_and_one_by_post() {
-        let (_gateway, alice) = filled("commas in keys");
+        let (_gateway, alice) = filled(Gateway::fresh("commas in keys"));
         let get = |keys: &str| values(&alice.get(&format!("/rpc/read?series_keys={keys}")));
         assert_eq!(get("%7BWind,%20onshore%7D"), [100.0, 200.0]);
         assert_eq!(get("%7B%22Wind,%20onshore%22%7D").len(), 6);
@@ -726,7 +725,7 @@ mod what_differs {
 
     #[test]
     fn filters_and_limits_are_not_for_functions() {
-        let (_gateway, alice) = filled("filters");
+        let (_gateway, alice) = filled(Gateway::of_readers("filters"));
         let all = alice.get("/rpc/read");
         for ignored in ["value=gt.3", "limit=2", "order=value.desc", "offset=3"] {
             assert_eq!(alice.get(&format!("/rpc/read?{ignored}")).body, all.body, "{ignored}");
@@ -739,7 +738,7 @@ mod what_differs {
 
     #[test]
     fn an_arrow_stream_goes_as_hexadecimal_digits_both_ways() {
-        let (_gateway, alice) = filled("arrow");
+        let (_gateway, alice) = filled(Gateway::fresh("arrow"));
         let answer = alice.get("/rpc/read_arrow?series_keys=%7BWind%7D");
         let text = answer.body.as_str().unwrap_or_else(|| panic!("no text: {answer:?}"));
         assert!(text.starts_with("\\xffffffff"), "{text}");

@@ -32,6 +32,7 @@ use crate::time::Time;
 
 pub use keys::Keys;
 pub use opened::{Iter, Opened};
+pub use read::peek;
 pub(crate) use shape::{Ends, Form, Spacing};
 pub use shape::{Grid, Shape};
 pub(crate) use write::pack_values;

@@ -9,7 +9,7 @@ pub(crate) mod values;
 
 use crate::time::Time;
 
-pub use bytes::{Corrupt, Grid, Iter, Keys, Opened, PackError, Points, Shape, pack};
+pub use bytes::{Corrupt, Grid, Iter, Keys, Opened, PackError, Points, Shape, pack, peek};
 pub use text::{TextError, from_text, to_text};
 pub use values::Values;
 

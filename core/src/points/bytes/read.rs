@@ -44,6 +44,22 @@ impl<'a> Points<'a> {
     }
 }
 
+/// How many points stored bytes say that they hold, and where the first of them is: a look at their head alone.
+pub fn peek(bytes: &[u8]) -> Result<(usize, Option<Time>), Corrupt> {
+    let mut cursor = Cursor(bytes);
+    if cursor.byte()? != VERSION {
+        return Err(Corrupt("unknown format version"));
+    }
+    cursor.byte()?;
+    match read_count(&mut cursor)? {
+        0 => Ok((0, None)),
+        count => {
+            let first = Time::from_micros(cursor.moment()?).ok_or(OUT_OF_RANGE)?;
+            Ok((count, Some(first)))
+        }
+    }
+}
+
 fn read_count(cursor: &mut Cursor) -> Result<usize, Corrupt> {
     let count = usize::try_from(cursor.varint()?).map_err(|_| Corrupt("the count is too large"))?;
     if count > MOST_POINTS {
