@@ -65,6 +65,8 @@ pub enum Error {
     TooLarge { argument: &'static str, reason: String },
     /// More of one series than a read holds at once.
     WindowTooWide(TooMuch),
+    /// Rows that were to be packed have been deleted by somebody else: by hand, as no two calls pack at once.
+    DeletedMeanwhile,
     /// An Arrow stream that no bytea holds.
     AnswerTooLarge,
     /// A row of a JSON argument that cannot be taken.
@@ -133,6 +135,7 @@ impl Error {
             Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
                 Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
             }
+            Error::DeletedMeanwhile => Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
             Error::Row(error) => row_code(&error.kind),
             Error::PointsText(_) | Error::PackText(_) => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
             Error::PointsBinary(_) => Code::ERRCODE_INVALID_BINARY_REPRESENTATION,
@@ -170,6 +173,7 @@ impl Error {
                 let (most, name) = (what.most(), what.name());
                 format!("more than {most} stored {name} of one series lie in the windows")
             }
+            Error::DeletedMeanwhile => "rows to be packed were deleted meanwhile".into(),
             Error::AnswerTooLarge => "the answer would be larger than 1 GB".into(),
             Error::Row(error) => error.to_string(),
             Error::PackText(error) => format!("invalid text form of timedb.pack: {error}"),

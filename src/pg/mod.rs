@@ -9,6 +9,7 @@ pub mod error_context;
 pub mod guc;
 pub mod index_scan;
 pub mod jsonb;
+pub mod lock;
 pub mod result;
 pub mod roles;
 pub mod row;

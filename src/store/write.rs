@@ -18,6 +18,8 @@ const POINTS_IN_A_ROW: usize = 8192;
 const POINTS_IN_A_PACK: usize = 32_768;
 /// The most bytes of annotations and tags in a pack.
 const TEXT_IN_A_PACK: usize = 1 << 20;
+/// What a row of packs takes beside its pack: the head of a tuple, the other columns, the length of the pack.
+const PACK_ROW_BYTES: usize = 24 + 100 + 4;
 /// A pack that is emptier may be packed once more, with versions of about as many points: so a value moves a few times at
 /// most, however often compact is called.
 pub const SMALL_PACK: usize = POINTS_IN_A_PACK / 2;
@@ -180,13 +182,21 @@ pub struct Size {
     pub bytes: i64,
 }
 
+impl Size {
+    pub fn plus(self, other: Size) -> Size {
+        Size {
+            rows: self.rows + other.rows,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
 impl NewPacks {
     /// Packs of these versions of one series: one long version must not make the pack of short ones long.
     pub fn of(versions: Vec<(Version, Points)>) -> Result<NewPacks> {
         let mut classes: BTreeMap<i16, Vec<(Version, Points)>> = BTreeMap::new();
         for (version, points) in versions {
-            if let (Some(first), Some(last)) = (points.first(), points.last()) {
-                let class = spans::class(first, last);
+            if let Some(class) = spans::of(&points.shape()) {
                 classes.entry(class).or_default().push((version, points));
             }
         }
@@ -240,6 +250,15 @@ impl NewPacks {
         self.point_counts.push(points as i32);
         self.versions.push(pack);
         Ok(())
+    }
+
+    /// How many rows they will be, and how many bytes these take at the most.
+    pub fn size(&self) -> Size {
+        let bytes: usize = self.versions.iter().map(|pack| PACK_ROW_BYTES + pack.len()).sum();
+        Size {
+            rows: self.versions.len() as i64,
+            bytes: bytes as i64,
+        }
     }
 
     pub fn insert(self, tenant: Uuid, series: Uuid) -> Result<Size> {

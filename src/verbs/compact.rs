@@ -1,19 +1,21 @@
 //! `compact`: many small rows of values become few rows of packs, in which a read finds the same versions.
 //!
-//! What is deleted is what is packed: the rows that the DELETE answers, in one transaction with the packs that are made of
-//! them. So readers and writers at the same time see the rows or the packs, never both and never neither; and of two
-//! calls at once the second finds nothing left of what the first has taken.
+//! Rows of one class of spans are packed where they become fewer rows and no more bytes: that is known before anything is
+//! deleted. What is deleted is what is packed, all of it or an error, in one transaction with the packs that are made of
+//! it. So readers and writers at the same time see the rows or the packs, never both and never neither; and of two calls
+//! at once of a tenant the second waits, then finds nothing left of what the first has taken.
 
 use super::without_nulls;
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
 use crate::pg::cancel::answer_cancel;
+use crate::pg::lock;
 use crate::pg::result::Returned;
 use crate::pg::statement::statements;
 use crate::pg::timestamp::Timestamptz;
 use crate::pg::varlena::UuidArray;
-use crate::store::take::{ROWS_AT_ONCE, Taken, Work, work};
-use crate::store::write::NewPacks;
+use crate::store::take::{Candidates, ROWS_AT_ONCE, Work, work};
+use crate::store::write::{NewPacks, Size};
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 use std::time::{Duration, Instant};
@@ -72,13 +74,19 @@ fn cutoff(older_than: Option<Interval>) -> Result<Timestamptz> {
 fn pack_all(tenant: Uuid, work: &[Work], cutoff: Timestamptz) -> Result<(Tally, i64)> {
     let mut progress = Progress::of(work);
     let mut tally = Tally::default();
+    let mut packed_series = None;
+    if !work.is_empty() {
+        lock::hold(lock::For::Compacting, tenant);
+    }
     for part in work {
         let mut left = part.rows;
         while left > 1 && tally.rows_before < ROWS_IN_A_CALL {
             answer_cancel();
-            let taken = pack_some(tenant, part.series, cutoff, &mut tally)?;
-            tally.series += i32::from(left == part.rows && taken > 0);
-            left = if taken < ROWS_AT_ONCE { 0 } else { left - taken };
+            let packed = pack_some(tenant, part, cutoff, &mut tally)?;
+            if packed > 0 && packed_series.replace(part.series) != Some(part.series) {
+                tally.series += 1;
+            }
+            left = if packed < ROWS_AT_ONCE { 0 } else { left - packed };
             progress.report(&tally);
         }
         progress.remaining -= part.rows - left;
@@ -86,21 +94,33 @@ fn pack_all(tenant: Uuid, work: &[Work], cutoff: Timestamptz) -> Result<(Tally, 
     Ok((tally, progress.remaining))
 }
 
-/// Packs as many rows of a series as are held in memory at once, together with packs that are about as small; answers how
-/// many rows they were.
-fn pack_some(tenant: Uuid, series: Uuid, cutoff: Timestamptz, tally: &mut Tally) -> Result<i64> {
-    let taken = Taken::of(tenant, series, cutoff)?;
-    let rows = taken.rows.rows;
-    if rows == 0 {
-        return Ok(0);
+/// Packs as many rows as are held in memory at once, together with packs that are about as small, or without them where
+/// that is no gain; answers how many rows they were, none where neither is.
+fn pack_some(tenant: Uuid, work: &Work, cutoff: Timestamptz, tally: &mut Tally) -> Result<i64> {
+    let found = Candidates::of(tenant, work, cutoff)?;
+    let rows = found.rows.size;
+    let with_packs = found.packs.size.rows > 0;
+    for with_packs in [true, false].into_iter().skip(usize::from(!with_packs)) {
+        let before = if with_packs { rows.plus(found.packs.size) } else { rows };
+        let packs = NewPacks::of(found.versions(with_packs)?)?;
+        let after = packs.size();
+        if after.rows < before.rows && after.bytes <= before.bytes {
+            found.take(with_packs)?;
+            tally.add(rows.rows, before, packs.insert(tenant, work.series)?);
+            return Ok(rows.rows);
+        }
     }
-    let after = NewPacks::of(taken.versions()?)?.insert(tenant, series)?;
-    tally.versions += rows;
-    tally.rows_before += rows + taken.packs.rows;
-    tally.bytes_before += taken.rows.bytes + taken.packs.bytes;
-    tally.rows_after += after.rows;
-    tally.bytes_after += after.bytes;
-    Ok(rows)
+    Ok(0)
+}
+
+impl Tally {
+    fn add(&mut self, versions: i64, before: Size, after: Size) {
+        self.versions += versions;
+        self.rows_before += before.rows;
+        self.bytes_before += before.bytes;
+        self.rows_after += after.rows;
+        self.bytes_after += after.bytes;
+    }
 }
 
 /// Says now and then how far a long call has come.

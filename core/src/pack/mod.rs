@@ -14,8 +14,13 @@
 //! tags           a dictionary of lists of strings: a varint, how many, then each
 //! shapes         a dictionary of shapes without their start, see `points`
 //! first starts   a column beside the known times
-//! byte, values   the encoding of the values that are not null, of all versions in their order, and those values
+//! byte, values   the encoding of the values that are not null, of all versions in their order, and those values;
+//!                or 255, and for each version that has such values a varint, how many bytes, and those bytes: the encoding
+//!                and the values as the points of that version alone have them
 //! ```
+//!
+//! Values that are nothing like each other (a flag and a measurement) stay apart where that is smaller: so what versions
+//! share makes a pack smaller than they are, whatever their values.
 //!
 //! A string is a varint, its bytes, and that many bytes of UTF-8. Columns are in `column`, dictionaries in `dictionary`.
 //! Packs come from [`pack_versions`] alone; the checksum keeps damaged ones from the decoders.
@@ -41,6 +46,8 @@ pub use versions::text_bytes;
 pub use write::{PackVersionsError, pack_versions};
 
 const VERSION: u8 = 1;
+/// In place of an encoding: the values of each version have their own.
+const APART: u8 = 0xff;
 const TOO_MANY: Corrupt = Corrupt("more points than a pack holds");
 
 /// A pack that was read: all but the values, which are still as stored.
@@ -49,7 +56,8 @@ pub struct Pack<'a> {
     versions: Vec<Shaped<'a>>,
     /// For each version, where its values that are not null end among those of all.
     ends: Vec<usize>,
-    values: Values<'a>,
+    /// Those of all versions, one after the other: together, or in parts.
+    values: Vec<Values<'a>>,
 }
 
 impl<'a> Pack<'a> {
@@ -60,12 +68,12 @@ impl<'a> Pack<'a> {
 
     /// How many values of all versions are not null.
     pub fn present(&self) -> usize {
-        self.values.len()
+        self.ends.last().copied().unwrap_or(0)
     }
 
     /// Appends the values of all versions that are not null.
     pub fn decode_values(&self, out: &mut Vec<f64>) -> Result<(), Corrupt> {
-        self.values.decode_into(out)
+        self.values.iter().try_for_each(|values| values.decode_into(out))
     }
 
     /// Where the values of a version that are not null are, among those that [`Pack::decode_values`] appends.

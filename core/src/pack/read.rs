@@ -1,10 +1,11 @@
 //! From bytes to a [`Pack`]: everything is checked but the values, which are when they are decoded.
 
-use super::{Pack, TOO_MANY, VERSION, versions};
+use super::{APART, Pack, TOO_MANY, VERSION, versions};
 use crate::limits::MOST_POINTS;
 use crate::points::bytes::cursor::Cursor;
 use crate::points::values::Encoding;
 use crate::points::{Corrupt, Values};
+use crate::version::Shaped;
 
 impl<'a> Pack<'a> {
     pub fn read(bytes: &'a [u8]) -> Result<Pack<'a>, Corrupt> {
@@ -34,7 +35,7 @@ fn read_content<'a>(cursor: &mut Cursor<'a>, count: usize) -> Result<Pack<'a>, C
         return Ok(Pack {
             versions: Vec::new(),
             ends: Vec::new(),
-            values: Values::NOTHING,
+            values: Vec::new(),
         });
     }
     let versions = versions::read(cursor, count)?;
@@ -44,7 +45,25 @@ fn read_content<'a>(cursor: &mut Cursor<'a>, count: usize) -> Result<Pack<'a>, C
         present
     });
     let ends: Vec<usize> = ends.collect();
-    let encoding = Encoding::from_number(cursor.byte()?)?;
-    let values = Values::read(cursor, encoding, present)?;
+    let values = match cursor.byte()? {
+        APART => read_apart(cursor, &versions)?,
+        encoding => vec![Values::read(cursor, Encoding::from_number(encoding)?, present)?],
+    };
     Ok(Pack { versions, ends, values })
+}
+
+fn read_apart<'a>(cursor: &mut Cursor<'a>, versions: &[Shaped]) -> Result<Vec<Values<'a>>, Corrupt> {
+    let present = versions.iter().map(|of| of.shape.present());
+    let mut part = |present| {
+        let size = usize::try_from(cursor.varint()?).map_err(|_| Corrupt("truncated"))?;
+        let mut part = Cursor(cursor.take(size)?);
+        let encoding = Encoding::from_number(part.byte()?)?;
+        let values = Values::read(&mut part, encoding, present)?;
+        if part.0.is_empty() {
+            Ok(values)
+        } else {
+            Err(Corrupt("bytes follow the values of a version"))
+        }
+    };
+    present.filter(|present| *present > 0).map(&mut part).collect()
 }

@@ -134,6 +134,49 @@ fn bytes_a_value(written: &[Written]) -> f64 {
     bytes.len() as f64 / values as f64
 }
 
+/// What a row takes that holds one version, at the least; and a pack's row beside the pack, at the most.
+const ROW: usize = 32 + 84 + 2;
+const PACK_ROW: usize = 128;
+
+/// What they take as rows, and as one pack.
+fn sizes(written: &[Written]) -> (usize, usize) {
+    let row = |of: &Written| {
+        let remark = &of.version.remark;
+        let tags = remark.tags.iter().flatten();
+        let text = remark.by.len() + remark.annotation.as_ref().map_or(0, String::len);
+        ROW + text + tags.map(|tag| 4 + tag.len()).sum::<usize>() + pack(&of.points).unwrap().len()
+    };
+    (written.iter().map(row).sum(), PACK_ROW + packed(written).len())
+}
+
+/// A flag and a measurement would cost each other's bytes.
+#[test]
+fn values_that_are_nothing_like_each_other_stay_apart() {
+    let mut mixed = forecasts(1, 300, || 1.0);
+    mixed.extend(forecasts(2, 20, noise()).split_off(1));
+    mixed.extend(forecasts(3, 0, || 0.0).split_off(2));
+    mixed.extend(forecasts(4, 100, meter()).split_off(3));
+    let bytes = packed(&mixed);
+    assert_eq!(comparable(&read(&bytes).unwrap()), comparable(&mixed));
+    let (rows, pack) = sizes(&mixed);
+    assert!(pack < rows, "{pack} of {rows} bytes");
+    // The premise: together they are larger.
+    let values: Vec<f64> = mixed
+        .iter()
+        .flat_map(|of| of.points.iter().filter_map(|point| point.value))
+        .collect();
+    let mut together = Vec::new();
+    crate::points::values::encode(&values, &mut together);
+    let together = PACK_ROW + together.len();
+    assert!(together > rows, "{together} of {rows} bytes");
+    // Cut off or damaged it is refused.
+    let content = &bytes[5..];
+    for end in 0..content.len() {
+        let checksum = crc32fast::hash(&content[..end]).to_le_bytes();
+        assert!(read(&[&[VERSION], &checksum[..], &content[..end]].concat()).is_err());
+    }
+}
+
 #[test]
 fn these_are_the_bytes_of_packs_of_version_1_forever() {
     let hex = |written: &[Written]| -> String {
@@ -338,6 +381,13 @@ proptest! {
         prop_assume!(!has_pco);
         let checksum = crc32fast::hash(&content).to_le_bytes();
         let _ = read(&[&[VERSION], &checksum[..], &content].concat());
+    }
+
+    #[test]
+    fn two_versions_or_more_take_no_more_bytes_in_a_pack_than_as_rows(written in versions(6)) {
+        prop_assume!(written.len() > 1 && written.iter().all(|of| !of.points.is_empty()));
+        let (rows, pack) = sizes(&written);
+        prop_assert!(pack <= rows, "{} of {} bytes", pack, rows);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{VERSION, versions};
+use super::{APART, VERSION, versions};
 use crate::limits::MOST_POINTS;
 use crate::points::bytes::cursor::push_varint;
 use crate::points::{Corrupt, Points, values};
@@ -55,9 +55,27 @@ fn push_values(bytes: &mut Vec<u8>, versions: &[(Version, Points)]) -> Result<()
     for (_, points) in versions {
         points.values().decode_into(&mut present)?;
     }
-    let mut encoded = Vec::new();
-    let encoding = values::encode(&present, &mut encoded);
-    bytes.push(encoding as u8);
-    bytes.extend(encoded);
+    let mut together = Vec::new();
+    let encoding = values::encode(&present, &mut together);
+    let apart = apart(versions);
+    if apart.len() < together.len() {
+        bytes.push(APART);
+        bytes.extend(apart);
+    } else {
+        bytes.push(encoding as u8);
+        bytes.extend(together);
+    }
     Ok(())
+}
+
+/// The values of each version as it has them.
+fn apart(versions: &[(Version, Points)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let values = versions.iter().map(|(_, points)| points.values());
+    for values in values.filter(|values| !values.is_empty()) {
+        push_varint(&mut bytes, values.bytes().len() as u64 + 1);
+        bytes.push(values.encoding() as u8);
+        bytes.extend(values.bytes());
+    }
+    bytes
 }

@@ -41,6 +41,8 @@ pub(crate) enum Encoding {
 pub struct Values<'a> {
     count: usize,
     stored: Stored<'a>,
+    /// All of them as they are stored.
+    bytes: &'a [u8],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +67,7 @@ impl<'a> Values<'a> {
     pub(crate) const NOTHING: Values<'static> = Values {
         count: 0,
         stored: Stored::Plain(&[]),
+        bytes: &[],
     };
 
     /// The values at the cursor, of which there are `count`; in pco they reach to the end of the bytes.
@@ -72,6 +75,7 @@ impl<'a> Values<'a> {
         if count == 0 && encoding != Encoding::Plain {
             return Err(Corrupt("no values, but an encoding of them"));
         }
+        let before = cursor.0;
         let stored = match encoding {
             Encoding::Plain => {
                 let size = count.checked_mul(size_of::<f64>());
@@ -92,7 +96,8 @@ impl<'a> Values<'a> {
                 Stored::Pco(head, Long::read(cursor)?)
             }
         };
-        Ok(Values { count, stored })
+        let bytes = &before[..before.len() - cursor.0.len()];
+        Ok(Values { count, stored, bytes })
     }
 
     /// How many there are.
@@ -102,6 +107,11 @@ impl<'a> Values<'a> {
 
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// The bytes that [`Values::read`] reads in this encoding.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// Appends all of them; what was appended before an error means nothing.

@@ -74,7 +74,7 @@ SELECT run_id AS heat_run, series_ids->>'heat' AS heat FROM timedb.upload('2025-
 SELECT message FROM timedb.upload('2025-01-01', known_time => '2025-01-01 02:30', value_rows => '[
   {"value_key": "heat", "valid_time": "2025-01-01 01:00", "value": 5e-324},
   {"value_key": "heat", "valid_time": "2025-01-01 04:00", "value": null}]');
--- A series of one row: it has nothing to be packed with.
+-- A series of one row: it has nothing to be packed with, as any row that is the only one of its class.
 SELECT series_ids->>'lonely' AS lonely FROM timedb.upload('2025-01-01', '[{"value_key": "lonely", "valid_time": "2025-01-01 02:00", "value": 1}]') \gset
 SELECT series_id AS wind FROM timedb.series WHERE series_key = 'wind' \gset
 SELECT series_id AS price FROM timedb.series WHERE series_key = 'price' \gset
@@ -113,7 +113,7 @@ SELECT * FROM pg_temp.differences();
 SELECT series, versions, rows_before, rows_after, bytes_before > 0 AS bytes, bytes_after < bytes_before AS smaller, remaining
 FROM timedb.compact(older_than => '0');
 SELECT * FROM pg_temp.differences();
--- Only the lonely row is left, and a second call finds nothing to do.
+-- What is alone in its class of spans is left, and a second call finds nothing to do.
 SELECT series_key, count(*) AS rows FROM timedb.values JOIN timedb.series USING (series_id) GROUP BY 1;
 SELECT * FROM timedb.compact(older_than => '0');
 
