@@ -1,6 +1,8 @@
 -- The tables. Every key starts with tenant_id (role_bindings excepted), so that no constraint can tell one tenant of
--- another. The library reads users, api_keys and role_bindings by column number: add columns at their end only. It changes
--- rows of runs and series by INSERT … ON CONFLICT: a column that is NOT NULL needs a default.
+-- another. No table refers to another by a foreign key: pg_restore -j knows no order between the tables of an extension, and
+-- would lose what it restores too soon; the functions check what such keys would. The library reads users, api_keys and
+-- role_bindings by column number: add columns at their end only. It changes rows of runs and series by INSERT … ON
+-- CONFLICT: a column that is NOT NULL needs a default.
 
 CREATE TABLE timedb.users (
   tenant_id  uuid NOT NULL,
@@ -28,7 +30,6 @@ CREATE TABLE timedb.api_keys (
   expires_at timestamptz,
   revoked_at timestamptz,
   CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, key_id),
-  CONSTRAINT api_keys_user_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES timedb.users (tenant_id, user_id),
   CONSTRAINT api_keys_key_hash_key UNIQUE (tenant_id, key_hash),
   CONSTRAINT api_keys_key_hash_check CHECK (octet_length(key_hash) = 32),
   CONSTRAINT api_keys_scope_check CHECK (scope IN ('read', 'write', 'admin'))
@@ -36,6 +37,8 @@ CREATE TABLE timedb.api_keys (
 CREATE INDEX api_keys_key_hash_idx ON timedb.api_keys (key_hash);
 CREATE INDEX api_keys_user_idx ON timedb.api_keys (tenant_id, user_id);
 COMMENT ON TABLE timedb.api_keys IS 'The keys of users: never the key, only its SHA-256.';
+COMMENT ON COLUMN timedb.api_keys.user_id IS
+  'No foreign key: whatever makes a key holds its user locked, no function deletes one, and self_check counts keys without one.';
 COMMENT ON COLUMN timedb.api_keys.hint IS 'The last four characters of the key, to tell keys apart.';
 COMMENT ON COLUMN timedb.api_keys.key_hash IS 'SHA-256 of the whole text of the key.';
 COMMENT ON COLUMN timedb.api_keys.scope IS 'read; write (read, upload, update, create_series); admin (write, and users and keys of its own tenant).';

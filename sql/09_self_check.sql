@@ -1,4 +1,14 @@
--- self_check: the promises of the security model, asked of the catalogs of the database it runs in.
+-- self_check: the promises of the security model, asked of the catalogs of the database it runs in; and what foreign keys
+-- would promise, asked of the tables.
+
+CREATE FUNCTION timedb._keys_without_user() RETURNS bigint LANGUAGE sql STABLE PARALLEL RESTRICTED
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT count(*)
+  FROM timedb.api_keys k
+  WHERE NOT EXISTS (SELECT FROM timedb.users u WHERE u.tenant_id = k.tenant_id AND u.user_id = k.user_id)
+$$;
+COMMENT ON FUNCTION timedb._keys_without_user() IS
+  'How many keys, of all tenants, are of a user that is not there: for self_check. They are refused like unknown ones.';
 
 CREATE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)
   RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $check$
@@ -14,21 +24,13 @@ WITH
     FROM pg_proc p
     WHERE p.pronamespace = 'timedb'::regnamespace
   ),
-  -- The keys and foreign keys of tables, by the name of the first column on each side.
+  -- The keys of tables, by the name of their first column.
   keys AS (
     SELECT i.indexrelid::regclass::text AS name, i.indrelid, a.attname AS first_column
     FROM pg_index i
     JOIN tables t ON t.oid = i.indrelid
     LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     WHERE i.indisunique OR i.indisexclusion
-  ),
-  references_ AS (
-    SELECT c.conname AS name, here.attname AS first_column, there.attname AS first_referenced
-    FROM pg_constraint c
-    JOIN tables t ON t.oid = c.conrelid
-    JOIN pg_attribute here ON here.attrelid = c.conrelid AND here.attnum = c.conkey[1]
-    JOIN pg_attribute there ON there.attrelid = c.confrelid AND there.attnum = c.confkey[1]
-    WHERE c.contype = 'f'
   ),
   standard_policies (table_name, policy, command, roles, using_, with_check) AS (
     VALUES
@@ -133,7 +135,8 @@ WITH
   allowed_callers AS (
     SELECT r.oid,
            CASE
-             WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', 'bind_role', 'unbind_role', 'list_bindings')
+             WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', 'bind_role', 'unbind_role',
+                                                              'list_bindings')
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
@@ -179,9 +182,13 @@ SELECT 'keys start with tenant_id', k.name, coalesce('starts with ' || k.first_c
 FROM keys k
 WHERE k.first_column IS DISTINCT FROM 'tenant_id' AND k.name <> 'timedb.role_bindings_pkey'
 UNION ALL
-SELECT 'foreign keys start with tenant_id', r.name, r.first_column || ' references ' || r.first_referenced
-FROM references_ r
-WHERE (r.first_column, r.first_referenced) IS DISTINCT FROM ('tenant_id'::name, 'tenant_id'::name)
+SELECT 'tables have no foreign keys', t.name, c.conname || ' references ' || c.confrelid::regclass
+FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid
+WHERE c.contype = 'f'
+UNION ALL
+SELECT 'every key is that of a user', 'timedb.api_keys', format('%s without one', k.count)
+FROM timedb._keys_without_user() AS k(count)
+WHERE k.count > 0
 UNION ALL
 SELECT 'views are security_invoker', c.oid::regclass::text, 'it is not'
 FROM pg_class c
@@ -276,4 +283,4 @@ WHERE r.is_owner
 ORDER BY 1, 2, 3
 $check$;
 COMMENT ON FUNCTION timedb.self_check() IS
-  'One row for each promise of the security model that the catalogs of this database break; none is the pass. For operators.';
+  'One row for each promise of the security model that the catalogs of this database, or its keys, break; none is the pass. For operators.';

@@ -40,3 +40,4 @@ ALTER FUNCTION timedb._list_audit_operator(uuid, timestamptz) OWNER TO timedb_op
 ALTER FUNCTION timedb.bind_role(name, uuid, text) OWNER TO timedb_operator;
 ALTER FUNCTION timedb.unbind_role(name) OWNER TO timedb_operator;
 ALTER FUNCTION timedb.list_bindings() OWNER TO timedb_operator;
+ALTER FUNCTION timedb._keys_without_user() OWNER TO timedb_operator;

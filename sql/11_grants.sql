@@ -114,5 +114,6 @@ GRANT EXECUTE ON FUNCTION
   timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz),
   timedb._create_key_operator(text, uuid, uuid, text, text, timestamptz), timedb._list_keys_operator(uuid, uuid),
   timedb._revoke_key_operator(uuid), timedb._list_audit_operator(uuid, timestamptz),
-  timedb.bind_role(name, uuid, text), timedb.unbind_role(name), timedb.list_bindings(), timedb.self_check()
+  timedb.bind_role(name, uuid, text), timedb.unbind_role(name), timedb.list_bindings(), timedb.self_check(),
+  timedb._keys_without_user()
   TO timedb_admin;

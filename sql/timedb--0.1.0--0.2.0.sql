@@ -8,6 +8,30 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- Its plans are kept, and may have been made on empty tables: as the other functions that write, without scans of whole ones.
 ALTER FUNCTION timedb.compact(uuid[], interval) SET enable_seqscan = off;
 
+-- Between tables of an extension pg_restore -j knows no order: what the foreign key promised, the functions do, and
+-- self_check counts.
+ALTER TABLE timedb.api_keys DROP CONSTRAINT IF EXISTS api_keys_user_fkey;
+COMMENT ON COLUMN timedb.api_keys.user_id IS
+  'No foreign key: whatever makes a key holds its user locked, no function deletes one, and self_check counts keys without one.';
+
+DO $new$
+BEGIN
+  IF to_regprocedure('timedb._keys_without_user()') IS NULL THEN
+CREATE FUNCTION timedb._keys_without_user() RETURNS bigint LANGUAGE sql STABLE PARALLEL RESTRICTED
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT count(*)
+  FROM timedb.api_keys k
+  WHERE NOT EXISTS (SELECT FROM timedb.users u WHERE u.tenant_id = k.tenant_id AND u.user_id = k.user_id)
+$$;
+  END IF;
+END
+$new$;
+COMMENT ON FUNCTION timedb._keys_without_user() IS
+  'How many keys, of all tenants, are of a user that is not there: for self_check. They are refused like unknown ones.';
+ALTER FUNCTION timedb._keys_without_user() OWNER TO timedb_operator;
+REVOKE ALL ON FUNCTION timedb._keys_without_user() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION timedb._keys_without_user() TO timedb_admin;
+
 CREATE OR REPLACE FUNCTION timedb.create_series(
   name text, unit text DEFAULT NULL, description text DEFAULT NULL, labels jsonb DEFAULT '{}'
 ) RETURNS uuid
@@ -15,7 +39,6 @@ CREATE OR REPLACE FUNCTION timedb.create_series(
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION timedb.create_series(text, text, text, jsonb) IS
   'The id of the series with this name (its series_key) and labels, made if unknown: "dimensionless" without a unit. Of a series that is there, no unit means whichever it has; one may be set while it is "dimensionless", another one is 22023. The first description that is not blank stays. A name is looked for as it is and then in Unicode''s normal form C; a new one is stored in that, and is 22023 with control characters or with blanks at its ends.';
-
 
 -- Keys that a new series could not have any more stay as they are, and are found as they are.
 SET LOCAL client_min_messages = notice;
@@ -239,21 +262,13 @@ WITH
     FROM pg_proc p
     WHERE p.pronamespace = 'timedb'::regnamespace
   ),
-  -- The keys and foreign keys of tables, by the name of the first column on each side.
+  -- The keys of tables, by the name of their first column.
   keys AS (
     SELECT i.indexrelid::regclass::text AS name, i.indrelid, a.attname AS first_column
     FROM pg_index i
     JOIN tables t ON t.oid = i.indrelid
     LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     WHERE i.indisunique OR i.indisexclusion
-  ),
-  references_ AS (
-    SELECT c.conname AS name, here.attname AS first_column, there.attname AS first_referenced
-    FROM pg_constraint c
-    JOIN tables t ON t.oid = c.conrelid
-    JOIN pg_attribute here ON here.attrelid = c.conrelid AND here.attnum = c.conkey[1]
-    JOIN pg_attribute there ON there.attrelid = c.confrelid AND there.attnum = c.confkey[1]
-    WHERE c.contype = 'f'
   ),
   standard_policies (table_name, policy, command, roles, using_, with_check) AS (
     VALUES
@@ -358,7 +373,8 @@ WITH
   allowed_callers AS (
     SELECT r.oid,
            CASE
-             WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', 'bind_role', 'unbind_role', 'list_bindings')
+             WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', 'bind_role', 'unbind_role',
+                                                              'list_bindings')
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
@@ -404,9 +420,13 @@ SELECT 'keys start with tenant_id', k.name, coalesce('starts with ' || k.first_c
 FROM keys k
 WHERE k.first_column IS DISTINCT FROM 'tenant_id' AND k.name <> 'timedb.role_bindings_pkey'
 UNION ALL
-SELECT 'foreign keys start with tenant_id', r.name, r.first_column || ' references ' || r.first_referenced
-FROM references_ r
-WHERE (r.first_column, r.first_referenced) IS DISTINCT FROM ('tenant_id'::name, 'tenant_id'::name)
+SELECT 'tables have no foreign keys', t.name, c.conname || ' references ' || c.confrelid::regclass
+FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid
+WHERE c.contype = 'f'
+UNION ALL
+SELECT 'every key is that of a user', 'timedb.api_keys', format('%s without one', k.count)
+FROM timedb._keys_without_user() AS k(count)
+WHERE k.count > 0
 UNION ALL
 SELECT 'views are security_invoker', c.oid::regclass::text, 'it is not'
 FROM pg_class c
@@ -501,7 +521,7 @@ WHERE r.is_owner
 ORDER BY 1, 2, 3
 $check$;
 COMMENT ON FUNCTION timedb.self_check() IS
-  'One row for each promise of the security model that the catalogs of this database break; none is the pass. For operators.';
+  'One row for each promise of the security model that the catalogs of this database, or its keys, break; none is the pass. For operators.';
 
 -- Last, when all functions are there: a caller may execute what timedb_user may, but for the body of a view.
 DO $grants$

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use postgres::Client;
 use serde_json::json;
-use timedb_testkit::{Cluster, Database, Identity, Options, Server, one, run};
+use timedb_testkit::{Cluster, Database, Identity, Options, Server, one, refused, run};
 use uuid::Uuid;
 
 use crate::catalog::{Snapshot, assert_same, everything};
@@ -266,5 +266,70 @@ fn a_dump_holds_hashes_and_no_key() {
         // Neither the key nor the part of it that is secret.
         assert!(!dump.contains(&identity.api_key));
         assert!(!dump.contains(&identity.api_key[8..44]));
+    }
+}
+
+/// Many at once restore tables in no order that anybody keeps; as many users as make their table take its time.
+#[test]
+fn a_restore_by_many_at_once_keeps_every_key() {
+    const USERS: usize = 200;
+    let database = Database::fresh("dump for many");
+    let dumped = Dumped::of(&database);
+    let tenant = dumped.people[0].tenant_id;
+    let user = |number| database.create_user(tenant, &format!("user{number}@tenant-a.com"), "read");
+    let users: Vec<Identity> = (0..USERS).map(user).collect();
+    let rows = everything(&mut database.admin());
+    let server = database.server();
+    let folder = Dump::of(&database);
+    let directory = folder.folder.join("directory");
+    let pg_dump = ["--format=directory", "--jobs=2", "--file", text(&directory)];
+    run_program(server, "pg_dump", database.name(), &pg_dump);
+    let mut admin = server.connect("postgres", "postgres").expect("a superuser");
+    for archive in [directory, folder.custom()] {
+        for jobs in ["1", "2", "4", "8"] {
+            let restored = format!("{}_by_{jobs}", database.name());
+            run(
+                &mut admin,
+                &format!("CREATE DATABASE \"{restored}\" TEMPLATE template0"),
+            );
+            let pg_restore = ["--exit-on-error", "--jobs", jobs, "--dbname", &restored, text(&archive)];
+            run_program(server, "pg_restore", &restored, &pg_restore);
+            let mut inside = server.connect("postgres", &restored).expect("a superuser");
+            assert_same(&everything(&mut inside), &rows);
+            assert_eq!(one::<i64>(&mut inside, "SELECT count(*) FROM timedb.self_check()"), 0);
+            for identity in dumped.people.iter().chain(&users[USERS - 3..]) {
+                logged_in(server, &restored, identity);
+            }
+            drop(inside);
+            server.drop_database(&restored).expect("it is dropped");
+        }
+    }
+}
+
+/// What the foreign key once kept from being there.
+#[test]
+fn a_key_without_its_user_is_refused_and_self_check_counts_it() {
+    let database = Database::fresh("a key without its user");
+    let (alice, bob) = database.two_tenants();
+    let mut admin = database.admin();
+    run(
+        &mut admin,
+        &format!("DELETE FROM timedb.users WHERE user_id = '{}'", alice.user_id),
+    );
+    let mut client = database.login("app");
+    refused(client.execute("SELECT timedb.authenticate($1)", &[&alice.api_key]))
+        .code("28000")
+        .message("Invalid or inactive API key.");
+    database.authenticated(&bob);
+    for role in ["postgres", "ops"] {
+        let mut checker = database.server().connect(role, database.name()).expect(role);
+        let row = checker
+            .query_one("SELECT promise, object, found FROM timedb.self_check()", &[])
+            .expect("one promise");
+        let told: [&str; 3] = [row.get(0), row.get(1), row.get(2)];
+        assert_eq!(
+            told,
+            ["every key is that of a user", "timedb.api_keys", "1 without one"]
+        );
     }
 }

@@ -49,7 +49,7 @@ ALTER VIEW timedb.current_values OWNER TO CURRENT_USER;
 SELECT * FROM timedb.self_check();
 ROLLBACK;
 
--- A key, or a foreign key, that does not start with the tenant.
+-- A key that does not start with the tenant, and a foreign key.
 BEGIN;
 ALTER TABLE timedb.series ADD CONSTRAINT series_id_key UNIQUE (series_id);
 CREATE UNIQUE INDEX users_lower_key ON timedb.users (lower(email), tenant_id);
