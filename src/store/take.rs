@@ -94,10 +94,13 @@ pub fn work(tenant: Uuid, series_ids: Option<UuidArray>, cutoff: Timestamptz) ->
     Ok(found.into_iter().map(work).collect())
 }
 
-/// Versions that were found, each with the bytes of its points, and what they take where they are stored.
+/// A version with the bytes of its points.
+type Whole = (Version, Vec<u8>);
+
+/// Versions that were found, and what they take where they are stored.
 #[derive(Default)]
 pub struct Found {
-    versions: Vec<(Version, Vec<u8>)>,
+    versions: Vec<Whole>,
     pub size: Size,
 }
 
@@ -244,7 +247,7 @@ impl Found {
 }
 
 /// The versions of a pack, if all of them are of this class: others are packed with their own.
-fn open_pack(bytes: &[u8], span: i16) -> Result<Option<Vec<(Version, Vec<u8>)>>, Corrupt> {
+fn open_pack(bytes: &[u8], span: i16) -> Result<Option<Vec<Whole>>, Corrupt> {
     let pack = Pack::read(bytes)?;
     if !pack.versions().iter().all(|of| spans::of(&of.shape) == Some(span)) {
         return Ok(None);

@@ -245,7 +245,8 @@ fn what_a_window_looks_at_does_not_grow_with_the_history() {
 
     run(&mut client, "SELECT timedb.compact(older_than => '0')");
     let packs: i64 = one(&mut client, "SELECT count(*) FROM timedb.packs");
-    assert!(packs >= 5, "the premise: {packs} packs");
+    // The two backfills stay rows: alone in its class, each would be no smaller.
+    assert!(packs >= 4, "the premise: {packs} packs");
     let window = pages(&mut client, &window("tenfold"));
     let whole = pages(&mut client, "series_keys => '{tenfold}'");
     assert!(2 * window < whole, "{window} of {whole} pages");
