@@ -28,8 +28,8 @@ const AS_MANY: usize = 4;
 
 statements! {
     /// Rows that have company: two or more of one series and class are fewer rows and no more bytes as a pack, whatever they
-    /// hold, so that none is looked at again and again; one alone would be larger. Of all series, or of some: each is looked
-    /// for once.
+    /// hold, so that none is looked at again and again (two by two authors at times thousands of years apart excepted); one
+    /// alone would be larger. Of all series, or of some: each is looked for once.
     WORK(Uuid, Option<UuidArray>, Timestamptz, i32, i32, i32) -> (Uuid, i16, i64) =
         c"SELECT v.series_id, v.span, count(*) AS rows
           FROM timedb.values v
