@@ -32,12 +32,13 @@ COMMENT ON FUNCTION timedb._pack_of_bytes(bytea) IS 'A pack from the bytes that 
 CREATE FUNCTION timedb.upload(
   run_start_time timestamptz, value_rows json, workflow_id text DEFAULT 'api-workflow',
   run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
-  series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
+  series_descriptions jsonb DEFAULT NULL, tenant_id uuid DEFAULT NULL, OUT run_id uuid, OUT message text,
+  OUT series_ids json
 ) RETURNS record
-  AS 'MODULE_PATHNAME', 'upload_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', 'upload_of_tenant_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
-COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb) IS
-  'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" (or "series_key") and/or "series_id", "value", "valid_time_end"?}; a value_key unknown so far becomes a series. known_time is when all of it was known, by default the change_time it gets; a forecast in several calls gives one known_time to all of them. More than an hour ahead of the clock it is taken with a WARNING. Answers the run''s id and the series'' ids by key. An error names the first bad row, counted from 0, and the field, and says how many more are bad.';
+COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid) IS
+  'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" (or "series_key") and/or "series_id", "value", "valid_time_end"?}; a value_key unknown so far becomes a series. known_time is when all of it was known, by default the change_time it gets; a forecast in several calls gives one known_time to all of them. More than an hour ahead of the clock it is taken with a WARNING. Answers the run''s id and the series'' ids by key. An error names the first bad row, counted from 0, and the field, and says how many more are bad. A tenant_id is one''s own; any other is 42704.';
 
 CREATE FUNCTION timedb.upload_points(
   run_start_time timestamptz, series_keys text[], valid_times timestamptz[], point_values float8[],
@@ -58,7 +59,7 @@ CREATE FUNCTION timedb.update(
   AS 'MODULE_PATHNAME', 'update_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.update(json) IS
-  'Writes new versions of values. updates is an array of {"run_id", "series_id", "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Elements that name one value are applied in order, field by field, into one version. Answers each element, in input order, with what became of its value: updated, created or skipped (nothing would change). 42704 for a run or series that is not there, and for a value that is not there and that no element gives.';
+  'Writes new versions of values. updates is an array of {"run_id", "series_id", "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. A "tenant_id" is one''s own. Elements that name one value are applied in order, field by field, into one version. Answers each element, in input order, with what became of its value: updated, created or skipped (nothing would change). 42704 for a tenant, run or series that is not there, and for a value that is not there and that no element gives.';
 
 CREATE FUNCTION timedb.upload_arrow(
   run_start_time timestamptz, stream bytea, workflow_id text DEFAULT 'api-workflow',

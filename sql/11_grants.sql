@@ -83,7 +83,7 @@ GRANT EXECUTE ON FUNCTION
   TO timedb_caller, timedb_user;
 GRANT EXECUTE ON FUNCTION
   timedb.create_series(text, text, text, jsonb), timedb.list_series(),
-  timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb),
+  timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid),
   timedb.upload_points(
     timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb),
   timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb),

@@ -29,8 +29,6 @@ $new$;
 COMMENT ON FUNCTION timedb._keys_without_user() IS
   'How many keys, of all tenants, are of a user that is not there: for self_check. They are refused like unknown ones.';
 ALTER FUNCTION timedb._keys_without_user() OWNER TO timedb_operator;
-REVOKE ALL ON FUNCTION timedb._keys_without_user() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION timedb._keys_without_user() TO timedb_admin;
 
 CREATE OR REPLACE FUNCTION timedb.create_series(
   name text, unit text DEFAULT NULL, description text DEFAULT NULL, labels jsonb DEFAULT '{}'
@@ -75,16 +73,20 @@ COMMENT ON FUNCTION timedb.read(
 
 -- Several elements of one value are one change of it.
 COMMENT ON FUNCTION timedb.update(json) IS
-  'Writes new versions of values. updates is an array of {"run_id", "series_id", "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Elements that name one value are applied in order, field by field, into one version. Answers each element, in input order, with what became of its value: updated, created or skipped (nothing would change). 42704 for a run or series that is not there, and for a value that is not there and that no element gives.';
+  'Writes new versions of values. updates is an array of {"run_id", "series_id", "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. A "tenant_id" is one''s own. Elements that name one value are applied in order, field by field, into one version. Answers each element, in input order, with what became of its value: updated, created or skipped (nothing would change). 42704 for a tenant, run or series that is not there, and for a value that is not there and that no element gives.';
 
 -- By default a run is known when it is stored, not when its transaction began.
+-- upload has a further argument, and is so another function.
+DROP FUNCTION IF EXISTS timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb);
 CREATE OR REPLACE FUNCTION timedb.upload(
   run_start_time timestamptz, value_rows json, workflow_id text DEFAULT 'api-workflow',
   run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
-  series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
+  series_descriptions jsonb DEFAULT NULL, tenant_id uuid DEFAULT NULL, OUT run_id uuid, OUT message text,
+  OUT series_ids json
 ) RETURNS record
-  AS 'MODULE_PATHNAME', 'upload_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', 'upload_of_tenant_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+ALTER FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid) OWNER TO timedb_api;
 CREATE OR REPLACE FUNCTION timedb.upload_points(
   run_start_time timestamptz, series_keys text[], valid_times timestamptz[], point_values float8[],
   valid_time_ends timestamptz[] DEFAULT NULL, workflow_id text DEFAULT 'api-workflow',
@@ -100,8 +102,8 @@ CREATE OR REPLACE FUNCTION timedb.upload_arrow(
 ) RETURNS record
   AS 'MODULE_PATHNAME', 'upload_arrow_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
-COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb) IS
-  'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" (or "series_key") and/or "series_id", "value", "valid_time_end"?}; a value_key unknown so far becomes a series. known_time is when all of it was known, by default the change_time it gets; a forecast in several calls gives one known_time to all of them. More than an hour ahead of the clock it is taken with a WARNING. Answers the run''s id and the series'' ids by key. An error names the first bad row, counted from 0, and the field, and says how many more are bad.';
+COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid) IS
+  'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" (or "series_key") and/or "series_id", "value", "valid_time_end"?}; a value_key unknown so far becomes a series. known_time is when all of it was known, by default the change_time it gets; a forecast in several calls gives one known_time to all of them. More than an hour ahead of the clock it is taken with a WARNING. Answers the run''s id and the series'' ids by key. An error names the first bad row, counted from 0, and the field, and says how many more are bad. A tenant_id is one''s own; any other is 42704.';
 
 -- The group of those who may call and not select. As in the install script: made if absent, refused with powers or in
 -- another role, for that would open every door.
@@ -227,7 +229,8 @@ BEGIN
     SELECT p.oid::regprocedure AS routine, g.grantee
     FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
     WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner
-      AND p.proname IN ('regenerate_key', '_regenerate_key_tenant', '_regenerate_key_operator', 'whoami', '_own_key')
+      AND p.proname IN ('regenerate_key', '_regenerate_key_tenant', '_regenerate_key_operator', 'whoami', '_own_key',
+                        'upload', '_keys_without_user')
   LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
                    CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
@@ -240,6 +243,8 @@ GRANT EXECUTE ON FUNCTION
   TO timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb.whoami(), timedb._own_key() TO timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb._own_key() TO timedb_api;
+GRANT EXECUTE ON FUNCTION timedb._keys_without_user() TO timedb_admin;
+GRANT EXECUTE ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid) TO timedb_user;
 GRANT EXECUTE ON FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz)
   TO timedb_admin;
 

@@ -235,6 +235,7 @@ impl Error {
             Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
                 Some(413)
             }
+            Error::Row(error) if error.kind == Kind::Absent => Some(404),
             Error::Row(error) if matches!(error.kind, Kind::TooMany | Kind::TooLong) => Some(413),
             // PostgREST answers 500 for what we broke, and 400 for the rest: bad values of every kind.
             _ => None,
@@ -271,6 +272,7 @@ fn row_code(kind: &Kind) -> Code {
         Kind::BadUuid => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
         Kind::NumberOutOfRange => Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
         Kind::NullNotAllowed => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+        Kind::Absent => Code::ERRCODE_UNDEFINED_OBJECT,
         Kind::BadCharacter => Code::ERRCODE_UNTRANSLATABLE_CHARACTER,
         Kind::TooMany | Kind::TooLong => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
     }

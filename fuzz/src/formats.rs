@@ -169,7 +169,7 @@ pub fn read_upload(json: &str, most_rows: usize) -> Result<Vec<Series>, Refused>
 }
 
 pub fn read_updates(json: &str, most_rows: usize) -> Result<Vec<Update>, Refused> {
-    let updates = update::read_json(json, most_rows, &mut || {}).map_err(refused)?;
+    let updates = update::read_json(json, Uuid::nil(), most_rows, &mut || {}).map_err(refused)?;
     assert!(updates.rows.iter().all(|&place| place < updates.of_values.len()));
     Ok(updates
         .of_values

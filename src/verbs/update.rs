@@ -71,7 +71,7 @@ fn update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<R
         }
         .into());
     }
-    let updates = read_json(json, MOST_UPDATES, &mut answer_cancel).map_err(Error::Row)?;
+    let updates = read_json(json, writer.tenant, MOST_UPDATES, &mut answer_cancel).map_err(Error::Row)?;
     let of_values = &updates.of_values;
     let marked = mark_runs(writer.tenant, of_values)?;
     check_series(writer.tenant, of_values)?;

@@ -7,6 +7,7 @@ use crate::identity::session::Acting;
 use crate::identity::standing::Identity;
 use crate::pg::cancel::answer_cancel;
 use crate::pg::clock;
+use crate::pg::datum::id;
 use crate::pg::result::Returned;
 use crate::pg::statement::statements;
 use crate::pg::timestamp;
@@ -58,6 +59,7 @@ struct Run<'a> {
     descriptions: HashMap<String, String>,
 }
 
+/// `upload` as 0.1.0 declared it: its databases call it until they are updated.
 #[pg_extern(sql = false)]
 #[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
 fn upload(
@@ -70,7 +72,6 @@ fn upload(
     series_descriptions: Option<Jsonb>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Reported<Returned> {
-    let writer = Acting::with(Scope::Write)?;
     let run = RunArguments {
         run_start_time,
         workflow_id,
@@ -78,11 +79,50 @@ fn upload(
         known_time,
         run_params,
         series_descriptions,
+    };
+    Ok(upload_rows(fcinfo, run, value_rows, None)?)
+}
+
+/// `upload`, whose old clients name their tenant.
+#[pg_extern(sql = false)]
+#[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
+fn upload_of_tenant(
+    run_start_time: Option<i64>,
+    value_rows: Option<&str>,
+    workflow_id: Option<&str>,
+    run_finish_time: Option<i64>,
+    known_time: Option<i64>,
+    run_params: Option<Jsonb>,
+    series_descriptions: Option<Jsonb>,
+    tenant_id: Option<pgrx::Uuid>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Reported<Returned> {
+    let run = RunArguments {
+        run_start_time,
+        workflow_id,
+        run_finish_time,
+        known_time,
+        run_params,
+        series_descriptions,
+    };
+    Ok(upload_rows(fcinfo, run, value_rows, tenant_id.map(id))?)
+}
+
+fn upload_rows(
+    fcinfo: pg_sys::FunctionCallInfo,
+    run: RunArguments,
+    value_rows: Option<&str>,
+    tenant: Option<Uuid>,
+) -> Result<Returned> {
+    let writer = Acting::with(Scope::Write)?;
+    match tenant {
+        Some(other) if other != writer.tenant => return Err(Error::absent_id("tenant", other)),
+        _ => {}
     }
-    .check()?;
+    let run = run.check()?;
     let json = value_rows.ok_or(Error::NullArgument("value_rows"))?;
     let rows = read_json(json, MOST_UPLOAD_ROWS, &mut answer_cancel).map_err(Error::Row)?;
-    Ok(store(fcinfo, &writer, run, rows, "value_rows")?)
+    store(fcinfo, &writer, run, rows, "value_rows")
 }
 
 #[pg_extern(sql = false)]

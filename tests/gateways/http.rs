@@ -283,6 +283,47 @@ fn users_and_keys_are_managed_by_a_key_of_scope_admin_and_in_its_own_tenant() {
     assert_eq!((keys.status, &keys.body[0]["scope"]), (200, &json!("read")), "{keys:?}");
 }
 
+/// Clients of the original service name their tenant: in an upload, and in every update.
+#[test]
+fn a_body_may_name_its_own_tenant_and_anothers_is_a_404_like_one_that_is_not_there() {
+    let gateway = Gateway::fresh("old bodies");
+    let alice = gateway.alice();
+    let own = alice.get("/rpc/read").body[0].clone();
+    let upload = |tenant: &Uuid| {
+        let row = json!({"value_key": "old", "valid_time": "2025-01-01T00:00:00Z", "value": 1});
+        let body =
+            json!({"run_start_time": "2025-01-01T00:00:00Z", "tenant_id": tenant.to_string(), "value_rows": [row]});
+        alice.post("/rpc/upload", &body)
+    };
+    let update = |tenant: &Uuid| {
+        let mut update = json!({"tenant_id": tenant.to_string(), "value": 5});
+        for field in ["run_id", "series_id", "valid_time"] {
+            update[field] = own[field].clone();
+        }
+        alice.post("/rpc/update", &json!({"updates": [update]}))
+    };
+    let stage = &gateway.stage;
+    let uploaded = upload(&stage.alice.tenant_id);
+    assert_eq!(uploaded.status, 200, "{uploaded:?}");
+    let updated = update(&stage.alice.tenant_id);
+    assert_eq!((updated.status, &updated.body[0]["status"]), (200, &json!("updated")));
+    for (send, path) in [
+        (&upload as &dyn Fn(&Uuid) -> Answer, ""),
+        (&update, "updates[0].tenant_id: "),
+    ] {
+        for tenant in [stage.bob.tenant_id, Uuid::now_v7()] {
+            let answer = send(&tenant);
+            assert_eq!(
+                (answer.status, &answer.body["code"]),
+                (404, &json!("42704")),
+                "{answer:?}"
+            );
+            let message = format!("{path}tenant \"{tenant}\" does not exist");
+            assert_eq!(answer.body["message"], json!(message));
+        }
+    }
+}
+
 #[test]
 fn an_unknown_id_and_another_tenants_get_the_same_404() {
     let gateway = Gateway::fresh("unknown ids");

@@ -17,6 +17,7 @@ pub enum Field {
     ValueKey,
     SeriesId,
     RunId,
+    TenantId,
     Annotation,
     Tags,
 }
@@ -39,6 +40,7 @@ impl Field {
             Field::ValueKey => "value_key",
             Field::SeriesId => "series_id",
             Field::RunId => "run_id",
+            Field::TenantId => "tenant_id",
             Field::Annotation => "annotation",
             Field::Tags => "tags",
         }
@@ -55,6 +57,7 @@ impl Field {
             "series_key" => return Some((Field::ValueKey, "series_key")),
             "series_id" => Field::SeriesId,
             "run_id" => Field::RunId,
+            "tenant_id" => Field::TenantId,
             "annotation" => Field::Annotation,
             "tags" => Field::Tags,
             _ => return None,
@@ -68,7 +71,7 @@ impl Field {
             Field::ValidTime | Field::ValidTimeEnd => "a timestamp in a string",
             Field::Value => r#"a number, null, "NaN", "Infinity" or "-Infinity""#,
             Field::ValueKey | Field::Annotation => "a string",
-            Field::SeriesId | Field::RunId => "a uuid in a string",
+            Field::SeriesId | Field::RunId | Field::TenantId => "a uuid in a string",
             Field::Tags => "an array of strings",
         }
     }
@@ -198,6 +201,7 @@ mod tests {
             ValueKey,
             SeriesId,
             RunId,
+            TenantId,
             Annotation,
             Tags,
         ] {

@@ -38,6 +38,8 @@ pub enum Kind {
     NumberOutOfRange,
     /// 22004
     NullNotAllowed,
+    /// 42704: what is named is not there, or another tenant's
+    Absent,
     /// 22P05: a character no Postgres text can hold
     BadCharacter,
     /// 54000

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::limits::{LONGEST_ANNOTATION, LONGEST_TAG};
 use crate::rows::fields::{Given, check_end, needed, not_longer, not_null};
 use crate::rows::walk::{Rows, walk};
-use crate::rows::{Field, Refusal, RowError};
+use crate::rows::{Field, Kind, Refusal, RowError};
 use crate::time::Time;
 
 /// What a call asks for.
@@ -49,11 +49,15 @@ pub enum Change<T> {
     Set(T),
 }
 
-/// Reads the JSON rows of an update, at most `most_rows` of them.
+/// Reads the JSON rows of an update, at most `most_rows` of them. They may say whose the values are: `tenant`'s; any other
+/// tenant is told like one that does not exist.
 ///
 /// `tick` is called every few thousand rows, for the caller to answer a cancel; it may unwind.
-pub fn read_json(json: &str, most_rows: usize, tick: &mut dyn FnMut()) -> Result<Updates, RowError> {
-    let mut rows = UpdateRows::default();
+pub fn read_json(json: &str, tenant: Uuid, most_rows: usize, tick: &mut dyn FnMut()) -> Result<Updates, RowError> {
+    let mut rows = UpdateRows {
+        tenant,
+        ..UpdateRows::default()
+    };
     walk(json, &mut rows, most_rows, tick)?;
     Ok(Updates {
         of_values: rows.of_values,
@@ -63,6 +67,7 @@ pub fn read_json(json: &str, most_rows: usize, tick: &mut dyn FnMut()) -> Result
 
 #[derive(Default)]
 struct UpdateRows {
+    tenant: Uuid,
     of_values: Vec<ValueUpdate>,
     /// The place of each row's value, and that of each value.
     places: Vec<usize>,
@@ -82,10 +87,24 @@ struct PartialUpdate {
     tags: Change<Vec<String>>,
 }
 
+impl UpdateRows {
+    /// Old clients name their tenant in every row.
+    fn check_tenant(&self, named: Option<Uuid>) -> Result<(), Refusal> {
+        match named {
+            Some(other) if other != self.tenant => {
+                let reason = format!("tenant \"{other}\" does not exist");
+                Err(Refusal::new(Kind::Absent, reason))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl<'de> Rows<'de> for UpdateRows {
     const ARGUMENT: &'static str = "updates";
     const FIELDS: &'static [Field] = &[
         Field::RunId,
+        Field::TenantId,
         Field::SeriesId,
         Field::ValidTime,
         Field::ValidTimeEnd,
@@ -99,6 +118,7 @@ impl<'de> Rows<'de> for UpdateRows {
     fn set(&mut self, field: Field, given: Given<'de>) -> Result<(), Refusal> {
         let row = &mut self.row;
         match field {
+            Field::TenantId => self.check_tenant(field.uuid(given)?)?,
             Field::RunId => row.run_id = Some(not_null(field.uuid(given)?)?),
             Field::SeriesId => row.series_id = Some(not_null(field.uuid(given)?)?),
             Field::ValidTime => row.start = Some(not_null(field.time(given)?)?),

@@ -62,7 +62,7 @@ impl<'de> Rows<'de> for UploadRows<'de> {
             Field::ValueKey => row.key = field.text(given)?,
             Field::SeriesId => row.id = field.uuid(given)?,
             // Not among FIELDS.
-            Field::RunId | Field::Annotation | Field::Tags => {}
+            Field::RunId | Field::TenantId | Field::Annotation | Field::Tags => {}
         }
         Ok(())
     }

@@ -68,6 +68,16 @@ SELECT r.code, replace(replace(r.message, t.run, 'RUN'), t.series, 'SERIES') AS 
 FROM (VALUES (1, :'absent', :'absent'), (2, :'their_run', :'their_series'), (3, :'our_run', :'absent'), (4, :'our_run', :'their_series'),
              (5, :'absent', :'our_series'), (6, :'their_run', :'our_series')) t(number, run, series),
   pg_temp.refused(format($$SELECT timedb.update('[{"run_id": "%s", "series_id": "%s", "valid_time": "2025-01-01", "value": 2}]')$$, t.run, t.series)) r ORDER BY t.number;
+-- Whoever names a tenant names his own; what is another's is told like what is not there.
+SELECT u.message FROM timedb.upload('2025-01-01', '[{"value_key": "named", "valid_time": "2025-01-01", "value": 1}]', tenant_id => :'ours') u;
+SELECT u.status FROM timedb.read(series_keys => '{named}') v, timedb.update(json_build_array(json_build_object(
+  'tenant_id', :'ours', 'run_id', v.run_id, 'series_id', v.series_id, 'valid_time', v.valid_time, 'value', 2))) u;
+SELECT r.code, replace(r.message, t.id, 'ID') AS message FROM (VALUES (1, :'absent'), (2, :'theirs')) t(number, id),
+  pg_temp.refused(format($$SELECT timedb.upload('2025-01-01', '[{"value_key": "named", "valid_time": "2025-01-02", "value": 2}]', tenant_id => '%s')$$, t.id)) r ORDER BY t.number;
+SELECT r.code, replace(r.message, t.id, 'ID') AS message FROM (VALUES (1, :'absent'), (2, :'theirs')) t(number, id),
+  pg_temp.refused(format($$SELECT timedb.update('[{"tenant_id": "%s", "run_id": "%s", "series_id": "%s", "valid_time": "2025-01-01", "value": 3}]')$$, t.id, :'our_run', :'our_series')) r ORDER BY t.number;
+SELECT r.code, r.message FROM pg_temp.refused(format($$SELECT timedb.update('[{"tenant_id": 7, "run_id": "%s", "series_id": "%s", "valid_time": "2025-01-01", "value": 3}]')$$, :'our_run', :'our_series')) r;
+SELECT value FROM timedb.read(series_keys => '{named}');
 -- Tables take no rows from anybody.
 UPDATE timedb.series SET tenant_id = :'theirs';
 \echo :SQLSTATE

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::rows::{Kind, RowError};
 use crate::{update, upload};
@@ -22,7 +23,7 @@ fn what_is_not_an_array_of_rows_is_refused_as_a_whole() {
     for json in ["{}", "null", "17", "-1.5", "true", r#""rows""#, ROW] {
         says(json, Kind::BadValue, "value_rows: must be a JSON array of rows");
     }
-    let error = update::read_json("{}", 1, &mut || {}).unwrap_err();
+    let error = update::read_json("{}", Uuid::nil(), 1, &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates: must be a JSON array of rows");
 }
 
@@ -63,10 +64,10 @@ fn an_unknown_field_is_refused_before_what_it_holds_is_read() {
 
 #[test]
 fn a_field_of_another_kind_of_row_is_unknown() {
-    let error = update::read_json(r#"[{"series_key":"wind"}]"#, 1, &mut || {}).unwrap_err();
+    let error = update::read_json(r#"[{"series_key":"wind"}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates[0].series_key: unknown field");
     says(r#"[{"tags":[]}]"#, Kind::BadValue, "value_rows[0].tags: unknown field");
-    let error = update::read_json(r#"[{"value_key":"wind"}]"#, 1, &mut || {}).unwrap_err();
+    let error = update::read_json(r#"[{"value_key":"wind"}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates[0].value_key: unknown field");
 }
 
@@ -179,7 +180,7 @@ fn a_field_that_is_unknown_is_told_which_there_are() {
     let hint = |json: &str| upload_error(json).hint.unwrap_or_default();
     assert!(hint(r#"[{"known_time":"2025-01-01"}]"#).starts_with("A run has one known_time, an argument of the call"));
     assert!(hint(r#"[{"change_time":"2025-01-01"}]"#).contains("series_key"));
-    let error = update::read_json(r#"[{"unit":"MW"}]"#, 1, &mut || {}).unwrap_err();
+    let error = update::read_json(r#"[{"unit":"MW"}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
     assert!(error.hint.unwrap_or_default().contains("run_id"));
 }
 
@@ -245,7 +246,7 @@ fn the_caller_can_answer_a_cancel_every_few_thousand_rows_and_tags() {
     let row = format!(r#"{{{ids},"valid_time":"2025-01-01","tags":[{tags}]}}"#);
     let json = format!("[{}]", vec![row; 100].join(","));
     let mut ticks = 0;
-    update::read_json(&json, 100, &mut || ticks += 1).unwrap();
+    update::read_json(&json, Uuid::nil(), 100, &mut || ticks += 1).unwrap();
     assert_eq!(ticks, 2);
 }
 
@@ -302,7 +303,7 @@ proptest! {
         if let Err(error) = upload::read_json(&json, 3, &mut || {}) {
             prop_assert!(error.path.starts_with("value_rows") && !error.to_string().contains('\0'));
         }
-        if let Err(error) = update::read_json(&json, 3, &mut || {}) {
+        if let Err(error) = update::read_json(&json, Uuid::nil(), 3, &mut || {}) {
             prop_assert!(error.path.starts_with("updates") && !error.to_string().contains('\0'));
         }
     }
@@ -312,12 +313,12 @@ proptest! {
         let json = format!("[{json}]");
         let cut = &json[..json.floor_char_boundary(cut.index(json.len()))];
         prop_assert!(upload::read_json(cut, 3, &mut no_tick).is_err());
-        prop_assert!(update::read_json(cut, 3, &mut no_tick).is_err());
+        prop_assert!(update::read_json(cut, Uuid::nil(), 3, &mut no_tick).is_err());
     }
 
     #[test]
     fn no_text_makes_the_readers_panic(text in any::<String>()) {
         let _ = upload::read_json(&text, 3, &mut || {});
-        let _ = update::read_json(&text, 3, &mut || {});
+        let _ = update::read_json(&text, Uuid::nil(), 3, &mut || {});
     }
 }

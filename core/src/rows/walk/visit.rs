@@ -75,9 +75,11 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Row<'_, '_, R> {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         let walk = self.0;
         walk.key_name = Field::ValueKey.name();
-        let mut seen: u8 = 0;
+        // A bit for each field.
+        const { assert!((Field::Tags as u32) < u16::BITS, "the last field") };
+        let mut seen: u16 = 0;
         while let Some((field, name)) = fields.next_key_seed(Name(walk))? {
-            let bit = 1 << field as u8;
+            let bit = 1_u16 << field as u16;
             if seen & bit != 0 {
                 let refusal = again(walk.name(field), name);
                 return Err(walk.refuse_name(name, refusal));

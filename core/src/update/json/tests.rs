@@ -5,9 +5,10 @@ use crate::rows::Kind;
 
 const RUN: &str = "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4b";
 const SERIES: &str = "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4c";
+const TENANT: Uuid = Uuid::from_u128(0x018f_3a2b_1c4d_7e5f_8a6b_9c0d_1e2f_3a4d);
 
 fn read(json: &str) -> Result<Updates, RowError> {
-    read_json(json, 1000, &mut || {})
+    read_json(json, TENANT, 1000, &mut || {})
 }
 
 /// An update of the value at a time, with these fields beside.
@@ -50,6 +51,29 @@ fn absent_keeps_null_clears_and_a_value_sets() {
     assert_eq!(changed.value, Change::Set(1.5));
     assert_eq!(changed.annotation, Change::Set("seen".to_owned()));
     assert_eq!(changed.tags, set(&["a"]));
+}
+
+#[test]
+fn an_update_may_name_its_own_tenant_and_no_other_one() {
+    for own in [format!("\"{TENANT}\""), "null".to_owned()] {
+        assert_eq!(read_with(&format!(r#","tenant_id":{own}"#)), read_with(""));
+    }
+    says_with(
+        r#","tenant_id":"00000000-0000-0000-0000-000000000000""#,
+        Kind::Absent,
+        r#"updates[0].tenant_id: tenant "00000000-0000-0000-0000-000000000000" does not exist"#,
+    );
+    says_with(
+        r#","tenant_id":7"#,
+        Kind::BadValue,
+        "updates[0].tenant_id: must be a uuid in a string",
+    );
+    // Of a value that is named again as well.
+    let twice = [
+        update("2024-01-01", r#","tenant_id":"00000000-0000-0000-0000-000000000000""#),
+        update("2024-01-01", ""),
+    ];
+    assert_eq!(read(&format!("[{}]", twice.join(","))).unwrap_err().kind, Kind::Absent);
 }
 
 #[test]
