@@ -53,6 +53,13 @@ fn t19_uploading_onto_anothers_series_is_told_like_one_that_is_not_there() {
         stage.bobs.series_id,
         named,
     );
+    let own = rows_of(stage.alices.series_id);
+    assert_told_alike(
+        &mut alice,
+        &format!("SELECT timedb.upload(now(), '{own}', tenant_id => ($1::json ->> 0)::uuid)"),
+        stage.bob.tenant_id,
+        |id| json!([id.to_string()]),
+    );
     stage.assert_alice(&mut alice);
     stage.assert_bob(&mut stage.bob());
 }
@@ -66,6 +73,13 @@ fn t20_updating_anothers_value_is_told_like_one_that_is_not_there() {
     assert_told_alike(&mut alice, sql, bobs.run_id, |id| update_of(id, bobs.series_id, 6.0));
     assert_told_alike(&mut alice, sql, bobs.run_id, |id| update_of(id, alices.series_id, 6.0));
     assert_told_alike(&mut alice, sql, bobs.series_id, |id| update_of(alices.run_id, id, 6.0));
+    for (run, series) in [(alices.run_id, alices.series_id), (bobs.run_id, bobs.series_id)] {
+        assert_told_alike(&mut alice, sql, stage.bob.tenant_id, |id| {
+            let mut updates = update_of(run, series, 6.0);
+            updates[0]["tenant_id"] = id.to_string().into();
+            updates
+        });
+    }
     let value: f64 = one(&mut stage.bob(), "SELECT value FROM timedb.read()");
     assert_eq!(value, 2.0, "Bob's is untouched");
 }
