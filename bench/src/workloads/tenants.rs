@@ -1,6 +1,8 @@
-//! W10: W4's read of one tenant, with other tenants of the same size beside it.
+//! W10: W4's read of one tenant, with other tenants of the same size beside it; and uploads of one value by a tenant of many
+//! series among thousands of tenants of a few, whose statistics say nothing of it.
 
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use timedb_testkit::Server;
@@ -14,6 +16,7 @@ use crate::record::{Goal, Line, Record, TIMEDB};
 use crate::workloads::flat::{REPETITIONS, WARM_UP};
 
 const SHAPE: Shape = Shape::one_series(1_000, 48);
+const ONE_VALUE: Shape = Shape::one_series(10_000, 1);
 const TENANTS: [u32; 3] = [1, 10, 100];
 const NAMES: [&str; 3] = ["timedb, 1 tenant", "timedb, 10 tenants", TIMEDB];
 const LOADERS: usize = 2;
@@ -36,7 +39,47 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
         databases.push(database);
     }
     let tenant = first.ok_or_else(|| anyhow!("no tenant was made"))?;
-    compare(lab, &databases, &tenant)
+    let mut records = compare(lab, &databases, &tenant)?;
+    records.extend(uploads_in_a_crowd(lab)?);
+    Ok(records)
+}
+
+fn uploads_in_a_crowd(lab: &mut Lab) -> Result<Vec<Record>> {
+    const VALUES: usize = 1_000;
+    const ALONE: &str = "timedb, 1 series alone";
+    lab.progress.step("makes 3,000 tenants of 3 series");
+    let mut alone = uploader(lab, "alone", false)?;
+    let mut crowded = uploader(lab, "crowded", true)?;
+    let one_by_one = |client: &mut Timedb, turn: usize| -> Result<Duration> {
+        let numbers = turn * VALUES..(turn + 1) * VALUES;
+        numbers.map(|number| client.upload_points(&ONE_VALUE.run(number))).sum()
+    };
+    let figures = Contest::new("uploads of one value among tenants", 1, REPETITIONS)
+        .with(TIMEDB, |turn| one_by_one(&mut crowded, turn))
+        .with(ALONE, |turn| one_by_one(&mut alone, turn))
+        .run(&lab.progress)?;
+    let what = "1,000 uploads of one value: 20,001 series, beside 3,000 tenants of 3";
+    let line = Line::new("W10", what, "ms").figures(figures);
+    Ok(line.goal(ALONE, Goal::Within(1.2)).records())
+}
+
+/// A tenant who uploads to one series: alone, or with 20,000 others of its own beside many small tenants.
+fn uploader(lab: &mut Lab, name: &str, in_a_crowd: bool) -> Result<Timedb> {
+    let database = lab.fresh_database(name)?;
+    let tenant = Tenant::create(&lab.server, &database, 0)?;
+    let client = Timedb::create(&lab.server, &database, &tenant, 1)?;
+    let mut operator = lab.operator(&database)?;
+    if in_a_crowd {
+        let series = "INSERT INTO timedb.series (tenant_id, series_id, series_key)";
+        operator.batch(&format!(
+            "{series} SELECT '{}', gen_random_uuid(), 'other ' || n FROM generate_series(1, 20000) n;
+             {series} SELECT t.id, gen_random_uuid(), 'series ' || n
+               FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, 3000)) t, generate_series(1, 3) n",
+            tenant.id
+        ))?;
+    }
+    settle(&mut operator)?;
+    Ok(client)
 }
 
 /// Makes and fills tenants `from` to `to`; answers the first of them.
