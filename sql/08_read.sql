@@ -37,6 +37,14 @@ CREATE FUNCTION timedb._series_values(
 COMMENT ON FUNCTION timedb._series_values(uuid) IS
   'The current values of every run of one series; no row without a login. For the view current_values.';
 
+-- Where a plan has a node in the place of a function above, this is how the node asks the tables: what it runs is not told
+-- in SQL, and nobody may call it.
+CREATE FUNCTION timedb._run_scan() RETURNS boolean
+  AS 'MODULE_PATHNAME', '_run_scan_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._run_scan() IS
+  'What a scan of timedb''s in a plan fetches, it fetches as the owner of this function, with its settings.';
+
 -- A row a value, but built on the packed rows: a filter on the series still opens only that series.
 CREATE VIEW timedb.current_values WITH (security_invoker = true) AS
   SELECT v.known_time, v.valid_time, v.valid_time_end, s.series_id, s.series_key, s.unit, v.value, v.run_id,

@@ -143,7 +143,7 @@ WITH
              WHEN r.proname = '_may' THEN '{timedb_api,timedb_compactor}'
              WHEN r.proname IN ('_require_login', '_points_of_bytes') THEN '{timedb_api}'
              WHEN r.proname = '_pack_of_bytes' THEN '{timedb_compactor}'
-             WHEN r.proname LIKE '\_merge\_points\_%' THEN '{}'
+             WHEN r.proname LIKE '\_merge\_points\_%' OR r.proname = '_run_scan' THEN '{}'
              WHEN r.proname = 'current_tenant' THEN '{timedb_api,timedb_compactor,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
                                 'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',

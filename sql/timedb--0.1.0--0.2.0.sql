@@ -30,6 +30,14 @@ COMMENT ON FUNCTION timedb._keys_without_user() IS
   'How many keys, of all tenants, are of a user that is not there: for self_check. They are refused like unknown ones.';
 ALTER FUNCTION timedb._keys_without_user() OWNER TO timedb_operator;
 
+CREATE OR REPLACE FUNCTION timedb._run_scan() RETURNS boolean
+  AS 'MODULE_PATHNAME', '_run_scan_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._run_scan() IS
+  'What a scan of timedb''s in a plan fetches, it fetches as the owner of this function, with its settings.';
+ALTER FUNCTION timedb._run_scan() OWNER TO timedb_api;
+REVOKE ALL ON FUNCTION timedb._run_scan() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION timedb.create_series(
   name text, unit text DEFAULT NULL, description text DEFAULT NULL, labels jsonb DEFAULT '{}'
 ) RETURNS uuid
@@ -386,7 +394,7 @@ WITH
              WHEN r.proname = '_may' THEN '{timedb_api,timedb_compactor}'
              WHEN r.proname IN ('_require_login', '_points_of_bytes') THEN '{timedb_api}'
              WHEN r.proname = '_pack_of_bytes' THEN '{timedb_compactor}'
-             WHEN r.proname LIKE '\_merge\_points\_%' THEN '{}'
+             WHEN r.proname LIKE '\_merge\_points\_%' OR r.proname = '_run_scan' THEN '{}'
              WHEN r.proname = 'current_tenant' THEN '{timedb_api,timedb_compactor,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
                                 'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',

@@ -31,5 +31,8 @@ mod verbs;
 
 #[::pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {
+    // Before what reserves the prefix of the settings.
+    pg::node::define();
+    pg::node::install(&verbs::SCANNED);
     identity::define();
 }

@@ -93,6 +93,15 @@ impl Window {
                 .is_some_and(|last| self.start.is_none_or(|start| last >= start))
     }
 
+    /// Makes it no wider than `[from, until)`.
+    pub fn narrow(&mut self, from: Option<Time>, until: Option<Time>) {
+        self.start = self.start.max(from);
+        self.end = match (self.end, until) {
+            (Some(end), Some(until)) => Some(end.min(until)),
+            (end, until) => end.or(until),
+        };
+    }
+
     fn contains(&self, time: Time) -> bool {
         self.start.is_none_or(|start| start <= time) && self.end.is_none_or(|end| time < end)
     }

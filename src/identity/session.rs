@@ -57,7 +57,7 @@ impl Session {
         }
     }
 
-    fn identity(self) -> Option<Identity> {
+    pub fn identity(self) -> Option<Identity> {
         match self {
             Session::Acting(identity) => Some(identity),
             _ => None,
@@ -81,10 +81,6 @@ impl Session {
 pub struct Acting(Identity);
 
 impl Acting {
-    pub fn now() -> Result<Acting> {
-        Ok(Acting::found(Session::now().required()?))
-    }
-
     pub fn found(identity: Identity) -> Acting {
         ASKED.set(Some(identity.clone()));
         Acting(identity)

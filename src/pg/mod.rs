@@ -10,6 +10,8 @@ pub mod guc;
 pub mod index_scan;
 pub mod jsonb;
 pub mod lock;
+pub mod node;
+pub mod owned;
 pub mod result;
 pub mod roles;
 pub mod row;

@@ -55,6 +55,19 @@ macro_rules! passed {
             }
         }
 
+        // SAFETY: it is passed on as what it came as.
+        unsafe impl Fetch for $of {
+            type Fetched<'r> = $of;
+
+            fn is(oid: pg_sys::Oid) -> bool {
+                oid == pg_sys::$oid
+            }
+
+            unsafe fn fetch<'r>(datum: NullableDatum) -> Option<Self::Fetched<'r>> {
+                datum.map($of)
+            }
+        }
+
         // SAFETY: it came as this type.
         unsafe impl Bind for $of {
             type Given<'a> = $of;
@@ -134,6 +147,16 @@ impl TextArray {
 impl PassedArray for UuidArray {
     fn array(self) -> pg_sys::Datum {
         self.0
+    }
+}
+
+impl UuidArray {
+    /// Its elements that are not null.
+    pub fn ids(self) -> Vec<uuid::Uuid> {
+        // SAFETY: it came as an array of uuids.
+        let array = unsafe { Array::<pgrx::Uuid>::from_datum(self.0, false) };
+        let ids = array.iter().flat_map(|array| array.iter().flatten());
+        ids.map(super::datum::id).collect()
     }
 }
 

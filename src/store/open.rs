@@ -1,9 +1,10 @@
-//! The versions of one series, wherever they are stored, ready to be merged; and their values, which are decoded only
-//! once something of a version is shown.
+//! The versions of one series, wherever they are stored, merged; and their values, which are decoded only once something of
+//! a version is shown, and of a pack forgotten once nothing more of it will be.
 
 use super::scan::{Stored, Windows};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
+use self_cell::self_cell;
 use std::ops::Range;
 use timedb_core::held::Held;
 use timedb_core::merge::{Mode, Pick, Window, merge};
@@ -11,16 +12,34 @@ use timedb_core::pack::Pack;
 use timedb_core::points::{Corrupt, Point, Points, Values};
 use timedb_core::version::{Shaped, Version};
 
-pub struct Opened<'a> {
+/// What is shown of one series, in the order of an answer: as it is stored, and what is looked at of it where it stands.
+pub struct Opened(Cell);
+
+self_cell!(
+    struct Cell {
+        owner: Bytes,
+        #[covariant]
+        dependent: Versions,
+    }
+);
+
+/// The points of all rows, one after the other, and the packs.
+struct Bytes {
+    points: Vec<u8>,
+    packs: Vec<Vec<u8>>,
+}
+
+struct Versions<'a> {
     versions: Vec<Shaped<'a>>,
     sources: Vec<Origin<'a>>,
-    packs: &'a [Pack<'a>],
-    /// Which of the versions are of each pack.
-    of_packs: Vec<Range<usize>>,
-    /// Values that have been decoded, one for each point, those of nulls without a meaning.
+    packs: Vec<OpenedPack<'a>>,
+    /// Values of rows that have been decoded, one for each point, those of nulls without a meaning.
     dense: Vec<f64>,
-    /// Where those of each version start, once they have been decoded.
+    /// Where those of each version start, once they have been decoded: in these, or among those of its pack.
     starts: Vec<Option<usize>>,
+    picks: Vec<Pick>,
+    /// How many of the picks have been shown.
+    shown: usize,
 }
 
 /// Where a version's values are.
@@ -33,37 +52,83 @@ enum Origin<'a> {
     },
 }
 
+struct OpenedPack<'a> {
+    pack: Pack<'a>,
+    /// Which of the versions are of it.
+    versions: Range<usize>,
+    /// Its values, once something of it has been shown and until the last of it has.
+    dense: Vec<f64>,
+    last_pick: usize,
+}
+
 impl Stored {
-    /// Opens what is stored: of rows all, as the statement that fetched them has looked at their times; of packs, what is in
-    /// the windows. `look` gets it, because what is opened borrows the bytes that it was opened from.
-    pub fn open<T>(self, windows: &Windows, look: impl FnOnce(Opened) -> Result<T>) -> Result<T> {
-        let packs = self.packs.iter().map(|bytes| Pack::read(bytes));
-        let packs: Result<Vec<Pack>, Corrupt> = packs.collect();
-        let packs = packs.map_err(Error::PackStored)?;
-        let mut opened = Opened::with_room(self.rows.len(), &packs);
-        for (version, place) in self.rows {
-            opened.add_row(version, &self.points[place])?;
-        }
-        for number in 0..packs.len() {
-            answer_cancel();
-            opened.add_pack(number, windows);
-        }
-        opened.starts = vec![None; opened.versions.len()];
-        opened.check_size()?;
-        look(opened)
+    /// Opens what is stored, and merges it: of rows all, as the statement that fetched them has looked at their times; of
+    /// packs, what is in the windows.
+    pub fn open(self, windows: &Windows, mode: Mode, all_versions: bool) -> Result<Opened> {
+        let bytes = Bytes {
+            points: self.points,
+            packs: self.packs,
+        };
+        let rows = self.rows;
+        let cell = Cell::try_new(bytes, |bytes| {
+            let mut opened = Versions::of(bytes, rows, windows)?;
+            opened.merge(mode, all_versions, windows.valid);
+            Ok::<_, Error>(opened)
+        });
+        Ok(Opened(cell?))
     }
 }
 
-impl<'a> Opened<'a> {
-    fn with_room(rows: usize, packs: &'a [Pack<'a>]) -> Opened<'a> {
+impl Opened {
+    /// What is shown next: the number of its version, and the point.
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<(usize, Point)>> {
+        self.0.with_dependent_mut(|_, versions| versions.next())
+    }
+
+    pub fn version(&self, number: usize) -> &Version {
+        &self.0.borrow_dependent().versions[number].version
+    }
+
+    /// How many versions there are.
+    pub fn versions(&self) -> usize {
+        self.0.borrow_dependent().versions.len()
+    }
+
+    /// How many points are shown.
+    pub fn len(&self) -> usize {
+        self.0.borrow_dependent().picks.len()
+    }
+}
+
+impl<'a> Versions<'a> {
+    fn of(bytes: &'a Bytes, rows: Vec<(Version, Range<usize>)>, windows: &Windows) -> Result<Versions<'a>> {
+        let packs = bytes.packs.iter().map(|bytes| Pack::read(bytes));
+        let packs: Result<Vec<Pack>, Corrupt> = packs.collect();
+        let packs = packs.map_err(Error::PackStored)?;
+        let mut opened = Versions::with_room(rows.len(), &packs);
+        for (version, place) in rows {
+            opened.add_row(version, &bytes.points[place])?;
+        }
+        for pack in packs {
+            answer_cancel();
+            opened.add_pack(pack, windows);
+        }
+        opened.starts = vec![None; opened.versions.len()];
+        opened.check_size()?;
+        Ok(opened)
+    }
+
+    fn with_room(rows: usize, packs: &[Pack]) -> Versions<'a> {
         let packed: usize = packs.iter().map(|pack| pack.versions().len()).sum();
-        Opened {
+        Versions {
             versions: Vec::with_capacity(rows + packed),
             sources: Vec::with_capacity(rows + packed),
-            packs,
-            of_packs: Vec::with_capacity(packs.len()),
+            packs: Vec::with_capacity(packs.len()),
             dense: Vec::new(),
             starts: Vec::new(),
+            picks: Vec::new(),
+            shown: 0,
         }
     }
 
@@ -77,15 +142,21 @@ impl<'a> Opened<'a> {
         Ok(())
     }
 
-    fn add_pack(&mut self, number: usize, windows: &Windows) {
+    fn add_pack(&mut self, pack: Pack<'a>, windows: &Windows) {
         let from = self.versions.len();
-        for (version, of) in self.packs[number].versions().iter().enumerate() {
+        let number = self.packs.len();
+        for (version, of) in pack.versions().iter().enumerate() {
             if windows.hold(of) {
                 self.versions.push(of.clone());
                 self.sources.push(Origin::Pack { number, version });
             }
         }
-        self.of_packs.push(from..self.versions.len());
+        self.packs.push(OpenedPack {
+            pack,
+            versions: from..self.versions.len(),
+            dense: Vec::new(),
+            last_pick: 0,
+        });
     }
 
     /// Before anything is merged or decoded: what is in the windows of rows and of all packs, once more together.
@@ -97,30 +168,30 @@ impl<'a> Opened<'a> {
             .map_err(Error::WindowTooWide)
     }
 
-    fn points(&self) -> usize {
-        self.versions.iter().map(|of| of.shape.len()).sum()
+    fn merge(&mut self, mode: Mode, all_versions: bool, window: Window) {
+        self.picks = merge(&self.versions, mode, all_versions, window);
+        if self.packs.is_empty() {
+            return;
+        }
+        for (place, pick) in self.picks.iter().enumerate() {
+            if let Origin::Pack { number, .. } = self.sources[pick.version as usize] {
+                self.packs[number].last_pick = place;
+            }
+        }
     }
 
-    pub fn merge(&self, mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
-        merge(&self.versions, mode, all_versions, window)
-    }
-
-    /// How many versions there are.
-    pub fn len(&self) -> usize {
-        self.versions.len()
-    }
-
-    pub fn version(&self, pick: &Pick) -> &Version {
-        &self.versions[pick.version as usize].version
-    }
-
-    /// What a pick shows.
-    pub fn point(&mut self, pick: &Pick) -> Result<Point> {
-        Ok(Point {
+    fn next(&mut self) -> Result<Option<(usize, Point)>> {
+        let Some(&pick) = self.picks.get(self.shown) else {
+            return Ok(None);
+        };
+        let value = self.value(&pick)?;
+        self.shown += 1;
+        let point = Point {
             start: pick.start,
             end: pick.end,
-            value: self.value(pick)?,
-        })
+            value,
+        };
+        Ok(Some((pick.version as usize, point)))
     }
 
     fn value(&mut self, pick: &Pick) -> Result<Option<f64>> {
@@ -131,42 +202,71 @@ impl<'a> Opened<'a> {
         }
         let start = self.starts[version].ok_or_else(|| Error::Broken("values that were not decoded".into()))?;
         let is_null = self.versions[version].shape.is_null(index);
-        Ok((!is_null).then(|| self.dense[start + index]))
+        let dense = match self.sources[version] {
+            Origin::Row(_) => &self.dense,
+            Origin::Pack { number, .. } => &self.packs[number].dense,
+        };
+        let value = (!is_null).then(|| dense[start + index]);
+        if let Origin::Pack { number, .. } = self.sources[version] {
+            self.forget(number);
+        }
+        Ok(value)
+    }
+
+    /// Lets go of a pack's values once the last of them is shown.
+    fn forget(&mut self, number: usize) {
+        let pack = &mut self.packs[number];
+        if pack.last_pick == self.shown {
+            pack.dense = Vec::new();
+        }
     }
 
     /// Decodes the values of a version, and with it those of all others in its pack.
     fn decode(&mut self, version: usize) -> Result<()> {
+        let shape = self.versions[version].shape;
+        let values = match self.sources[version] {
+            Origin::Row(values) => values,
+            Origin::Pack { number, .. } => return self.decode_pack(number),
+        };
         if self.dense.is_empty() {
             // Mostly something of each is shown. A vector that grows by doubling leaves so much behind it that the allocator
             // gives memory back to the system, and every read takes it anew: half of what a read costs.
-            let _grows_if_refused = self.dense.try_reserve_exact(self.points());
+            let _grows_if_refused = self.dense.try_reserve_exact(self.points_of_rows());
         }
-        let shape = self.versions[version].shape;
         let start = self.dense.len();
-        match self.sources[version] {
-            Origin::Row(values) if !shape.has_nulls() => values.decode_into(&mut self.dense),
-            Origin::Row(values) => {
-                let mut present = Vec::new();
-                let decoded = values.decode_into(&mut present);
-                decoded.map(|()| shape.spread_into(&present, &mut self.dense))
-            }
-            Origin::Pack { number, .. } => return self.decode_pack(number),
+        if shape.has_nulls() {
+            let mut present = Vec::new();
+            let decoded = values.decode_into(&mut present);
+            decoded.map(|()| shape.spread_into(&present, &mut self.dense))
+        } else {
+            values.decode_into(&mut self.dense)
         }
         .map_err(Error::PointsStored)?;
         self.starts[version] = Some(start);
         Ok(())
     }
 
+    fn points_of_rows(&self) -> usize {
+        let of_rows = self
+            .packs
+            .first()
+            .map_or(self.versions.len(), |pack| pack.versions.start);
+        self.versions[..of_rows].iter().map(|of| of.shape.len()).sum()
+    }
+
     fn decode_pack(&mut self, number: usize) -> Result<()> {
-        let pack = &self.packs[number];
+        let OpenedPack {
+            pack, versions, dense, ..
+        } = &mut self.packs[number];
         let mut present = Vec::new();
         let decoded = pack.decode_values(&mut present);
         decoded.map_err(Error::PackStored)?;
-        for place in self.of_packs[number].clone() {
+        dense.reserve_exact(self.versions[versions.clone()].iter().map(|of| of.shape.len()).sum());
+        for place in versions.clone() {
             if let Origin::Pack { version, .. } = self.sources[place] {
                 let shape = self.versions[place].shape;
-                self.starts[place] = Some(self.dense.len());
-                shape.spread_into(&present[pack.values_of(version)], &mut self.dense);
+                self.starts[place] = Some(dense.len());
+                shape.spread_into(&present[pack.values_of(version)], dense);
             }
         }
         Ok(())

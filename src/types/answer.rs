@@ -205,12 +205,16 @@ impl Hash for Kind {
 
 /// That what a function declares are these columns.
 pub fn check(declared: &[pg_sys::Oid], columns: &[Column]) -> Result<()> {
-    let own = columns.iter().map(|column| oid(column.of));
-    if own.eq(declared.iter().copied()) {
+    if oids(columns) == declared {
         return Ok(());
     }
     let what = "a function is declared with other columns than its answer has";
     Err(Error::Broken(what.into()))
+}
+
+/// The types of columns.
+pub fn oids(columns: &[Column]) -> Vec<pg_sys::Oid> {
+    columns.iter().map(|column| oid(column.of)).collect()
 }
 
 fn is_fixed(of: Type) -> bool {

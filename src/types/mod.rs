@@ -7,3 +7,4 @@ mod form;
 mod pack;
 pub mod pieces;
 mod points;
+pub mod slots;

@@ -12,6 +12,8 @@ mod upload;
 use crate::error::{Error, Result};
 use crate::pg::varlena::PassedArray;
 
+pub use read::SCANNED;
+
 /// A text that may be left out: a blank one is none.
 fn unless_blank(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.trim().is_empty())

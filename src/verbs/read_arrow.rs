@@ -1,6 +1,6 @@
 //! `read_arrow`: a read as an Arrow IPC stream, whose columns a client takes as they are, without parsing.
 
-use super::read::{Arguments, Request, Shown};
+use super::read::{Arguments, Reading, Request, Shown};
 use crate::error::{Error, Reported, Result};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::result::Returned;
@@ -22,38 +22,40 @@ fn read_arrow(
     series_ids: Option<UuidArray>,
     as_of: Option<i64>,
 ) -> Reported<Returned> {
-    let request = Request::of(Arguments {
-        start_valid,
-        end_valid,
-        start_known,
-        end_known,
-        mode,
-        all_versions,
-        series_keys,
-        series_ids,
-        as_of,
+    let mut reading = Reading::now(|| {
+        Request::of(Arguments {
+            start_valid,
+            end_valid,
+            start_known,
+            end_known,
+            mode,
+            all_versions,
+            series_keys,
+            series_ids,
+            as_of,
+        })
     })?;
     let mut frame = Frame::new();
-    request.each_series(|shown| {
+    while let Some(shown) = reading.next()? {
         add(&mut frame, shown)?;
-        Bytea::check(frame.bytes())
-    })?;
+        Bytea::check(frame.bytes())?;
+    }
     let mut bytea = Bytea::with_capacity(frame.bytes())?;
     frame.finish(&mut bytea).map_err(|_| Error::AnswerTooLarge)?;
     Ok(bytea.answer())
 }
 
 fn add(frame: &mut Frame, mut shown: Shown) -> Result<()> {
-    let series = frame.series(shown.series);
-    let mut codes: Vec<Option<VersionCode>> = vec![None; shown.opened.len()];
-    frame.reserve(shown.picks.len());
-    for (count, pick) in shown.picks.iter().enumerate() {
+    let series = frame.series(&shown.series);
+    let mut codes: Vec<Option<VersionCode>> = vec![None; shown.opened.versions()];
+    frame.reserve(shown.opened.len());
+    let mut count = 0;
+    while let Some((version, point)) = shown.opened.next()? {
         if count % 4096 == 0 {
             answer_cancel();
         }
-        let point = shown.opened.point(pick)?;
-        let code = &mut codes[pick.version as usize];
-        let code = *code.get_or_insert_with(|| frame.version(shown.opened.version(pick)));
+        count += 1;
+        let code = *codes[version].get_or_insert_with(|| frame.version(shown.opened.version(version)));
         frame.push(series, code, point);
     }
     Ok(())

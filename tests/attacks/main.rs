@@ -14,6 +14,7 @@ mod keys;
 mod leaks;
 mod life;
 mod names;
+mod nodes;
 mod others;
 mod packs;
 mod page;

@@ -10,6 +10,7 @@ mod install;
 mod keys;
 mod limits;
 mod mistakes;
+mod node;
 mod plans;
 mod premise;
 mod read_model;

@@ -315,7 +315,7 @@ pub const FORGERIES: usize = 6;
 pub const ROLES: usize = 6;
 /// Of those, the first so many are allowed.
 pub const ROLES_ALLOWED: usize = 3;
-pub const PLANS: usize = 5;
+pub const PLANS: usize = 7;
 
 fn setting() -> impl Strategy<Value = Setting> {
     let serve = (prop::bool::weighted(0.3), any::<bool>()).prop_map(|(on, is_local)| Setting::Serve { on, is_local });
@@ -330,7 +330,7 @@ fn setting() -> impl Strategy<Value = Setting> {
         1 => Just(Setting::ResetKey),
         2 => serve,
         2 => (0..ROLES).prop_map(Setting::Role),
-        3 => (0..PLANS).prop_map(Setting::Plan),
+        4 => (0..PLANS).prop_map(Setting::Plan),
     ]
 }
 

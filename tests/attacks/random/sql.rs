@@ -159,7 +159,9 @@ fn plan(which: usize) -> String {
         1 => "SET plan_cache_mode = force_custom_plan".into(),
         2 => "SET plan_cache_mode = auto".into(),
         3 => parallel("on"),
-        _ => parallel("off"),
+        4 => parallel("off"),
+        5 => "SET timedb.enable_scan = off".into(),
+        _ => "SET timedb.enable_scan = on".into(),
     }
 }
 

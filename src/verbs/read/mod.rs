@@ -1,0 +1,11 @@
+//! Reading: rows are fetched series by series, merged, and answered in their order, by `read` and the view current_values as
+//! functions or as nodes of a plan, and by `read_arrow` as a stream.
+
+mod conditions;
+mod function;
+mod node;
+mod request;
+mod series;
+
+pub use node::SCANNED;
+pub use request::{Arguments, Reading, Request, Shown};
