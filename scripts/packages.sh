@@ -85,10 +85,19 @@ apt_get() {
         apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null
 }
 
-# What of an installed Postgres apt-get would upgrade or remove for these packages: in its own words, a line each.
+# A server of any version, also one that timedb is not for: its clusters are somebody's.
+has_server() {
+    dpkg-query -W -f '${Package} ${db:Status-Status}\n' 'postgresql-[0-9]*' 2>/dev/null |
+        grep -E '^postgresql-[0-9.]+ installed$' >/dev/null
+}
+
+# What of an installed Postgres apt-get would upgrade or remove for these packages: in its own words, a line each. Where
+# there are clients only, a newer server may bring them along: no cluster hangs on them.
 changes_to_postgres() {
+    local change='Remv (postgresql|libpq)'
+    ! has_server || change+='|Inst (postgresql|libpq)[^ ]* \['
     apt-get -s install --no-upgrade --no-install-recommends "$@" </dev/null |
-        grep -E '^(Inst (postgresql|libpq)[^ ]* \[|Remv (postgresql|libpq))' || true
+        grep -E "^($change)" || true
 }
 
 install_missing() {

@@ -10,9 +10,14 @@ use timedb_testkit::Project;
 
 /// Answers from `installed`, with a package and its version in each line.
 const DPKG_QUERY: &str = r#"#!/bin/bash
-version=$(sed -n "s/^$4 //p" "${0%/*}/installed")
-[ -n "$version" ] || exit 1
-if [ "$3" = '${Version}' ]; then echo "$version"; else echo installed; fi
+found=1
+while read -r package version; do
+    [[ $package == $4 ]] || continue
+    found=0
+    answer=${3/'${Package}'/$package} answer=${answer/'${Version}'/$version}
+    printf "${answer/'${db:Status-Status}'/installed}"
+done <"${0%/*}/installed"
+exit $found
 "#;
 /// Answers from `offered`, which is of the same form.
 const APT_CACHE: &str = r#"#!/bin/bash
@@ -127,6 +132,32 @@ fn what_would_bring_an_installed_postgres_along_is_not_installed() {
             .ran()
             .contains("install -y --no-upgrade --no-install-recommends build-essential")
     );
+}
+
+/// psql, or a program that links libpq, of a machine that has not been updated of late.
+#[test]
+fn clients_without_a_server_may_be_brought_along_but_not_removed() {
+    let installed = "libpq5 15.18-0\npostgresql-client-15 15.18-0\npostgresql-client-common 248\n";
+    let simulated = "Inst libpq5 [15.18-0] (15.20-0 registry)\nInst postgresql-15 (15.20-0 registry)\n";
+    let install = "install_missing \"$(missing_postgres)\"";
+    let distribution = Distribution::new("clients", installed, OFFERED, simulated);
+    let (done, said) = distribution.run(install);
+    assert!(done, "{said}");
+    let ran = distribution.ran();
+    assert!(ran.contains("postgresql-15 postgresql-server-dev-15"), "{ran}");
+
+    let simulated = "Remv libpq5 [15.18-0]\n";
+    let distribution = Distribution::new("removed", installed, OFFERED, simulated);
+    let (done, said) = distribution.run(install);
+    assert!(!done && said.contains(simulated), "{said}");
+    assert_eq!(distribution.ran(), "");
+
+    // A server of a version that is not ours keeps what it runs with.
+    let installed = "postgresql-13 13.20-0\nlibpq5 15.18-0\n";
+    let simulated = "Inst libpq5 [15.18-0] (15.20-0 registry)\n";
+    let distribution = Distribution::new("stranger", installed, OFFERED, simulated);
+    let (done, said) = distribution.run(install);
+    assert!(!done && said.contains(simulated), "{said}");
 }
 
 /// A bare Debian has no make: everything that make does, a script does without it.
