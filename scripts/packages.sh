@@ -7,7 +7,12 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        fail "Not root, and no sudo here. Run this as root, then try again: $*"
+        # A login of root's: su alone leaves the PATH without /usr/sbin, and dpkg needs it.
+        fail "Packages are missing, and this is neither root nor is there a sudo. Have root install them:
+
+    su - -c '${PG_CONFIG:+PG_CONFIG=$PG_CONFIG }$project/scripts/setup.sh ${purpose:-build} --packages'
+
+then try again."
     fi
 }
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# setup.sh [tests]: installs what a build, or also the tests, need and the machine lacks; says and does nothing if there is nothing to do.
-# Never upgrades a Postgres, never creates, starts or stops a cluster of the system.
+# setup.sh [build|tests [--packages]]: installs what a build, or also the tests, need and the machine lacks; says and does
+# nothing if there is nothing to do. --packages asks for no Rust, which is another user's than root's where there is no sudo.
+# Never upgrades a server, never creates, starts or stops a cluster of the system.
 . "$(dirname "$0")/environment.sh"
 . scripts/packages.sh
 
 purpose=${1:-build}
+packages_only=${2:-}
 
 check_cargo() {
     command -v cargo >/dev/null || fail "cargo is missing. Install Rust by rustup, as you (not by sudo):
@@ -79,7 +81,7 @@ check_pg_config() {
         fail "$PG_CONFIG has no server headers (package postgresql-server-dev-$postgres_major?)."
 }
 
-check_cargo
+[ "$packages_only" = --packages ] || check_cargo
 if command -v apt-get >/dev/null; then
     install_from_distribution
 fi

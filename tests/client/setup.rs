@@ -160,6 +160,39 @@ fn clients_without_a_server_may_be_brought_along_but_not_removed() {
     assert!(!done && said.contains(simulated), "{said}");
 }
 
+/// A Debian whose root has a password has no sudo: what to run as root is one line, and after it nothing is missing.
+#[test]
+fn who_is_neither_root_nor_has_sudo_is_told_the_line_that_root_has_to_run() {
+    let distribution = Distribution::new("no-sudo", "", OFFERED, "");
+    let stranger = "id() { echo 1000; }; command() { [ \"$2\" != sudo ] && builtin command \"$@\"; }";
+    let (done, said) = distribution.run(&format!("{stranger}; unset PG_CONFIG; purpose=tests; apt_get update"));
+    let setup = Project::default().root().join("scripts/setup.sh");
+    let line = format!("\n    su - -c '{} tests --packages'\n", setup.display());
+    assert!(!done && said.contains(&line), "{line} in:\n{said}");
+    assert_eq!(distribution.ran(), "");
+    // A Postgres that was named stays the one that is meant.
+    let (_, said) = distribution.run(&format!("{stranger}; PG_CONFIG=/opt/pg_config; apt_get update"));
+    assert!(said.contains("su - -c 'PG_CONFIG=/opt/pg_config /"), "{said}");
+}
+
+/// Root runs that line, and Rust is another user's.
+#[test]
+fn packages_alone_ask_for_no_rust() {
+    let root = Project::default().root().to_owned();
+    let path = std::env::var_os("PATH").expect("a PATH");
+    let without_rust =
+        std::env::split_paths(&path).filter(|folder| !folder.join("cargo").exists() || folder.join("bash").exists());
+    let output = Command::new(root.join("scripts/setup.sh"))
+        .args(["build", "--packages"])
+        .env("PATH", std::env::join_paths(without_rust).expect("a PATH"))
+        .env("HOME", "/nonexistent")
+        .output()
+        .expect("setup.sh runs");
+    // Everything is there, or this test would not run: nothing to say, nothing to do.
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}
+
 /// A bare Debian has no make: everything that make does, a script does without it.
 #[test]
 fn make_does_nothing_that_a_script_does_not() {
