@@ -30,10 +30,16 @@ impl Tuplestore {
     /// # Safety
     /// The datums are of the columns that the function declares.
     pub unsafe fn template(&self, datums: impl IntoIterator<Item = NullableDatum>) -> Template {
-        let (mut values, mut nulls) = split(datums);
+        let (values, nulls) = split(datums);
         // SAFETY: see above; what is made of them is a copy.
         unsafe {
-            let tuple = pg_sys::heap_form_minimal_tuple(self.shape, values.as_mut_ptr(), nulls.as_mut_ptr());
+            #[cfg(not(feature = "pg18"))]
+            let tuple = {
+                let (values, nulls) = (values.as_ptr().cast_mut(), nulls.as_ptr().cast_mut());
+                pg_sys::heap_form_minimal_tuple(self.shape, values, nulls)
+            };
+            #[cfg(feature = "pg18")]
+            let tuple = pg_sys::heap_form_minimal_tuple(self.shape, values.as_ptr(), nulls.as_ptr(), 0);
             let slot = pg_sys::MakeSingleTupleTableSlot(self.shape, &pg_sys::TTSOpsMinimalTuple);
             pg_sys::ExecStoreMinimalTuple(tuple, slot, false);
             Template {

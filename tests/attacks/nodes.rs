@@ -75,7 +75,12 @@ fn t15_an_answer_never_holds_rows_of_two_tenants() {
         "SELECT (SELECT max(series_key) FROM timedb.read(series_keys => ARRAY[s.key])) FROM (VALUES ('alice'), ('bob'), ('alice two'), ('alice three')) AS s (key)",
         "SELECT series_key FROM timedb.read() UNION ALL SELECT series_key FROM timedb.read(mode => 'overlapping')",
     ];
-    for role in ["app", "caller"] {
+    let of_views = [
+        "SELECT series_key FROM timedb.current_values UNION ALL SELECT series_key FROM timedb.read()",
+        "SELECT series_key FROM timedb.read() UNION ALL SELECT series_key FROM timedb.current_values \
+         UNION ALL SELECT series_key FROM timedb.read(mode => 'overlapping')",
+    ];
+    for (role, statements) in [("app", &statements[..]), ("caller", &statements), ("app", &of_views)] {
         for sql in statements {
             let mut client = with_nodes(&stage, role);
             run(&mut client, &format!("BEGIN; DECLARE c CURSOR FOR {sql}"));

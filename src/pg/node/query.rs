@@ -2,21 +2,24 @@
 
 use crate::error::Result;
 use pgrx::{PgMemoryContexts, pg_sys};
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 thread_local! {
-    static KEPT: RefCell<HashMap<usize, Rc<dyn Any>>> = RefCell::new(HashMap::new());
+    static KEPT: RefCell<HashMap<Key, Rc<dyn Any>>> = RefCell::new(HashMap::new());
 }
+
+/// An execution, and the type of what is kept for it.
+type Key = (usize, TypeId);
 
 /// An execution of a statement: from its start to its end, however often and with whatever pauses rows are asked for.
 #[derive(Clone, Copy)]
 pub struct Query(*mut pg_sys::EState);
 
 /// Forgets what was kept for an execution, when its memory goes.
-struct Forget(usize);
+struct Forget(Key);
 
 impl Query {
     /// # Safety
@@ -25,10 +28,10 @@ impl Query {
         Query(state)
     }
 
-    /// What was made for this execution; made at the first call, and the same in all nodes of the plan, whatever has changed
+    /// What was made for this execution, of this type; made at the first call, and the same in all nodes of the plan, whatever has changed
     /// in between.
     pub fn once<T: Clone + 'static>(self, make: impl FnOnce() -> Result<T>) -> Result<T> {
-        let key = self.0 as usize;
+        let key = (self.0 as usize, TypeId::of::<T>());
         let kept = KEPT.with_borrow(|kept| kept.get(&key).cloned());
         if let Some(kept) = kept.and_then(|kept| kept.downcast_ref::<T>().cloned()) {
             return Ok(kept);

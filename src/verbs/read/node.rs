@@ -3,7 +3,7 @@
 
 use super::conditions;
 use super::request::{Arguments, Reading, Request, Shown};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::session::Session;
 use crate::identity::standing::Identity;
 use crate::pg::node::{Call, Function, Order, SlotRow, Source};
@@ -57,9 +57,19 @@ struct Rows {
     slots: Slots,
 }
 
+/// Whoever was logged in when the first node of the statement asked, whatever kind of node it is.
+fn acting(call: &Call) -> Result<Option<Identity>> {
+    call.query.once(|| Ok(Session::now().identity()))
+}
+
+/// Why there was nobody, or, where somebody has logged in since, that there was.
+fn nobody() -> Error {
+    Session::now().required().err().unwrap_or(Error::LoginNeeded)
+}
+
 fn read(call: &Call) -> Result<Rows> {
     // Before the arguments are looked at, as the function does.
-    let identity = call.query.once(|| Session::now().required())?;
+    let identity = acting(call)?.ok_or_else(nobody)?;
     let (start_valid, end_valid, start_known, end_known, mode, all_versions, series_keys, series_ids, as_of) =
         call.arguments::<OfRead>()?;
     let micros = |time: Option<Timestamptz>| time.map(|time| time.0);
@@ -79,7 +89,7 @@ fn read(call: &Call) -> Result<Rows> {
 }
 
 fn series_values(call: &Call) -> Result<Rows> {
-    let identity: Option<Identity> = call.query.once(|| Ok(Session::now().identity()))?;
+    let identity = acting(call)?;
     let (series_id,) = call.arguments::<(Option<Uuid>,)>()?;
     let reading = identity.zip(series_id).map(|(identity, series_id)| {
         let mut request = Request::of_one(series_id);
