@@ -59,6 +59,11 @@ impl Held {
         self.check(What::Values, self.values > MOST_READ_VALUES)
     }
 
+    /// How many values have come.
+    pub fn values(&self) -> usize {
+        self.values
+    }
+
     fn check(&self, what: What, is_too_much: bool) -> Result<(), TooMuch> {
         if !is_too_much {
             return Ok(());

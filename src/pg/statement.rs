@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use pgrx::{PgList, pg_sys};
 use std::ffi::CStr;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -44,7 +45,7 @@ struct Execution<'a> {
     take: &'a mut Take<'a>,
 }
 
-type Take<'a> = dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<Result<(), usize>> + 'a;
+type Take<'a> = dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<Result<ControlFlow<()>, usize>> + 'a;
 
 /// Declares statements: the types of their arguments, those of their columns, their text.
 macro_rules! statements {
@@ -117,6 +118,17 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
         given: A::Given<'_>,
         mut each: impl for<'r> FnMut(R::Fetched<'r>) -> Result<()>,
     ) -> Result<()> {
+        self.execute(Snapshot::Callers, given, &mut |row| {
+            each(row).map(ControlFlow::Continue)
+        })
+    }
+
+    /// As [`Statement::stream`], until `each` has enough: what comes after is never made.
+    pub fn stream_while(
+        &self,
+        given: A::Given<'_>,
+        mut each: impl for<'r> FnMut(R::Fetched<'r>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
         self.execute(Snapshot::Callers, given, &mut each)
     }
 
@@ -126,7 +138,7 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
         given: A::Given<'_>,
         mut each: impl for<'r> FnMut(R::Fetched<'r>) -> Result<()>,
     ) -> Result<()> {
-        self.execute(Snapshot::Fresh, given, &mut each)
+        self.execute(Snapshot::Fresh, given, &mut |row| each(row).map(ControlFlow::Continue))
     }
 
     fn rows(&self, snapshot: Snapshot, given: A::Given<'_>) -> Result<Vec<R>>
@@ -136,7 +148,7 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
         let mut rows = Vec::new();
         self.execute(snapshot, given, &mut |row| {
             rows.push(row);
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         Ok(rows)
     }
@@ -145,7 +157,7 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
         &self,
         snapshot: Snapshot,
         given: A::Given<'_>,
-        each: &mut dyn for<'r> FnMut(R::Fetched<'r>) -> Result<()>,
+        each: &mut dyn for<'r> FnMut(R::Fetched<'r>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let mut given = Some(given);
         self.prepared.execute(Execution {
@@ -165,7 +177,7 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
 impl Prepared {
     fn execute(&self, execution: Execution) -> Result<()> {
         let mut take = |slot| match (execution.take)(slot)? {
-            Ok(()) => Ok(()),
+            Ok(goes_on) => Ok(goes_on),
             Err(column) => Err(self.broken(&format!("column {column} is not what it should be"))),
         };
         // SAFETY: the receiver outlives the execution. Where an ERROR unwinds past SPI_finish, Postgres cleans up SPI at the
@@ -234,7 +246,7 @@ impl Prepared {
 impl<A: BindAll + 'static> Statement<A, ()> {
     /// Writes, where nothing comes back.
     pub fn run(&self, given: A::Given<'_>) -> Result<()> {
-        self.execute(Snapshot::Fresh, given, &mut |()| Ok(()))
+        self.execute(Snapshot::Fresh, given, &mut |()| Ok(ControlFlow::Continue(())))
     }
 }
 
@@ -264,14 +276,14 @@ struct Receiver<'a> {
     are: fn(&[pg_sys::Oid]) -> bool,
     /// Whether the columns are no longer those that were compared: a kept plan is made anew where a table was altered.
     changed: bool,
-    take: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<()>,
+    take: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<ControlFlow<()>>,
     outcome: Result<()>,
 }
 
 impl<'a> Receiver<'a> {
     fn of(
         are: fn(&[pg_sys::Oid]) -> bool,
-        take: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<()>,
+        take: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot) -> Result<ControlFlow<()>>,
     ) -> Receiver<'a> {
         Receiver {
             destination: pg_sys::DestReceiver {
@@ -302,8 +314,13 @@ unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, destinati
             return false;
         }
         let take = &mut *receiver.take;
-        receiver.outcome = outside(receiver.callers, || take(slot));
-        receiver.outcome.is_ok()
+        match outside(receiver.callers, || take(slot)) {
+            Ok(goes_on) => goes_on.is_continue(),
+            Err(error) => {
+                receiver.outcome = Err(error);
+                false
+            }
+        }
     }
 }
 

@@ -1,13 +1,9 @@
-//! What is stored of one series in some windows: rows, and packs with versions in them. What is shown of it is decided by
-//! `timedb_core::merge`.
+//! What is stored of one series in some windows: rows, and packs with versions in them, looked at while they come. What is
+//! shown of it is decided by `timedb_core::merge`.
 
-use super::spans;
-use super::version::{Columns, Row, version, version_columns};
+use super::version::{Row, version};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
-use crate::pg::statement::{sql, statements};
-use crate::pg::timestamp::Timestamptz;
-use crate::pg::varlena::PackBytes;
 use std::ops::Range;
 use timedb_core::held::Held;
 use timedb_core::limits::MOST_READ_VALUES;
@@ -16,42 +12,6 @@ use timedb_core::pack::Pack;
 use timedb_core::points::peek;
 use timedb_core::time::Time;
 use timedb_core::version::{Remarks, Shaped, Version};
-use uuid::Uuid;
-
-statements! {
-    /// All that is stored of a series that starts before an end.
-    HISTORY(Uuid, Uuid, Timestamptz, Timestamptz, Timestamptz, Timestamptz) -> Columns<'static> =
-        sql!("SELECT ", version_columns!(), "
-          FROM timedb.values v
-          WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.valid_from < $3
-            AND v.known_time >= $4 AND v.known_time < $5 AND v.known_time <= $6 AND v.change_time <= $6");
-    /// What of it reaches into a window: a short index scan for each class of spans. The sub-select keeps the planner from
-    /// turning the loops inside out.
-    WINDOW(
-        Uuid, Uuid, Timestamptz, Timestamptz, Timestamptz, Timestamptz, &[i16], &[Timestamptz], Timestamptz
-    ) -> Columns<'static> =
-        sql!("SELECT ", version_columns!(), "
-          FROM (SELECT unnest($7) AS span, unnest($8) AS earliest) AS c
-          CROSS JOIN LATERAL (
-            SELECT ", version_columns!(), "
-            FROM timedb.values v
-            WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.span = c.span AND v.valid_from >= c.earliest
-              AND v.valid_from < $3 AND v.valid_to >= $9
-              AND v.known_time >= $4 AND v.known_time < $5 AND v.known_time <= $6 AND v.change_time <= $6
-            OFFSET 0) v");
-    PACKS(
-        Uuid, Uuid, Timestamptz, Timestamptz, Timestamptz, Timestamptz, &[i16], &[Timestamptz], Timestamptz
-    ) -> (PackBytes, i64) =
-        c"SELECT p.versions, p.point_count
-          FROM (SELECT unnest($7) AS span, unnest($8) AS earliest) AS c
-          CROSS JOIN LATERAL (
-            SELECT p.versions, p.point_count::int8 AS point_count
-            FROM timedb.packs p
-            WHERE p.tenant_id = $1 AND p.series_id = $2 AND p.span = c.span AND p.valid_from >= c.earliest
-              AND p.valid_from < $3 AND p.valid_to >= $9
-              AND p.last_known >= $4 AND p.first_known < $5 AND p.first_known <= $6 AND p.first_change <= $6
-            OFFSET 0) p";
-}
 
 /// What was to be known of which time, and when.
 #[derive(Clone, Copy, Default)]
@@ -99,25 +59,22 @@ impl Windows {
 }
 
 impl Stored {
-    /// Looked at while it comes, so that what is held at most is bounded.
-    pub fn of(tenant: Uuid, series: Uuid, windows: &Windows) -> Result<Stored> {
-        let mut stored = Stored::default();
-        stored.fetch_packs(tenant, series, windows)?;
-        stored.fetch_rows(tenant, series, windows)?;
-        Ok(stored)
+    /// How many values it holds, and how many bytes of memory.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let packs: usize = self.packs.iter().map(Vec::len).sum();
+        let bytes = self.points.len() + size_of_val(&self.rows[..]) + packs;
+        (self.held.values() + self.unsieved_values, bytes)
     }
 
-    fn fetch_packs(&mut self, tenant: Uuid, series: Uuid, windows: &Windows) -> Result<()> {
-        let bounds = Bounds::of(windows);
-        PACKS.stream(bounds.of_classes(tenant, series), |(pack, points)| {
-            let values = usize::try_from(points).unwrap_or(usize::MAX);
-            if self.unsieved_values.saturating_add(values) > MOST_READ_VALUES {
-                self.sieve(windows)?;
-            }
-            self.unsieved_values = self.unsieved_values.saturating_add(values);
-            self.packs.push(pack.to_vec());
-            Ok(())
-        })
+    /// Looked at while it comes, so that what is held at most is bounded.
+    pub(super) fn add_pack(&mut self, pack: &[u8], points: i64, windows: &Windows) -> Result<()> {
+        let values = usize::try_from(points).unwrap_or(usize::MAX);
+        if self.unsieved_values.saturating_add(values) > MOST_READ_VALUES {
+            self.sieve(windows)?;
+        }
+        self.unsieved_values = self.unsieved_values.saturating_add(values);
+        self.packs.push(pack.to_vec());
+        Ok(())
     }
 
     /// Looks into the packs that nobody has looked into yet, and keeps of them what is in the windows.
@@ -162,16 +119,7 @@ impl Stored {
         Ok(())
     }
 
-    fn fetch_rows(&mut self, tenant: Uuid, series: Uuid, windows: &Windows) -> Result<()> {
-        let bounds = Bounds::of(windows);
-        if windows.valid.start.is_none() {
-            HISTORY.stream(bounds.of_all(tenant, series), |row| self.add_row(row))
-        } else {
-            WINDOW.stream(bounds.of_classes(tenant, series), |row| self.add_row(row))
-        }
-    }
-
-    fn add_row(&mut self, row: Row<'_>) -> Result<()> {
+    pub(super) fn add_row(&mut self, row: Row<'_>) -> Result<()> {
         let (version, points) = version(row, &mut self.remarks);
         let (values, first) = peek(&points).map_err(Error::PointsStored)?;
         let counted = self.held.add_values(values, version.known, first);
@@ -185,58 +133,5 @@ impl Stored {
         self.points.extend_from_slice(points);
         self.rows.push((version, from..self.points.len()));
         Ok(())
-    }
-}
-
-/// The windows as the statements take them. Open ends are infinite, so that every bound stays a plain comparison.
-struct Bounds {
-    valid: (Timestamptz, Timestamptz),
-    known: (Timestamptz, Timestamptz),
-    as_of: Timestamptz,
-    spans: Vec<i16>,
-    earliest: Vec<Timestamptz>,
-}
-
-type OfAll = (Uuid, Uuid, Timestamptz, Timestamptz, Timestamptz, Timestamptz);
-
-type OfClasses<'a> = (
-    Uuid,
-    Uuid,
-    Timestamptz,
-    Timestamptz,
-    Timestamptz,
-    Timestamptz,
-    &'a [i16],
-    &'a [Timestamptz],
-    Timestamptz,
-);
-
-impl Bounds {
-    fn of(windows: &Windows) -> Bounds {
-        let of_window = |window: &Window| {
-            (
-                Timestamptz::lower_bound(window.start),
-                Timestamptz::upper_bound(window.end),
-            )
-        };
-        let (spans, earliest) = spans::scans(windows.valid.start).into_iter().unzip();
-        Bounds {
-            valid: of_window(&windows.valid),
-            known: of_window(&windows.known),
-            as_of: Timestamptz::upper_bound(windows.as_of),
-            spans,
-            earliest,
-        }
-    }
-
-    fn of_all(&self, tenant: Uuid, series: Uuid) -> OfAll {
-        let (from, to) = self.known;
-        (tenant, series, self.valid.1, from, to, self.as_of)
-    }
-
-    fn of_classes(&self, tenant: Uuid, series: Uuid) -> OfClasses<'_> {
-        let (tenant, series, end, from, to, as_of) = self.of_all(tenant, series);
-        let (spans, earliest) = (&self.spans, &self.earliest);
-        (tenant, series, end, from, to, as_of, spans, earliest, self.valid.0)
     }
 }

@@ -19,6 +19,7 @@ mod release;
 mod script;
 mod session;
 mod setup;
+mod several;
 mod span;
 mod support;
 mod ties;

@@ -212,9 +212,12 @@ fn use_all(database: &Database, session: &mut Session, prefix: &str, elements: i
     // Each is named twice.
     let read = format!("SELECT count(*) FROM timedb.read(series_keys => {keys}, series_ids => {ids})");
     session.assert_costs(&read, elements, 1);
+    let window = format!("SELECT count(*) FROM timedb.read('2024-12-31', '2025-01-02', series_ids => {ids})");
+    session.assert_costs(&window, elements, 3);
     session.assert_costs(&update_of(run, &ids, 3), elements, 5);
     let compact = format!("SELECT timedb.compact({ids}, '0')");
     session.assert_costs(&compact, elements, 2);
+    session.assert_costs(&window, elements, 3);
     session.assert_costs(&update_of(run, &ids, 4), elements, 5);
     update_runs(&mut database.admin(), session, prefix, &ids, elements);
 }

@@ -7,8 +7,9 @@ use crate::identity::standing::Identity;
 use crate::pg::cancel::answer_cancel;
 use crate::pg::timestamp;
 use crate::pg::varlena::{TextArray, UuidArray};
+use crate::store::fetch::Groups;
 use crate::store::open::Opened;
-use crate::store::scan::{Stored, Windows};
+use crate::store::scan::Windows;
 use crate::verbs::without_nulls;
 use std::vec;
 use timedb_core::answer::Series;
@@ -96,8 +97,15 @@ pub struct Reading {
     identity: Identity,
     request: Request,
     /// Those that are still to be read; none before the first is.
-    series: Option<vec::IntoIter<Series>>,
+    series: Option<Unread>,
+    groups: Groups,
     pub looked_at: LookedAt,
+}
+
+/// Series in the order of the answer, and their ids.
+struct Unread {
+    series: vec::IntoIter<Series>,
+    ids: Vec<Uuid>,
 }
 
 /// How much a read has looked at.
@@ -126,6 +134,7 @@ impl Reading {
             identity,
             request,
             series: None,
+            groups: Groups::default(),
             looked_at: LookedAt::default(),
         }
     }
@@ -133,11 +142,12 @@ impl Reading {
     /// The next series, ordered by key and id; those of which nothing is stored in the windows as well.
     pub fn next(&mut self) -> Result<Option<Shown>> {
         let acting = Acting::found(self.identity.clone());
-        let series = match &mut self.series {
-            Some(series) => series,
-            none => none.insert(self.request.which.series(acting.tenant)?.into_iter()),
+        let unread = match &mut self.series {
+            Some(unread) => unread,
+            none => none.insert(Unread::of(self.request.which.series(acting.tenant)?)),
         };
-        let Some(series) = series.next() else {
+        let read = unread.ids.len() - unread.series.len();
+        let Some(series) = unread.series.next() else {
             return Ok(None);
         };
         let Request {
@@ -146,12 +156,21 @@ impl Reading {
             all_versions,
             ..
         } = &self.request;
-        let stored = Stored::of(acting.tenant, series.id, windows)?;
+        let stored = self.groups.next(acting.tenant, &unread.ids[read..], windows)?;
         answer_cancel();
         self.looked_at.series += 1;
         self.looked_at.rows += stored.rows.len() as u64;
         self.looked_at.packs += stored.packs.len() as u64;
         let opened = stored.open(windows, *mode, *all_versions)?;
         Ok(Some(Shown { series, opened }))
+    }
+}
+
+impl Unread {
+    fn of(series: Vec<Series>) -> Unread {
+        Unread {
+            ids: series.iter().map(|series| series.id).collect(),
+            series: series.into_iter(),
+        }
     }
 }

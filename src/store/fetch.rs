@@ -1,0 +1,222 @@
+//! The statements that fetch what is stored of series in some windows: one execution for several series, in their order.
+//!
+//! An execution costs as much as some scans of an index do, so that small series are fetched together; what is held at most
+//! stays that of one of them, and a bound.
+
+use super::scan::{Stored, Windows};
+use super::spans;
+use super::version::{Columns, version_columns};
+use crate::error::{Error, Result};
+use crate::pg::statement::{sql, statements};
+use crate::pg::timestamp::Timestamptz;
+use crate::pg::tuple::Then;
+use crate::pg::varlena::PackBytes;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use timedb_core::merge::Window;
+use uuid::Uuid;
+
+/// Past so much, nothing more is fetched beside what is held.
+const MUCH_VALUES: usize = 1 << 16;
+const MUCH_BYTES: usize = 4 << 20;
+/// Series that are fetched together.
+const MOST_SERIES: usize = 256;
+
+/// The series in their order, each with its place from 1. What is fetched of them comes so too: LATERAL makes a sub-select
+/// the inner side of a loop, and OFFSET 0 keeps it one, whatever statistics say.
+macro_rules! series {
+    () => {
+        "(SELECT unnest($2) AS series_id, generate_subscripts($2, 1) AS place) AS s"
+    };
+}
+
+statements! {
+    /// All that is stored of series that starts before an end.
+    HISTORY(
+        Uuid, &[Uuid], Timestamptz, Timestamptz, Timestamptz, Timestamptz, &[i16], &[Timestamptz], Timestamptz
+    ) -> Then<(i32,), Columns<'static>> =
+        sql!("SELECT s.place, ", version_columns!(), "
+          FROM ", series!(), "
+          CROSS JOIN LATERAL (
+            SELECT ", version_columns!(), "
+            FROM timedb.values v
+            WHERE v.tenant_id = $1 AND v.series_id = s.series_id AND v.valid_from < $3
+              AND v.known_time >= $4 AND v.known_time < $5 AND v.known_time <= $6 AND v.change_time <= $6
+            OFFSET 0) AS v");
+    /// What of them reaches into a window: a short index scan for each class of spans.
+    WINDOW(
+        Uuid, &[Uuid], Timestamptz, Timestamptz, Timestamptz, Timestamptz, &[i16], &[Timestamptz], Timestamptz
+    ) -> Then<(i32,), Columns<'static>> =
+        sql!("SELECT c.place, ", version_columns!(), "
+          FROM (SELECT s.place, s.series_id, unnest($7) AS span, unnest($8) AS earliest FROM ", series!(), ") AS c
+          CROSS JOIN LATERAL (
+            SELECT ", version_columns!(), "
+            FROM timedb.values v
+            WHERE v.tenant_id = $1 AND v.series_id = c.series_id AND v.span = c.span AND v.valid_from >= c.earliest
+              AND v.valid_from < $3 AND v.valid_to >= $9
+              AND v.known_time >= $4 AND v.known_time < $5 AND v.known_time <= $6 AND v.change_time <= $6
+            OFFSET 0) AS v");
+    /// Packs of them: of a series that has any, as many scans as there are classes between the first and the last that it has
+    /// packs of. Of rows that is not asked: after compact, it would look at all that were moved until they are vacuumed.
+    PACKS(
+        Uuid, &[Uuid], Timestamptz, Timestamptz, Timestamptz, Timestamptz, &[i16], &[Timestamptz], Timestamptz
+    ) -> (i32, PackBytes, i64) =
+        sql!("SELECT c.place, p.versions, p.point_count
+          FROM (SELECT s.place, s.series_id, e.first, e.last, unnest($7) AS span, unnest($8) AS earliest
+                FROM ", series!(), "
+                CROSS JOIN LATERAL (
+                  SELECT p.span AS first, (SELECT q.span
+                    FROM timedb.packs q
+                    WHERE q.tenant_id = $1 AND q.series_id = s.series_id
+                    ORDER BY q.span DESC
+                    LIMIT 1) AS last
+                  FROM timedb.packs p
+                  WHERE p.tenant_id = $1 AND p.series_id = s.series_id
+                  ORDER BY p.span
+                  LIMIT 1) AS e) AS c
+          CROSS JOIN LATERAL (
+            SELECT p.versions, p.point_count::int8 AS point_count
+            FROM timedb.packs p
+            WHERE p.tenant_id = $1 AND p.series_id = c.series_id AND p.span = c.span AND p.valid_from >= c.earliest
+              AND p.valid_from < $3 AND p.valid_to >= $9
+              AND p.last_known >= $4 AND p.first_known < $5 AND p.first_known <= $6 AND p.first_change <= $6
+            OFFSET 0) AS p
+          WHERE c.span BETWEEN c.first AND c.last");
+}
+
+impl Stored {
+    /// What is stored of some series, in their order: of the first, and of as many more as are not much together.
+    pub fn of_some(tenant: Uuid, series: &[Uuid], windows: &Windows) -> Result<Vec<Stored>> {
+        let bounds = Bounds::of(windows);
+        let mut stored: Vec<Stored> = series.iter().map(|_| Stored::default()).collect();
+        let mut reached = Reached::default();
+        PACKS.stream_while(bounds.given(tenant, series), |(place, pack, points)| {
+            reached.add(place, &mut stored, |stored| stored.add_pack(&pack, points, windows))
+        })?;
+        let mut reached = Reached::default();
+        let rows = if windows.valid.start.is_none() {
+            &HISTORY
+        } else {
+            &WINDOW
+        };
+        rows.stream_while(bounds.given(tenant, &series[..stored.len()]), |Then((place,), row)| {
+            reached.add(place, &mut stored, |stored| stored.add_row(row))
+        })?;
+        Ok(stored)
+    }
+}
+
+/// How far the series have been looked at, in their order, and what is held of those before.
+#[derive(Default)]
+struct Reached {
+    place: usize,
+    values: usize,
+    bytes: usize,
+}
+
+impl Reached {
+    /// Adds to a series at a place from 1, unless what is held of those before is much: then it is the first to be left out.
+    fn add(
+        &mut self,
+        place: i32,
+        stored: &mut Vec<Stored>,
+        add: impl FnOnce(&mut Stored) -> Result<()>,
+    ) -> Result<ControlFlow<()>> {
+        let place = usize::try_from(place).ok().and_then(|place| place.checked_sub(1));
+        let place = place.filter(|place| *place < stored.len());
+        let place = place.ok_or_else(|| Error::Broken("a place that no series has".into()))?;
+        if place > self.place {
+            self.pass(&stored[self.place..place]);
+            self.place = place;
+            if self.values > MUCH_VALUES || self.bytes > MUCH_BYTES {
+                stored.truncate(place);
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        add(&mut stored[place]).map(ControlFlow::Continue)
+    }
+
+    fn pass(&mut self, series: &[Stored]) {
+        for (values, bytes) in series.iter().map(Stored::size) {
+            self.values += values;
+            self.bytes += bytes;
+        }
+    }
+}
+
+/// Series that are read one after the other, fetched in groups that grow: whoever stops early has fetched little.
+#[derive(Default)]
+pub struct Groups {
+    fetched: VecDeque<Stored>,
+    asked: usize,
+}
+
+impl Groups {
+    /// What is stored of the first of these series; at each call the first has been taken off.
+    pub fn next(&mut self, tenant: Uuid, series: &[Uuid], windows: &Windows) -> Result<Stored> {
+        if self.fetched.is_empty() {
+            self.asked = (2 * self.asked).clamp(1, MOST_SERIES);
+            let group = &series[..self.asked.min(series.len())];
+            self.fetched = Stored::of_some(tenant, group, windows)?.into();
+        }
+        let first = self.fetched.pop_front();
+        first.ok_or_else(|| Error::Broken("no series was fetched".into()))
+    }
+}
+
+/// The windows as the statements take them. Open ends are infinite, so that every bound stays a plain comparison.
+struct Bounds {
+    valid: (Timestamptz, Timestamptz),
+    known: (Timestamptz, Timestamptz),
+    as_of: Timestamptz,
+    spans: Vec<i16>,
+    earliest: Vec<Timestamptz>,
+}
+
+/// The tenant, the series; the end of the window of valid time, the bounds of that of known time, the moment; the classes of
+/// spans and where a scan of each begins; the start of the window of valid time.
+type Given<'a> = (
+    Uuid,
+    &'a [Uuid],
+    Timestamptz,
+    Timestamptz,
+    Timestamptz,
+    Timestamptz,
+    &'a [i16],
+    &'a [Timestamptz],
+    Timestamptz,
+);
+
+impl Bounds {
+    fn of(windows: &Windows) -> Bounds {
+        let of_window = |window: &Window| {
+            (
+                Timestamptz::lower_bound(window.start),
+                Timestamptz::upper_bound(window.end),
+            )
+        };
+        let (spans, earliest) = spans::scans(windows.valid.start).into_iter().unzip();
+        Bounds {
+            valid: of_window(&windows.valid),
+            known: of_window(&windows.known),
+            as_of: Timestamptz::upper_bound(windows.as_of),
+            spans,
+            earliest,
+        }
+    }
+
+    fn given<'a>(&'a self, tenant: Uuid, series: &'a [Uuid]) -> Given<'a> {
+        let ((start, end), (from, to)) = (self.valid, self.known);
+        (
+            tenant,
+            series,
+            end,
+            from,
+            to,
+            self.as_of,
+            &self.spans,
+            &self.earliest,
+            start,
+        )
+    }
+}
