@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Puts into target/gateways what tests/gateways runs and is not there yet: PgBouncer from Debian's
-# packages, postrust from crates.io, curl from the distribution. Both servers lie beside the system:
-# no service is installed, so none is started, stopped or configured, and no root is needed.
+# packages, postrust from crates.io, pools for Python from PyPI, curl from the distribution. All of it lies
+# beside the system: no service is installed, so none is started, stopped or configured, and no root is needed.
 . "$(dirname "$0")/environment.sh"
 
 gateways=$target/gateways
 pgbouncer=$gateways/pgbouncer
 postrust_version=2.3.0
+python=$gateways/python
+# What an application has in it, pinned: whose pools docs/pools.md is about.
+requirements=tests/gateways/requirements.txt
 
 # Prepared statements of clients survive in a transaction pool from 1.21 on; Debian 12 has 1.18, the next one 1.24.
 newer_suite=trixie
@@ -86,11 +89,20 @@ is_current() {
         grep -q "postrust-server $postrust_version " "$gateways/.crates.toml"
 }
 
+install_python() {
+    rm -rf "$python"
+    python3 -m venv "$python"
+    "$python/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+    cp "$requirements" "$python/installed"
+}
+
 if [ ! -x "$pgbouncer/run" ]; then
     command -v apt-get >/dev/null || fail "No apt-get here to fetch PgBouncer with: put one of 1.21 or
 later, started by a script named run, into $pgbouncer"
     unpack_pgbouncer
 fi
 is_current || build_postrust
+cmp --silent "$requirements" "$python/installed" || install_python
 "$pgbouncer/run" --version | head -n1
 echo "postrust $postrust_version"
+echo "Python with $(tr '\n' ' ' <"$requirements")"

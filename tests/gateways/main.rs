@@ -1,6 +1,8 @@
-//! Isolation through the ways people really connect: a PgBouncer, an HTTP server, and PostgREST's own statements.
+//! Isolation through the ways people really connect: a PgBouncer, pools of applications, an HTTP server, and PostgREST's own
+//! statements.
 //! `scripts/gateways.sh` installs the programs; `make test` runs this on a private server.
 
+mod applications;
 mod contract;
 mod docs;
 mod http;
