@@ -19,12 +19,15 @@ use visit::Array;
 const STEPS_A_TICK: usize = 4096;
 
 /// What the rows of one argument are made into.
-pub(crate) trait Rows<'de>: Default {
+pub(crate) trait Rows<'de>: Sized {
     /// The argument's name, with which every path begins.
     const ARGUMENT: &'static str;
     const FIELDS: &'static [Field];
     /// What a row has, in a sentence: for who sends another field.
     const HAS: &'static str;
+
+    /// None yet, to be taken as these are.
+    fn none(&self) -> Self;
 
     /// Takes one field of the row under way.
     fn set(&mut self, field: Field, given: Given<'de>) -> Result<(), Refusal>;
@@ -50,7 +53,7 @@ pub(crate) fn walk<'de, R: Rows<'de>>(
         (Some(refused), None) => Err(refused),
         (first, row) => {
             let first = first.zip(row);
-            again::bad_rows::<R>(json, first, walk.is_doubtful, most_rows, walk.tick)
+            again::bad_rows(json, walk.rows, first, walk.is_doubtful, most_rows, walk.tick)
         }
     }
 }

@@ -115,6 +115,13 @@ impl<'de> Rows<'de> for UpdateRows {
     const HAS: &'static str =
         "An update has run_id, series_id, valid_time, valid_time_end, value, annotation and tags: select those.";
 
+    fn none(&self) -> Self {
+        Self {
+            tenant: self.tenant,
+            ..Self::default()
+        }
+    }
+
     fn set(&mut self, field: Field, given: Given<'de>) -> Result<(), Refusal> {
         let row = &mut self.row;
         match field {

@@ -53,6 +53,10 @@ impl<'de> Rows<'de> for UploadRows<'de> {
     ];
     const HAS: &'static str = UPLOAD_HAS;
 
+    fn none(&self) -> Self {
+        Self::default()
+    }
+
     fn set(&mut self, field: Field, given: Given<'de>) -> Result<(), Refusal> {
         let row = &mut self.row;
         match field {

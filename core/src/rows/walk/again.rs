@@ -15,6 +15,7 @@ use crate::rows::{BadRows, Field, RowError, number};
 /// walk has seen doubtful values, the rows before it are looked at as well.
 pub(super) fn bad_rows<'de, R: Rows<'de>>(
     json: &'de str,
+    rows: &R,
     first: Option<(RowError, usize)>,
     is_doubtful: bool,
     most_rows: usize,
@@ -27,7 +28,7 @@ pub(super) fn bad_rows<'de, R: Rows<'de>>(
         let error = match row {
             row if row == first_row => first.take(),
             row if row < first_row && !is_doubtful => None,
-            row => bad_row::<R>(row, text, tick),
+            row => bad_row(rows.none(), row, text, tick),
         };
         error.into_iter().for_each(|error| bad.add(error));
         row + 1 < most_rows
@@ -39,8 +40,7 @@ pub(super) fn bad_rows<'de, R: Rows<'de>>(
 }
 
 /// Why a row by itself is refused.
-fn bad_row<'de, R: Rows<'de>>(row: usize, text: &'de str, tick: &mut dyn FnMut()) -> Option<RowError> {
-    let mut rows = R::default();
+fn bad_row<'de, R: Rows<'de>>(mut rows: R, row: usize, text: &'de str, tick: &mut dyn FnMut()) -> Option<RowError> {
     let mut walk = Walk::of(&mut rows, usize::MAX, tick);
     walk.row = Some(row);
     walk.step();

@@ -76,6 +76,20 @@ fn an_update_may_name_its_own_tenant_and_no_other_one() {
     assert_eq!(read(&format!("[{}]", twice.join(","))).unwrap_err().kind, Kind::Absent);
 }
 
+/// Rows that are looked at a second time are looked at for the same tenant.
+#[test]
+fn an_update_may_name_its_own_tenant_beside_a_large_number_and_after_a_bad_row() {
+    let own = format!(r#","tenant_id":"{TENANT}""#);
+    let large = read_with(&format!(r#","value":1e30{own}"#)).unwrap();
+    assert_eq!(large.value, Change::Set(1e30));
+    let (bad, good) = (update("soon", ""), update("2024-01-01", &format!(r#","value":1{own}"#)));
+    says(
+        &format!("[{bad},{good},{good}]"),
+        Kind::BadTime,
+        r#"updates[0].valid_time: "soon" is not a timestamp"#,
+    );
+}
+
 #[test]
 fn an_update_names_its_run_series_and_time() {
     let row = read_with(r#","valid_time_end":"2024-01-02""#).unwrap();
