@@ -33,12 +33,6 @@ pub enum Error {
     ForeignTenant,
     /// A run, series, user or key that is absent, or another tenant's: the same words for both.
     Absent { what: &'static str, name: String },
-    /// A row refers to a run, series or value that is absent, or another tenant's.
-    AbsentInRow {
-        path: String,
-        what: &'static str,
-        name: String,
-    },
     /// A key to rotate is not there: all are revoked or expired.
     NoActiveKey(Uuid),
     /// A key would be made for a user who is deactivated: it would be refused from birth.
@@ -125,7 +119,7 @@ impl Error {
             Error::ScopeTooLow(_) | Error::BindingTooLow(_) | Error::ForeignTenant => {
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE
             }
-            Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Code::ERRCODE_UNDEFINED_OBJECT,
+            Error::Absent { .. } | Error::NoActiveKey(_) => Code::ERRCODE_UNDEFINED_OBJECT,
             Error::UserInactive(_) => Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Error::EmailTaken(_) => Code::ERRCODE_UNIQUE_VIOLATION,
             Error::BoundAlready(_) => Code::ERRCODE_DUPLICATE_OBJECT,
@@ -153,9 +147,6 @@ impl Error {
             }
             Error::ForeignTenant => "an API key creates users of its own tenant only".into(),
             Error::Absent { what, name } => format!("{what} \"{name}\" does not exist"),
-            Error::AbsentInRow { path, what, name } => {
-                format!("{path}: {what} \"{name}\" does not exist")
-            }
             Error::NoActiveKey(user) => format!("user \"{user}\" has no active key"),
             Error::UserInactive(email) => format!("user \"{email}\" is deactivated"),
             Error::EmailTaken(email) => format!("the tenant has a user \"{email}\" already"),
@@ -230,7 +221,7 @@ impl Error {
             Error::LoginNeeded | Error::LoginUndone | Error::KeyRefused => Some(401),
             // PostgREST would answer 401, as every user of a key comes as its anonymous role.
             Error::ScopeTooLow(_) | Error::BindingTooLow(_) | Error::ForeignTenant => Some(403),
-            Error::Absent { .. } | Error::AbsentInRow { .. } | Error::NoActiveKey(_) => Some(404),
+            Error::Absent { .. } | Error::NoActiveKey(_) => Some(404),
             Error::BoundAlready(_) | Error::UserInactive(_) | Error::EmailTaken(_) => Some(409),
             Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
                 Some(413)

@@ -218,46 +218,59 @@ pub fn by_id(tenant: Uuid, ids: &[Uuid]) -> Result<HashMap<Uuid, Known>> {
     Ok(found.into_iter().map(known).collect())
 }
 
-/// The ids of the series with these keys, as sent or else in normal form, and no labels; those unknown so far are made, or
-/// refused with what `refused` makes of why.
-pub fn by_key(tenant: Uuid, keys: &[&str], refused: impl Fn(&str, Refusal) -> Error) -> Result<HashMap<String, Uuid>> {
-    let mut ids = find_by_key(tenant, keys)?;
-    let missing: Vec<&str> = keys.iter().filter(|key| !ids.contains_key(**key)).copied().collect();
-    if missing.is_empty() {
-        return Ok(ids);
-    }
-    let by_normal = found_or_made(tenant, &missing, refused)?;
-    for sent in missing {
-        let normal = in_normal_form(sent);
-        if let Some(&id) = by_normal.get(normal.as_deref().unwrap_or(sent)) {
-            ids.insert(sent.to_owned(), id);
-        }
-    }
-    Ok(ids)
+/// What has been found of keys that an upload names series without labels by.
+pub struct Sought<'a> {
+    /// By the key as sent, be it found so or else in normal form.
+    ids: HashMap<String, Uuid>,
+    /// As sent, and what the new series is to be called.
+    new: Vec<(&'a str, Cow<'a, str>)>,
+    /// Why no series can be called so.
+    pub refused: HashMap<&'a str, Refusal>,
 }
 
-/// The series whose keys are the normal forms of these, which themselves are no keys.
-fn found_or_made(
-    tenant: Uuid,
-    sent: &[&str],
-    refused: impl Fn(&str, Refusal) -> Error,
-) -> Result<HashMap<String, Uuid>> {
-    let normal: Vec<String> = sent.iter().filter_map(|key| in_normal_form(key)).collect();
-    let mut ids = find_by_key(tenant, &normal.iter().map(String::as_str).collect::<Vec<_>>())?;
-    let mut new: BTreeSet<Cow<str>> = BTreeSet::new();
-    for sent in sent {
-        let normal = in_normal_form(sent);
-        if !ids.contains_key(normal.as_deref().unwrap_or(sent)) {
-            new.insert(series_key::new(sent).map_err(|refusal| refused(sent, refusal))?);
+pub fn by_key<'a>(tenant: Uuid, keys: &[&'a str]) -> Result<Sought<'a>> {
+    let mut sought = Sought {
+        ids: find_by_key(tenant, keys)?,
+        new: Vec::new(),
+        refused: HashMap::new(),
+    };
+    let missing: Vec<&str> = keys
+        .iter()
+        .filter(|key| !sought.ids.contains_key(**key))
+        .copied()
+        .collect();
+    let normal: Vec<String> = missing.iter().filter_map(|key| in_normal_form(key)).collect();
+    let by_normal = find_by_key(tenant, &normal.iter().map(String::as_str).collect::<Vec<_>>())?;
+    for sent in missing {
+        match in_normal_form(sent).and_then(|normal| by_normal.get(&normal)) {
+            Some(&id) => drop(sought.ids.insert(sent.to_owned(), id)),
+            None => match series_key::new(sent) {
+                Ok(key) => sought.new.push((sent, key)),
+                Err(refusal) => drop(sought.refused.insert(sent, refusal)),
+            },
         }
     }
-    if !new.is_empty() {
-        let new: Vec<&str> = new.iter().map(|key| &**key).collect();
+    Ok(sought)
+}
+
+impl Sought<'_> {
+    /// Makes those that are new, and has the ids of all.
+    pub fn or_make(mut self, tenant: Uuid) -> Result<HashMap<String, Uuid>> {
+        let new: BTreeSet<&str> = self.new.iter().map(|(_, key)| &**key).collect();
+        if new.is_empty() {
+            return Ok(self.ids);
+        }
+        let new: Vec<&str> = new.into_iter().collect();
         let new_ids: Vec<Uuid> = new.iter().map(|_| clock::new_id()).collect();
         INSERT_BY_KEY.run((tenant, &new_ids, &new))?;
-        ids.extend(find_by_key(tenant, &new)?);
+        let made = find_by_key(tenant, &new)?;
+        for (sent, key) in &self.new {
+            if let Some(&id) = made.get(&**key) {
+                self.ids.insert((*sent).to_owned(), id);
+            }
+        }
+        Ok(self.ids)
     }
-    Ok(ids)
 }
 
 fn find_by_key(tenant: Uuid, keys: &[&str]) -> Result<HashMap<String, Uuid>> {

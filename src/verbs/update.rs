@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use timedb_core::limits::{LONGEST_UPDATES, MOST_UPDATES};
 use timedb_core::points::Point;
+use timedb_core::rows::{BadRows, Refusal};
 use timedb_core::scope::Scope;
 use timedb_core::time::Time;
 use timedb_core::update::{Change, Updates, ValueUpdate, read_json};
@@ -74,8 +75,8 @@ fn update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<R
     let updates = read_json(json, writer.tenant, MOST_UPDATES, &mut answer_cancel).map_err(Error::Row)?;
     let of_values = &updates.of_values;
     let marked = mark_runs(writer.tenant, of_values)?;
-    check_series(writer.tenant, of_values)?;
-    let outcomes = outcomes(writer.tenant, of_values)?;
+    check_references(writer.tenant, &updates, &marked)?;
+    let outcomes = outcomes(writer.tenant, &updates)?;
     write(&writer, of_values, &outcomes, &marked)?;
     Ok(answer(fcinfo, &updates, &outcomes, &marked)?)
 }
@@ -85,32 +86,40 @@ fn mark_runs(tenant: Uuid, updates: &[ValueUpdate]) -> Result<Marked> {
     runs.sort_unstable();
     runs.dedup();
     let found = MARK_RUNS.write((tenant, &runs))?;
-    let marked: Marked = found
-        .into_iter()
-        .map(|(run, known, change)| (run, (known, change)))
-        .collect();
-    match updates.iter().find(|update| !marked.contains_key(&update.run_id)) {
-        Some(update) => Err(absent(update, "run_id", "run", update.run_id)),
-        None => Ok(marked),
-    }
+    let marked = |(run, known, change)| (run, (known, change));
+    Ok(found.into_iter().map(marked).collect())
 }
 
-fn check_series(tenant: Uuid, updates: &[ValueUpdate]) -> Result<()> {
-    let mut ids: Vec<Uuid> = updates.iter().map(|update| update.series_id).collect();
+fn check_references(tenant: Uuid, updates: &Updates, marked: &Marked) -> Result<()> {
+    let mut ids: Vec<Uuid> = updates.of_values.iter().map(|update| update.series_id).collect();
     ids.sort_unstable();
     ids.dedup();
     let known = series::by_id(tenant, &ids)?;
-    match updates.iter().find(|update| !known.contains_key(&update.series_id)) {
-        Some(update) => Err(absent(update, "series_id", "series", update.series_id)),
-        None => Ok(()),
-    }
+    refuse_each_row(updates, |place| {
+        let update = &updates.of_values[place];
+        if !marked.contains_key(&update.run_id) {
+            return Some((".run_id", Refusal::absent("run", update.run_id)));
+        }
+        (!known.contains_key(&update.series_id)).then(|| (".series_id", Refusal::absent("series", update.series_id)))
+    })
 }
 
-fn absent(update: &ValueUpdate, field: &str, what: &'static str, id: Uuid) -> Error {
-    Error::AbsentInRow {
-        path: format!("updates[{}].{field}", update.row),
-        what,
-        name: id.to_string(),
+/// The rows that are refused for the value that they name, by the place of its update.
+fn refuse_each_row(updates: &Updates, refused: impl Fn(usize) -> Option<(&'static str, Refusal)>) -> Result<()> {
+    let mut bad = BadRows::default();
+    for (row, &place) in updates.rows.iter().enumerate() {
+        if let Some((field, refusal)) = refused(place) {
+            bad.add(refusal.at(format!("updates[{row}]{field}")));
+        }
+    }
+    bad.finish().map_err(Error::Row)
+}
+
+/// What a value is called that is not there: when it would be valid.
+fn name(update: &ValueUpdate) -> String {
+    match update.end {
+        None => update.start.to_string(),
+        Some(end) => format!("{}/{end}", update.start),
     }
 }
 
@@ -119,36 +128,29 @@ fn target(update: &ValueUpdate) -> Target {
 }
 
 /// What each update comes to, in their order.
-fn outcomes(tenant: Uuid, updates: &[ValueUpdate]) -> Result<Vec<Outcome>> {
-    let keys = updates
+fn outcomes(tenant: Uuid, updates: &Updates) -> Result<Vec<Outcome>> {
+    let of_values = &updates.of_values;
+    let keys = of_values
         .iter()
         .map(|update| (target(update), (update.start, update.end)));
     let current = Wanted::of(keys).current(tenant)?;
-    updates
-        .iter()
-        .zip(current)
-        .map(|(update, current)| outcome(update, current))
-        .collect()
+    refuse_each_row(updates, |place| {
+        let update = &of_values[place];
+        let is_absent = current[place].is_none() && matches!(update.value, Change::Keep);
+        is_absent.then(|| ("", Refusal::absent("value", name(update))))
+    })?;
+    let each = of_values.iter().zip(current);
+    Ok(each.map(|(update, current)| outcome(update, current)).collect())
 }
 
-fn outcome(update: &ValueUpdate, current: Option<Current>) -> Result<Outcome> {
+fn outcome(update: &ValueUpdate, current: Option<Current>) -> Outcome {
     let Some(current) = current else {
-        if matches!(update.value, Change::Keep) {
-            return Err(Error::AbsentInRow {
-                path: format!("updates[{}]", update.row),
-                what: "value",
-                name: match update.end {
-                    None => update.start.to_string(),
-                    Some(end) => format!("{}/{end}", update.start),
-                },
-            });
-        }
         let nothing = Content {
             value: None,
             annotation: None,
             tags: None,
         };
-        return Ok(Outcome::Created(changed(update, nothing)));
+        return Outcome::Created(changed(update, nothing));
     };
     let old = Content {
         value: current.value,
@@ -158,11 +160,11 @@ fn outcome(update: &ValueUpdate, current: Option<Current>) -> Result<Outcome> {
     let new = changed(update, old.clone());
     let same_value = new.value.map(f64::to_bits) == old.value.map(f64::to_bits);
     let same_remark = new.annotation == old.annotation && new.tags == old.tags;
-    Ok(if same_value && same_remark {
+    if same_value && same_remark {
         Outcome::Skipped(current.change)
     } else {
         Outcome::Updated(new)
-    })
+    }
 }
 
 fn changed(update: &ValueUpdate, content: Content) -> Content {

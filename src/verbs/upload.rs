@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 use timedb_core::limits::{KNOWN_AHEAD, LONGEST_WORKFLOW, MOST_UPLOAD_ROWS};
-use timedb_core::rows::{BadRows, Kind, Refusal};
+use timedb_core::rows::{BadRows, Kind, Refusal, RowError};
 use timedb_core::scope::Scope;
 use timedb_core::series_key::in_normal_form;
 use timedb_core::time::Time;
@@ -278,12 +278,11 @@ fn sort(resolved: &mut [Resolved], argument: &str) -> Result<()> {
 fn resolve(tenant: Uuid, rows: Vec<SeriesRows>, argument: &str) -> Result<Vec<Resolved>> {
     let ids: Vec<Uuid> = rows.iter().filter_map(|rows| rows.series.id).collect();
     let known = series::by_id(tenant, &ids)?;
-    if let Some(refused) = rows.iter().find_map(|rows| disagreement(rows, &known, argument)) {
-        return Err(refused);
-    }
     let by_key_alone = rows.iter().filter(|rows| rows.series.id.is_none());
     let keys: Vec<&str> = by_key_alone.filter_map(|rows| rows.series.key.as_deref()).collect();
-    let made = series::by_key(tenant, &keys, |key, refusal| bad_key(&rows, key, refusal, argument))?;
+    let sought = series::by_key(tenant, &keys)?;
+    check_references(&rows, &known, &sought.refused, argument)?;
+    let made = sought.or_make(tenant)?;
 
     let mut resolved: Vec<Resolved> = Vec::with_capacity(rows.len());
     let mut places: HashMap<Uuid, usize> = HashMap::new();
@@ -300,36 +299,54 @@ fn resolve(tenant: Uuid, rows: Vec<SeriesRows>, argument: &str) -> Result<Vec<Re
     Ok(resolved)
 }
 
+/// Every row whose series is not there, and cannot be made, is bad.
+fn check_references(
+    rows: &[SeriesRows],
+    known: &HashMap<Uuid, series::Known>,
+    refused: &HashMap<&str, Refusal>,
+    argument: &str,
+) -> Result<()> {
+    let mut bad = BadRows::default();
+    for rows in rows {
+        let error = match (rows.series.id, &rows.series.key) {
+            (Some(id), key) => disagreement(id, key.as_deref(), known).map(|refusal| {
+                let path = format!("{argument}[{}].series_id", rows.first_row);
+                refusal.at(path)
+            }),
+            (None, Some(key)) => refused.get(key.as_str()).map(|refusal| {
+                let array = if argument == "valid_times" {
+                    "series_keys"
+                } else {
+                    argument
+                };
+                bad_key(key, refusal).at(format!("{array}[{}]", rows.first_row))
+            }),
+            (None, None) => None,
+        };
+        // The rows of one reference are bad for one reason.
+        let more = rows.rows.len() - 1;
+        error.into_iter().for_each(|error| bad.add(RowError { more, ..error }));
+    }
+    bad.finish().map_err(Error::Row)
+}
+
 /// Why a key that no series has yet cannot be that of a new one.
-fn bad_key(rows: &[SeriesRows], key: &str, refusal: Refusal, argument: &str) -> Error {
-    let named = |rows: &&SeriesRows| rows.series.id.is_none() && rows.series.key.as_deref() == Some(key);
-    let row = rows.iter().find(named).map_or(0, |rows| rows.first_row);
-    let array = if argument == "valid_times" {
-        "series_keys"
-    } else {
-        argument
-    };
+fn bad_key(key: &str, refusal: &Refusal) -> Refusal {
     let reason = format!("series key {key:?} {}", refusal.reason);
-    Error::Row(Refusal { reason, ..refusal }.at(format!("{array}[{row}]")))
+    Refusal {
+        reason,
+        ..refusal.clone()
+    }
 }
 
 /// Why rows that give an id cannot be taken: there is no such series, or the key they also give is not its key.
-fn disagreement(rows: &SeriesRows, known: &HashMap<Uuid, series::Known>, argument: &str) -> Option<Error> {
-    let id = rows.series.id?;
-    let path = || format!("{argument}[{}].series_id", rows.first_row);
+fn disagreement(id: Uuid, key: Option<&str>, known: &HashMap<Uuid, series::Known>) -> Option<Refusal> {
     let Some(series) = known.get(&id) else {
-        return Some(Error::AbsentInRow {
-            path: path(),
-            what: "series",
-            name: id.to_string(),
-        });
+        return Some(Refusal::absent("series", id));
     };
-    let key = rows.series.key.as_ref()?;
-    let agrees = *key == series.key || in_normal_form(key).is_some_and(|normal| normal == series.key);
-    (!agrees).then(|| {
-        let refusal = Refusal::new(Kind::BadValue, "is not the series that \"value_key\" names");
-        Error::Row(refusal.at(path()))
-    })
+    let key = key?;
+    let agrees = key == series.key || in_normal_form(key).is_some_and(|normal| normal == series.key);
+    (!agrees).then(|| Refusal::new(Kind::BadValue, "is not the series that \"value_key\" names"))
 }
 
 fn named(

@@ -6,10 +6,10 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, Stri
 use arrow_ipc::writer::StreamWriter;
 use postgres::Client;
 use serde_json::json;
-use timedb_testkit::{Database, assert_ordinary, one, refused, run, words};
+use timedb_testkit::{Database, Stage, assert_ordinary, one, refused, run, words};
 use uuid::Uuid;
 
-use crate::support::{hour, try_upload, update, upload, value_row, value_update};
+use crate::support::{hour, try_update, try_upload, update, upload, value_row, value_update};
 
 const UPLOAD_HAS: &str =
     "An upload has valid_time, valid_time_end, value, value_key (or series_key) and series_id: select those.";
@@ -80,7 +80,7 @@ const CALLS: &[Mistake] = &[
     ),
     (
         "upload_points(now(), '{wind,\"wind \",\" wind\"}', '{2025-01-01Z,2025-01-01Z,2025-01-01Z}', '{1,2,3}')",
-        "22023 series_keys[1]: series key \"wind \" begins or ends with a blank",
+        "22023 series_keys[1]: series key \"wind \" begins or ends with a blank (and 1 other row is bad)",
         Some(TRIM),
     ),
     (
@@ -259,6 +259,11 @@ fn each_mistake_is_told_with_what_to_send_instead() {
 }
 
 fn stream(changed: (&str, ArrayRef)) -> Vec<u8> {
+    stream_without(changed.0, changed)
+}
+
+/// Two rows with this column in place of the one of that name.
+fn stream_without(left_out: &str, changed: (&str, ArrayRef)) -> Vec<u8> {
     let noon = 1_735_732_800_000_000_000;
     let mut columns: Vec<(&str, ArrayRef)> = vec![
         (
@@ -268,7 +273,7 @@ fn stream(changed: (&str, ArrayRef)) -> Vec<u8> {
         ("value", Arc::new(Float64Array::from(vec![1.0, 2.0]))),
         ("value_key", Arc::new(StringArray::from(vec!["wind", "wind"]))),
     ];
-    columns.retain(|(name, _)| *name != changed.0);
+    columns.retain(|(name, _)| *name != left_out);
     columns.push(changed);
     let batch = RecordBatch::try_from_iter(columns).expect("a batch");
     let mut stream = StreamWriter::try_new(Vec::new(), &batch.schema()).expect("a stream");
@@ -323,6 +328,60 @@ fn each_mistake_in_a_frame_is_told_with_what_to_do_with_it() {
         let told = words(refused(error).error());
         assert_eq!(told, format!("{message}\nHINT: {hint}"));
     }
+}
+
+/// Series and runs that are not there, and another tenant's, which are told alike, in every form that rows come in.
+#[test]
+fn each_row_that_names_what_is_not_there_is_counted() {
+    let stage = Stage::set("mistakes in names");
+    let mut alice = stage.alice();
+    let (hers, of_bob, of_nobody) = (stage.alices, stage.bobs, Uuid::now_v7());
+    let row = |series: Uuid, at: i64| json!({"valid_time": hour(at).to_string(), "series_id": series.to_string(), "value": at});
+    let mut rows = vec![
+        row(hers.series_id, 1),
+        row(of_bob.series_id, 1),
+        value_row(" wind", hour(1), 1),
+        row(of_nobody, 1),
+        row(of_bob.series_id, 2),
+    ];
+    rows.push(row(hers.series_id, 2));
+    rows[5]["value_key"] = json!("wind");
+    let told = |error| words(refused::<()>(Err(error)).error());
+    let error = try_upload(&mut alice, &json!(rows)).expect_err("five rows are bad");
+    let absent = |path: &str, what: &str, name: &str| format!("42704 {path}: {what} \"{name}\" does not exist");
+    let bobs = absent("value_rows[1].series_id", "series", &of_bob.series_id.to_string());
+    assert_eq!(told(error), format!("{bobs} (and 4 other rows are bad)"));
+
+    let ids = [hers.series_id, of_nobody].map(|id| id.to_string());
+    let sent = stream_without(
+        "value_key",
+        ("series_id", Arc::new(StringArray::from(ids.to_vec())) as ArrayRef),
+    );
+    let in_frames = "SELECT timedb.upload_arrow(now(), $1)";
+    let nobodys = absent("stream[1].series_id", "series", &ids[1]);
+    assert_eq!(
+        told(alice.execute(in_frames, &[&sent]).expect_err("it is refused")),
+        nobodys
+    );
+
+    let change = |run, series| value_update(run, series, hour(0), json!({"annotation": "seen"}));
+    let updates = json!([
+        change(hers.run_id, hers.series_id),
+        change(hers.run_id, of_bob.series_id),
+        change(of_bob.run_id, of_bob.series_id),
+        change(of_nobody, hers.series_id),
+        change(hers.run_id, of_bob.series_id),
+    ]);
+    let error = try_update(&mut alice, &updates).expect_err("four elements are bad");
+    let bobs = absent("updates[1].series_id", "series", &of_bob.series_id.to_string());
+    assert_eq!(told(error), format!("{bobs} (and 3 other rows are bad)"));
+
+    let at = |hours| value_update(hers.run_id, hers.series_id, hour(hours), json!({"annotation": "seen"}));
+    let updates = json!([at(0), at(1), at(2), at(1)]);
+    let error = try_update(&mut alice, &updates).expect_err("three elements are bad");
+    let no_value = absent("updates[1]", "value", "2025-01-01T01:00:00Z");
+    assert_eq!(told(error), format!("{no_value} (and 2 other rows are bad)"));
+    stage.assert_alice(&mut alice);
 }
 
 #[test]

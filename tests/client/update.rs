@@ -183,7 +183,7 @@ fn elements_of_a_value_that_is_not_there_are_refused_where_none_gives_it() {
     let updates = json!([at(json!({"annotation": "of nothing"})), at(json!({"tags": ["x"]}))]);
     refused(try_update(&mut client, &updates))
         .code("42704")
-        .message("updates[0]: value \"2025-01-01T09:00:00Z\" does not exist");
+        .message("updates[0]: value \"2025-01-01T09:00:00Z\" does not exist (and 1 other row is bad)");
     let updates = json!([
         at(json!({"annotation": "of null"})),
         at(json!({"value": null})),

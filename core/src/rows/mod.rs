@@ -99,6 +99,11 @@ impl Refusal {
         }
     }
 
+    /// What is not there, or another tenant's, which is told alike.
+    pub fn absent(what: &str, name: impl fmt::Display) -> Refusal {
+        Refusal::new(Kind::Absent, format!("{what} \"{name}\" does not exist"))
+    }
+
     pub fn hint(self, hint: impl Into<Option<&'static str>>) -> Refusal {
         Refusal {
             hint: hint.into(),

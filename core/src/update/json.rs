@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::limits::{LONGEST_ANNOTATION, LONGEST_TAG};
 use crate::rows::fields::{Given, check_end, needed, not_longer, not_null};
 use crate::rows::walk::{Rows, walk};
-use crate::rows::{Field, Kind, Refusal, RowError};
+use crate::rows::{Field, Refusal, RowError};
 use crate::time::Time;
 
 /// What a call asks for.
@@ -27,8 +27,6 @@ pub struct Updates {
 /// The update of the value that a run has for a series at a time: what all rows that name it come to, one after the other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValueUpdate {
-    /// The first row that names it.
-    pub row: usize,
     pub run_id: Uuid,
     pub series_id: Uuid,
     pub start: Time,
@@ -91,10 +89,7 @@ impl UpdateRows {
     /// Old clients name their tenant in every row.
     fn check_tenant(&self, named: Option<Uuid>) -> Result<(), Refusal> {
         match named {
-            Some(other) if other != self.tenant => {
-                let reason = format!("tenant \"{other}\" does not exist");
-                Err(Refusal::new(Kind::Absent, reason))
-            }
+            Some(other) if other != self.tenant => Err(Refusal::absent("tenant", other)),
             _ => Ok(()),
         }
     }
@@ -139,10 +134,9 @@ impl<'de> Rows<'de> for UpdateRows {
         Ok(())
     }
 
-    fn end_row(&mut self, number: usize) -> Result<(), Refusal> {
+    fn end_row(&mut self, _: usize) -> Result<(), Refusal> {
         let row = std::mem::take(&mut self.row);
         let update = ValueUpdate {
-            row: number,
             run_id: needed(Field::RunId, row.run_id)?,
             series_id: needed(Field::SeriesId, row.series_id)?,
             start: needed(Field::ValidTime, row.start)?,

@@ -190,7 +190,11 @@ fn several_updates_of_a_value_are_applied_in_order_field_by_field() {
     let updates = read(&format!("[{}]", json.join(","))).unwrap();
     assert_eq!(updates.rows, [0, 1, 2, 0, 0]);
     let of_values = &updates.of_values;
-    assert_eq!(of_values.iter().map(|update| update.row).collect::<Vec<_>>(), [0, 1, 2]);
+    let times = of_values.iter().map(|update| update.start.to_string());
+    assert_eq!(
+        times.collect::<Vec<_>>(),
+        ["2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z", "2024-01-01T00:00:00Z"]
+    );
     let merged = &of_values[0];
     assert_eq!((&merged.value, &merged.annotation), (&Change::Set(4.0), &Change::Clear));
     assert_eq!(merged.tags, set(&["last"]));
