@@ -93,6 +93,11 @@ const CALLS: &[Mistake] = &[
         "22008 valid_times[0]: is infinite or out of range (and 2 other rows are bad)",
         Some("Times go from 4714 BC to the end of the year 9999."),
     ),
+    (
+        "count_points('{\"start\":\"2025-01-01\",\"values\":[9007199254740993]}')",
+        "22P02 invalid text form of timedb.points: a value 9007199254740993 is beyond 2^53, where double precision is not exact at line 1 column 49",
+        None,
+    ),
     // The argument is json, which Postgres reads before timedb does.
     (
         "upload(now(), '[{\"valid_time\": \"2025-01-01Z\", \"value_key\": \"wind\", \"value\": NaN}]')",
@@ -164,6 +169,11 @@ const ROWS: &[Mistake] = &[
         Some(ROUND_IT),
     ),
     (
+        r#"{"valid_time": "2025-01-01T01:00:00Z", "value_key": "wind", "value": 1e-400}, {"value": 1e400}"#,
+        "22003 value_rows[1].value: is out of range for type double precision (and 1 other row is bad)",
+        None,
+    ),
+    (
         r#"{"known_time": "2025-01-01"}"#,
         "22023 value_rows[1].known_time: unknown field",
         Some(ONE_KNOWN_TIME),
@@ -211,6 +221,12 @@ const UPDATES: &[Mistake] = &[
         r#"{"value": -9007199254740993}, {"value": 1e400}"#,
         "22003 updates[0].value: -9007199254740993 is beyond 2^53, where double precision is not exact (and 1 other row is bad)",
         Some(ROUND_IT),
+    ),
+    (
+        r#"{"run_id": "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4b", "series_id": "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4c",
+             "valid_time": "2025-01-01", "value": -1E-400}"#,
+        "22003 updates[0].value: is out of range for type double precision",
+        None,
     ),
 ];
 

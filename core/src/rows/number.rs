@@ -2,12 +2,15 @@
 //!
 //! Of integers beyond 2^53 a double precision is every second, fourth, … one. Such an integer is taken where it is the double
 //! exactly, or its shortest text with zeros behind, as JavaScript writes it; else it is refused, not rounded without a word.
+//! Nor is a number taken that is too large or too small for one: it would be infinite, or zero.
 
 use super::{Kind, Refusal};
 use crate::excerpt::beginning;
 
 /// Up to here a double precision holds every integer.
 const LARGEST_EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
+/// Fewer than a number that is too small has, with an exponent of two digits or none.
+const MANY_ZEROS: usize = 200;
 /// The powers of ten that are double precision exactly.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
@@ -29,6 +32,33 @@ pub(crate) fn integer_of_text(text: &str) -> Result<f64, Refusal> {
         Ok(double) if format!("{double}") == text || format!("{double:.0}") == text => Ok(double),
         _ => Err(inexact(text)),
     }
+}
+
+/// A number as JSON writes it.
+pub(crate) fn of_text(text: &str) -> Result<f64, Refusal> {
+    if text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) {
+        return integer_of_text(text);
+    }
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let is_zero = !mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+    match text.parse::<f64>() {
+        Ok(double) if double.is_finite() && (double != 0.0 || is_zero) => Ok(double),
+        _ => Err(out_of_range()),
+    }
+}
+
+/// Whether some number in a JSON may be too small for a double precision, which readers of JSON take for zero: it has an
+/// exponent of three digits, or very many zeros. What else looks so costs a second look at the rows.
+pub(crate) fn may_be_too_small(json: &str) -> bool {
+    let bytes = json.as_bytes();
+    let is_large = |exponent: &[u8]| {
+        let digits = exponent.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        // An id has such, too, but goes on.
+        digits >= 3 && !matches!(exponent.get(digits), Some(b'-' | b'"' | b'a'..=b'z' | b'A'..=b'Z'))
+    };
+    let mut pairs = bytes.windows(2).enumerate();
+    pairs.any(|(at, pair)| matches!(pair, [b'e' | b'E', b'-']) && is_large(&bytes[at + 2..]))
+        || json.contains(&"0".repeat(MANY_ZEROS))
 }
 
 /// So many of the unit that `scale` digits after the point make: the double precision that is nearest.
@@ -126,6 +156,46 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_not_zero_and_would_be_is_refused() {
+        let zeros = "0".repeat(330);
+        for (text, double) in [
+            ("0.0", 0.0),
+            ("-0.0", -0.0),
+            ("0e-400", 0.0),
+            ("0.000e5", 0.0),
+            ("5e-324", f64::from_bits(1)),
+            ("1E-310", 1e-310),
+            ("-2.5e-3", -0.0025),
+            ("9007199254740993.0", 9_007_199_254_740_992.0),
+        ] {
+            assert_eq!(of_text(text).unwrap().to_bits(), f64::to_bits(double), "{text}");
+        }
+        for text in [
+            "1e-400",
+            "-1E-400",
+            "0.1e-99999999999",
+            "2e-324",
+            &format!("0.{zeros}1"),
+            "1e400",
+        ] {
+            let refusal = of_text(text).unwrap_err();
+            assert_eq!(refusal.kind, Kind::NumberOutOfRange, "{text}");
+            assert_eq!(refusal.reason, "is out of range for type double precision");
+            if text != "1e400" {
+                assert!(may_be_too_small(&format!("[{text}]")), "{text}");
+                assert!(may_be_too_small(&format!(r#"{{"value": {text}}}"#)), "{text}");
+            }
+        }
+        assert_eq!(of_text("9007199254740993").unwrap_err(), inexact("9007199254740993"));
+        for json in [
+            "[0.0,1e-99,1e100,0e5]",
+            r#"["018f3a2b-1c4e-7e5e-8a6e-9c0d1e2f3a4b","4e-1234-a","e-123456789012"]"#,
+        ] {
+            assert!(!may_be_too_small(json), "{json}");
+        }
+    }
+
+    #[test]
     fn a_decimal_is_the_nearest_double_precision() {
         for (number, scale, double) in [
             (45, 1, 4.5),
@@ -171,6 +241,13 @@ mod tests {
             if double.is_finite() {
                 prop_assert_eq!(integer_of_text(&format!("{double}")).unwrap(), double);
                 prop_assert_eq!(integer_of_text(&format!("{double:.0}")).unwrap(), double);
+            }
+        }
+
+        #[test]
+        fn every_double_precision_comes_back_from_its_text(double in any::<f64>()) {
+            if double.is_finite() {
+                prop_assert_eq!(of_text(&format!("{double:e}")).unwrap().to_bits(), double.to_bits());
             }
         }
 

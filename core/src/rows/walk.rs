@@ -48,12 +48,13 @@ pub(crate) fn walk<'de, R: Rows<'de>>(
     let mut from = serde_json::Deserializer::from_str(json);
     let walked = Array(&mut walk).deserialize(&mut from).and_then(|()| from.end());
     let refused = walked.map_err(|error| walk.refused(&error)).err();
+    let is_doubtful = walk.is_doubtful || walk.has_zeros && number::may_be_too_small(json);
     match (refused, walk.row) {
-        (None, _) if !walk.is_doubtful => Ok(()),
+        (None, _) if !is_doubtful => Ok(()),
         (Some(refused), None) => Err(refused),
         (first, row) => {
             let first = first.zip(row);
-            again::bad_rows(json, walk.rows, first, walk.is_doubtful, most_rows, walk.tick)
+            again::bad_rows(json, walk.rows, first, is_doubtful, most_rows, walk.tick)
         }
     }
 }
@@ -70,6 +71,8 @@ struct Walk<'w, R> {
     tag: Option<usize>,
     /// Whether some value may have been an integer that no double precision is: serde_json tells large ones as floats.
     is_doubtful: bool,
+    /// Whether some value was zero, as serde_json also tells what is too small.
+    has_zeros: bool,
     /// Why the walk ended early. serde's own errors have no room for it.
     refused: Option<RowError>,
 }
@@ -86,6 +89,7 @@ impl<'de, 'w, R: Rows<'de>> Walk<'w, R> {
             key_name: Field::ValueKey.name(),
             tag: None,
             is_doubtful: false,
+            has_zeros: false,
             refused: None,
         }
     }

@@ -105,7 +105,17 @@ fn a_bad_part_is_refused_in_words() {
         (value("\"NaN:+ff8000000000001\""), "a string is not a value"),
         (value("\"NaN:7ff8\""), "a string is not a value"),
         (value("true"), "invalid type: boolean `true`, expected a number, null"),
-        (value("1e999"), "number out of range"),
+        (value("1e999"), "a value is out of range for type double precision"),
+        (value("1e-400"), "a value is out of range for type double precision"),
+        (
+            value("9007199254740993"),
+            "a value 9007199254740993 is beyond 2^53, where double precision is not exact",
+        ),
+        (
+            value("18446744073709551617"),
+            "a value 18446744073709551617 is beyond 2^53, where double precision is not exact",
+        ),
+        (value("{}"), "invalid type: map, expected a number, null"),
         (value("NaN"), "expected"),
         (value("1]} x ["), "trailing characters"),
         (

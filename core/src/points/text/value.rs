@@ -4,14 +4,17 @@ use std::fmt;
 
 use jiff::SignedDuration;
 use jiff::fmt::temporal::SpanParser;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
+use crate::rows::number;
 use crate::time::Time;
 
 const NAN: u64 = 0x7ff8_0000_0000_0000;
 const NAN_PREFIX: &str = "NaN:";
 const NAN_DIGITS: usize = 16;
+const TAKEN: &str = "a number, null, \"NaN\", \"Infinity\" or \"-Infinity\"";
 
 /// A value or null. JSON has no number for NaN and the infinities: they are strings.
 pub struct Value(pub Option<f64>);
@@ -48,47 +51,37 @@ impl Serialize for Duration {
     }
 }
 
+/// By its text, as a reader of JSON would round an integer, and take for zero what is too small.
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        let other = match text.as_bytes().first() {
+            Some(b'n') => return Ok(Value(None)),
+            Some(b'"') => {
+                let name: String = serde_json::from_str(text).map_err(D::Error::custom)?;
+                let value = named(&name).ok_or_else(|| D::Error::custom("a string is not a value"))?;
+                return Ok(Value(Some(value)));
+            }
+            Some(b'[') => Unexpected::Seq,
+            Some(b'{') => Unexpected::Map,
+            Some(b't' | b'f') => Unexpected::Bool(text == "true"),
+            _ => {
+                let number = number::of_text(text);
+                let number = number.map_err(|refusal| D::Error::custom(format_args!("a value {}", refusal.reason)))?;
+                return Ok(Value(Some(number)));
+            }
+        };
+        Err(D::Error::invalid_type(other, &TAKEN))
     }
 }
 
-struct ValueVisitor;
-
-impl Visitor<'_> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a number, null, \"NaN\", \"Infinity\" or \"-Infinity\"")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value(None))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
-        Ok(Value(Some(number)))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
-        Ok(Value(Some(number as f64)))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
-        Ok(Value(Some(number as f64)))
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Value, E> {
-        let value = match name {
-            "NaN" => Some(f64::from_bits(NAN)),
-            "Infinity" => Some(f64::INFINITY),
-            "-Infinity" => Some(f64::NEG_INFINITY),
-            _ => name.strip_prefix(NAN_PREFIX).and_then(nan),
-        };
-        value
-            .map(|value| Value(Some(value)))
-            .ok_or_else(|| E::custom("a string is not a value"))
+/// JSON has no number for these.
+fn named(name: &str) -> Option<f64> {
+    match name {
+        "NaN" => Some(f64::from_bits(NAN)),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => name.strip_prefix(NAN_PREFIX).and_then(nan),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The second way through an array of rows, taken where the first found something amiss: row by row, each by itself, so that
-//! all that are bad are counted, and with the text of its value, so that a large integer is seen as it was written.
+//! all that are bad are counted, and with the text of its value, so that a large integer, or a small number, is seen as it was
+//! written.
 
 use std::fmt;
 
@@ -47,24 +48,23 @@ fn bad_row<'de, R: Rows<'de>>(mut rows: R, row: usize, text: &'de str, tick: &mu
     let read = Row(&mut walk).deserialize(&mut serde_json::Deserializer::from_str(text));
     match read {
         Err(error) => Some(walk.refused(&error)),
-        Ok(()) if walk.is_doubtful => {
-            let refusal = integer_of(text).map(number::integer_of_text)?.err()?;
+        Ok(()) if walk.is_doubtful || walk.has_zeros => {
+            let refusal = number_of(text).map(number::of_text)?.err()?;
             Some(refusal.at(walk.path(Some(Field::Value.name()))))
         }
         Ok(()) => None,
     }
 }
 
-/// The text of the value, if it is an integer.
-fn integer_of(row: &str) -> Option<&str> {
+/// The text of the value, if it is a number.
+fn number_of(row: &str) -> Option<&str> {
     #[derive(Deserialize)]
     struct Valued<'a> {
         #[serde(borrow)]
         value: Option<&'a RawValue>,
     }
     let text = serde_json::from_str::<Valued>(row).ok()?.value?.get();
-    text.bytes()
-        .all(|byte| byte == b'-' || byte.is_ascii_digit())
+    text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
         .then_some(text)
 }
 

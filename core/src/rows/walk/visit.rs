@@ -169,7 +169,9 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Value<'_, '_, R> {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Given<'de>, E> {
-        self.0.is_doubtful |= self.0.field == Some(Field::Value) && number.abs() >= BEYOND_INTEGERS;
+        let is_value = self.0.field == Some(Field::Value);
+        self.0.is_doubtful |= is_value && number.abs() >= BEYOND_INTEGERS;
+        self.0.has_zeros |= is_value && number == 0.0;
         Ok(Given::Number(number))
     }
 
