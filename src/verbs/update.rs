@@ -1,7 +1,8 @@
 //! `update`: new versions of values, written so that of two clients at once neither loses a change.
 //!
-//! First the runs are marked as changed, in the order of their ids: that makes every other update of them wait, or fail
-//! with 40001 where its snapshot is older. Only a later statement, with a newer snapshot, reads what there is.
+//! First the runs are locked, in the order of their ids: that makes every other update of them wait. Only a later statement,
+//! with a newer snapshot, reads what there is. Those that change are marked, so that an update whose snapshot is older than
+//! that fails with 40001 when it locks them.
 
 use super::series;
 use crate::error::{Error, Reported, Result};
@@ -13,7 +14,7 @@ use crate::pg::statement::statements;
 use crate::store::keys::{Current, Target, Wanted};
 use crate::store::write::NewRows;
 use pgrx::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use timedb_core::limits::{LONGEST_UPDATES, MOST_UPDATES};
 use timedb_core::points::Point;
@@ -25,18 +26,26 @@ use timedb_core::version::{Remark, Version};
 use uuid::Uuid;
 
 statements! {
+    LOCK_RUNS(Uuid, &[Uuid]) -> (Uuid,) =
+        c"SELECT r.run_id
+          FROM (SELECT w.run_id FROM (SELECT unnest($2) AS run_id) AS w ORDER BY w.run_id) AS w
+          CROSS JOIN LATERAL (
+            SELECT r.run_id
+            FROM timedb.runs r
+            WHERE r.tenant_id = $1 AND r.run_id = w.run_id
+            OFFSET 0
+            FOR NO KEY UPDATE) AS r";
     /// Nothing is inserted: in conflict with what is locked, a row finds it by its index, where the join of an UPDATE could be
     /// turned round.
     MARK_RUNS(Uuid, &[Uuid]) -> (Uuid, Time, Time) =
         c"INSERT INTO timedb.runs (tenant_id, run_id, run_start_time, known_time, changed_by, inserted_at, last_change_time)
           SELECT $1, r.run_id, r.run_start_time, r.known_time, r.changed_by, r.inserted_at, r.last_change_time
-          FROM (SELECT w.run_id FROM (SELECT unnest($2) AS run_id) AS w ORDER BY w.run_id) AS w
+          FROM (SELECT unnest($2) AS run_id) AS w
           CROSS JOIN LATERAL (
             SELECT r.run_id, r.run_start_time, r.known_time, r.changed_by, r.inserted_at, r.last_change_time
             FROM timedb.runs r
             WHERE r.tenant_id = $1 AND r.run_id = w.run_id
-            OFFSET 0
-            FOR NO KEY UPDATE) AS r
+            OFFSET 0) AS r
           ON CONFLICT (tenant_id, run_id) DO UPDATE
           SET last_change_time = greatest(clock_timestamp(), runs.last_change_time + interval '1 microsecond')
           RETURNING run_id, known_time, last_change_time";
@@ -74,30 +83,48 @@ fn update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<R
     }
     let updates = read_json(json, writer.tenant, MOST_UPDATES, &mut answer_cancel).map_err(Error::Row)?;
     let of_values = &updates.of_values;
-    let marked = mark_runs(writer.tenant, of_values)?;
-    check_references(writer.tenant, &updates, &marked)?;
+    let locked = lock_runs(writer.tenant, of_values)?;
+    check_references(writer.tenant, &updates, &locked)?;
     let outcomes = outcomes(writer.tenant, &updates)?;
+    let marked = mark_runs(writer.tenant, of_values, &outcomes)?;
     write(&writer, of_values, &outcomes, &marked)?;
     Ok(answer(fcinfo, &updates, &outcomes, &marked)?)
 }
 
-fn mark_runs(tenant: Uuid, updates: &[ValueUpdate]) -> Result<Marked> {
-    let mut runs: Vec<Uuid> = updates.iter().map(|update| update.run_id).collect();
-    runs.sort_unstable();
-    runs.dedup();
+fn lock_runs(tenant: Uuid, updates: &[ValueUpdate]) -> Result<HashSet<Uuid>> {
+    let runs = each_once(updates.iter().map(|update| update.run_id));
+    let found = LOCK_RUNS.write((tenant, &runs))?;
+    Ok(found.into_iter().map(|(run,)| run).collect())
+}
+
+/// Marks the runs that something is written to; where everything is as asked for already, nothing is.
+fn mark_runs(tenant: Uuid, updates: &[ValueUpdate], outcomes: &[Outcome]) -> Result<Marked> {
+    let changed = updates
+        .iter()
+        .zip(outcomes)
+        .filter(|(_, outcome)| !matches!(outcome, Outcome::Skipped(_)));
+    let runs = each_once(changed.map(|(update, _)| update.run_id));
+    if runs.is_empty() {
+        return Ok(Marked::new());
+    }
     let found = MARK_RUNS.write((tenant, &runs))?;
     let marked = |(run, known, change)| (run, (known, change));
     Ok(found.into_iter().map(marked).collect())
 }
 
-fn check_references(tenant: Uuid, updates: &Updates, marked: &Marked) -> Result<()> {
-    let mut ids: Vec<Uuid> = updates.of_values.iter().map(|update| update.series_id).collect();
+fn each_once(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> = ids.collect();
     ids.sort_unstable();
     ids.dedup();
+    ids
+}
+
+fn check_references(tenant: Uuid, updates: &Updates, runs: &HashSet<Uuid>) -> Result<()> {
+    let ids = each_once(updates.of_values.iter().map(|update| update.series_id));
     let known = series::by_id(tenant, &ids)?;
     refuse_each_row(updates, |place| {
         let update = &updates.of_values[place];
-        if !marked.contains_key(&update.run_id) {
+        if !runs.contains(&update.run_id) {
             return Some((".run_id", Refusal::absent("run", update.run_id)));
         }
         (!known.contains_key(&update.series_id)).then(|| (".series_id", Refusal::absent("series", update.series_id)))

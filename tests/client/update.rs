@@ -5,7 +5,7 @@ use std::thread;
 use jiff::Timestamp;
 use postgres::{Client, IsolationLevel};
 use serde_json::{Value, json};
-use timedb_testkit::{Database, Identity, backend_pid, one, refused, run, wait_until_blocked};
+use timedb_testkit::{Database, Identity, backend_pid, one, one_of, refused, run, wait_until_blocked};
 use uuid::Uuid;
 
 use crate::support::{Uploaded, hour, row_counts, try_update, update, upload, value_row, value_update};
@@ -208,6 +208,34 @@ fn a_refused_batch_changes_nothing() {
     let bad = value_update(uploaded.run_id, uploaded.series("a"), hour(9), json!({"tags": ["x"]}));
     refused(try_update(&mut client, &json!([good, bad]))).code("42704");
     assert_eq!((row_counts(&mut admin), last(&mut client, uploaded.run_id)), before);
+}
+
+/// A run's last change is that of its newest version, and nothing is newer where all is as it was asked for.
+#[test]
+fn an_update_marks_the_runs_that_it_changes_and_no_others() {
+    let database = Database::fresh("marked runs");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    let mut admin = database.admin();
+    let (kept, changed) = (one_value(&mut client), one_value(&mut client));
+    let mut marks = || {
+        [&kept, &changed].map(|uploaded| -> Timestamp {
+            let sql = "SELECT last_change_time FROM timedb.runs WHERE run_id = $1";
+            one_of(&mut admin, sql, &[&uploaded.run_id])
+        })
+    };
+    let before = marks();
+    let same = value_update(kept.run_id, kept.series("a"), hour(0), json!({"value": 1}));
+    assert_eq!(update(&mut client, &json!([same, same])), ["skipped"; 2]);
+    assert_eq!(marks(), before);
+    let new = value_update(changed.run_id, changed.series("a"), hour(0), json!({"value": 2}));
+    assert_eq!(update(&mut client, &json!([same, new])), ["skipped", "updated"]);
+    let newest = history(&mut client, changed.run_id)
+        .pop()
+        .expect("a version")
+        .change_time;
+    assert_eq!(marks(), [before[0], newest]);
+    assert!(newest > before[1]);
 }
 
 #[test]
