@@ -39,7 +39,7 @@ pub use query::{one, one_of, run, succeed};
 pub use refusal::{KEY_NEEDED, KEY_REFUSED, Refusal, refused, told, words};
 pub use server::Server;
 pub use sight::{
-    assert_functions_refuse, assert_key_refused, assert_nobody, assert_sees_nothing, seen, series_of, shown,
+    RELATIONS, assert_functions_refuse, assert_key_refused, assert_nobody, assert_sees_nothing, seen, series_of, shown,
 };
 pub use stage::{Stage, Stored, bind};
 pub use wait::{wait_until, wait_until_blocked};

@@ -7,16 +7,8 @@ use crate::login::tenant;
 use crate::query::one;
 use crate::refusal::{KEY_NEEDED, KEY_REFUSED, refused};
 
-/// Every relation that policies empty, and the function that says who one is.
-const RELATIONS: [&str; 7] = [
-    "series",
-    "runs",
-    "values",
-    "packs",
-    "current_values",
-    "versions",
-    "whoami()",
-];
+/// Every table and view of a tenant's values: policies empty them.
+pub const RELATIONS: [&str; 6] = ["series", "runs", "values", "packs", "current_values", "versions"];
 
 /// A call of every kind that needs somebody.
 const CALLS: [&str; 9] = [
@@ -52,12 +44,12 @@ pub fn series_of(client: &mut Client, from: &str) -> Vec<Uuid> {
     series
 }
 
-/// Which relations show a row. Also where a transaction is open: no statement here fails.
+/// Which relations show a row, and whether the function does that says who one is. Also where a transaction is open: no statement here fails.
 #[track_caller]
 pub fn shown(client: &mut Client) -> Vec<&'static str> {
     let shows_rows =
         |relation: &&str| -> bool { one(client, &format!("SELECT EXISTS (SELECT FROM timedb.{relation})")) };
-    RELATIONS.into_iter().filter(shows_rows).collect()
+    RELATIONS.into_iter().chain(["whoami()"]).filter(shows_rows).collect()
 }
 
 /// No tenant, no row in any table or view.
