@@ -114,15 +114,14 @@ fn upload_rows(
     value_rows: Option<&str>,
     tenant: Option<Uuid>,
 ) -> Result<Returned> {
-    let writer = Acting::with(Scope::Write)?;
-    match tenant {
-        Some(other) if other != writer.tenant => return Err(Error::absent_id("tenant", other)),
-        _ => {}
-    }
-    let run = run.check()?;
-    let json = value_rows.ok_or(Error::NullArgument("value_rows"))?;
-    let rows = read_json(json, MOST_UPLOAD_ROWS, &mut answer_cancel).map_err(Error::Row)?;
-    store(fcinfo, &writer, run, rows, "value_rows")
+    upload_of(fcinfo, run, "value_rows", |writer| {
+        match tenant {
+            Some(other) if other != writer.tenant => return Err(Error::absent_id("tenant", other)),
+            _ => {}
+        }
+        let json = value_rows.ok_or(Error::NullArgument("value_rows"))?;
+        read_json(json, MOST_UPLOAD_ROWS, &mut answer_cancel).map_err(Error::Row)
+    })
 }
 
 #[pg_extern(sql = false)]
@@ -140,7 +139,6 @@ fn upload_points(
     series_descriptions: Option<Jsonb>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Reported<Returned> {
-    let writer = Acting::with(Scope::Write)?;
     let run = RunArguments {
         run_start_time,
         workflow_id,
@@ -148,14 +146,13 @@ fn upload_points(
         known_time,
         run_params,
         series_descriptions,
-    }
-    .check()?;
-    let keys = series_keys.ok_or(Error::NullArgument("series_keys"))?;
-    let starts = valid_times.ok_or(Error::NullArgument("valid_times"))?;
-    let values = point_values.ok_or(Error::NullArgument("point_values"))?;
-    let ends = valid_time_ends.as_ref();
-    let rows = rows_of_arrays(&keys, &starts, &values, ends, MOST_UPLOAD_ROWS)?;
-    Ok(store(fcinfo, &writer, run, rows, "valid_times")?)
+    };
+    Ok(upload_of(fcinfo, run, "valid_times", |_| {
+        let keys = series_keys.ok_or(Error::NullArgument("series_keys"))?;
+        let starts = valid_times.ok_or(Error::NullArgument("valid_times"))?;
+        let values = point_values.ok_or(Error::NullArgument("point_values"))?;
+        rows_of_arrays(&keys, &starts, &values, valid_time_ends.as_ref(), MOST_UPLOAD_ROWS)
+    })?)
 }
 
 #[pg_extern(sql = false)]
@@ -170,7 +167,6 @@ fn upload_arrow(
     series_descriptions: Option<Jsonb>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Reported<Returned> {
-    let writer = Acting::with(Scope::Write)?;
     let run = RunArguments {
         run_start_time,
         workflow_id,
@@ -178,11 +174,24 @@ fn upload_arrow(
         known_time,
         run_params,
         series_descriptions,
-    }
-    .check()?;
-    let stream = stream.ok_or(Error::NullArgument("stream"))?;
-    let rows = read_arrow(stream, MOST_UPLOAD_ROWS, &mut answer_cancel).map_err(Error::Row)?;
-    Ok(store(fcinfo, &writer, run, rows, "stream")?)
+    };
+    Ok(upload_of(fcinfo, run, "stream", |_| {
+        let stream = stream.ok_or(Error::NullArgument("stream"))?;
+        read_arrow(stream, MOST_UPLOAD_ROWS, &mut answer_cancel).map_err(Error::Row)
+    })?)
+}
+
+/// Who is acting is asked before anything is looked at, and what is said of the run before its rows, in whatever form they are.
+fn upload_of(
+    fcinfo: pg_sys::FunctionCallInfo,
+    run: RunArguments,
+    argument: &str,
+    rows: impl FnOnce(&Identity) -> Result<Vec<SeriesRows>>,
+) -> Result<Returned> {
+    let writer = Acting::with(Scope::Write)?;
+    let run = run.check()?;
+    let rows = rows(&writer)?;
+    store(fcinfo, &writer, run, rows, argument)
 }
 
 impl<'a> RunArguments<'a> {
