@@ -136,6 +136,10 @@ COMMENT ON COLUMN timedb.values.span IS 'The class of how long the row reaches, 
 COMMENT ON COLUMN timedb.values.known_time IS 'The run''s known_time, kept here so that a read need not join.';
 COMMENT ON COLUMN timedb.values.valid_from IS 'The first valid_time in points.';
 COMMENT ON COLUMN timedb.values.valid_to IS 'The last valid_time in points.';
+CREATE INDEX values_known_idx ON timedb.values (tenant_id, series_id, known_time)
+  WHERE valid_from - known_time NOT BETWEEN interval '-2 days' AND interval '2 days';
+COMMENT ON INDEX timedb.values_known_idx IS
+  'Of rows that begin more than two days before or after they were known, those known in a window; all others are found by valid_from.';
 
 CREATE TABLE timedb.packs (
   tenant_id    uuid NOT NULL,

@@ -70,6 +70,12 @@ END
 $keys$;
 SET LOCAL client_min_messages = warning;
 
+-- A window of known time looks at what was known in it, not at the whole history.
+CREATE INDEX IF NOT EXISTS values_known_idx ON timedb.values (tenant_id, series_id, known_time)
+  WHERE valid_from - known_time NOT BETWEEN interval '-2 days' AND interval '2 days';
+COMMENT ON INDEX timedb.values_known_idx IS
+  'Of rows that begin more than two days before or after they were known, those known in a window; all others are found by valid_from.';
+
 -- Of two runs known at one moment the one uploaded later wins.
 COMMENT ON COLUMN timedb.runs.run_id IS
   'Version 7: ids are in the order in which runs were uploaded, which decides between runs of one known_time.';

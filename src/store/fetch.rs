@@ -7,13 +7,14 @@ use super::scan::{Stored, Windows};
 use super::spans;
 use super::version::{Columns, version_columns};
 use crate::error::{Error, Result};
-use crate::pg::statement::{sql, statements};
+use crate::pg::statement::{Statement, sql, statements};
 use crate::pg::timestamp::Timestamptz;
-use crate::pg::tuple::Then;
+use crate::pg::tuple::{BindAll, Then};
 use crate::pg::varlena::PackBytes;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use timedb_core::merge::Window;
+use timedb_core::time::Time;
 use uuid::Uuid;
 
 /// Past so much, nothing more is fetched beside what is held.
@@ -30,11 +31,18 @@ macro_rules! series {
     };
 }
 
+/// Rows begin mostly near the time at which they were known; those that begin more than two days before or after it have
+/// an index. In microseconds.
+const NEAR: i64 = 2 * 86_400_000_000;
+
+/// A series' place, and a row of it.
+type Rows = Then<(i32,), Columns<'static>>;
+
 statements! {
     /// All that is stored of series that starts before an end.
     HISTORY(
         Uuid, &[Uuid], Timestamptz, Timestamptz, Timestamptz, Timestamptz, &[i16], &[Timestamptz], Timestamptz
-    ) -> Then<(i32,), Columns<'static>> =
+    ) -> Rows =
         sql!("SELECT s.place, ", version_columns!(), "
           FROM ", series!(), "
           CROSS JOIN LATERAL (
@@ -46,7 +54,7 @@ statements! {
     /// What of them reaches into a window: a short index scan for each class of spans.
     WINDOW(
         Uuid, &[Uuid], Timestamptz, Timestamptz, Timestamptz, Timestamptz, &[i16], &[Timestamptz], Timestamptz
-    ) -> Then<(i32,), Columns<'static>> =
+    ) -> Rows =
         sql!("SELECT c.place, ", version_columns!(), "
           FROM (SELECT s.place, s.series_id, unnest($7) AS span, unnest($8) AS earliest FROM ", series!(), ") AS c
           CROSS JOIN LATERAL (
@@ -55,6 +63,21 @@ statements! {
             WHERE v.tenant_id = $1 AND v.series_id = c.series_id AND v.span = c.span AND v.valid_from >= c.earliest
               AND v.valid_from < $3 AND v.valid_to >= $9
               AND v.known_time >= $4 AND v.known_time < $5 AND v.known_time <= $6 AND v.change_time <= $6
+            OFFSET 0) AS v");
+    /// What of them was known in a window, and begins so long before or after that no scan around the window finds it: one scan
+    /// of the index of such rows, whose condition stands here word for word. IS TRUE keeps valid times from other indexes.
+    FAR(
+        Uuid, &[Uuid], Timestamptz, Timestamptz, Timestamptz, Timestamptz, Timestamptz, Timestamptz, Timestamptz
+    ) -> Rows =
+        sql!("SELECT s.place, ", version_columns!(), "
+          FROM ", series!(), "
+          CROSS JOIN LATERAL (
+            SELECT ", version_columns!(), "
+            FROM timedb.values v
+            WHERE v.tenant_id = $1 AND v.series_id = s.series_id
+              AND v.known_time >= $4 AND v.known_time < $5 AND v.known_time <= $6 AND v.change_time <= $6
+              AND v.valid_from - v.known_time NOT BETWEEN interval '-2 days' AND interval '2 days'
+              AND (v.valid_from < $3 AND v.valid_to >= $7 AND NOT (v.valid_from >= $8 AND v.valid_from < $9)) IS TRUE
             OFFSET 0) AS v");
     /// Packs of them: of a series that has any, as many scans as there are classes between the first and the last that it has
     /// packs of. Of rows that is not asked: after compact, it would look at all that were moved until they are vacuumed.
@@ -93,17 +116,49 @@ impl Stored {
         PACKS.stream_while(bounds.given(tenant, series), |(place, pack, points)| {
             reached.add(place, &mut stored, |stored| stored.add_pack(&pack, points, windows))
         })?;
-        let mut reached = Reached::default();
-        let rows = if windows.valid.start.is_none() {
-            &HISTORY
+        if let Some(near) = near(windows) {
+            let around = bounds.around(near);
+            add_rows(&WINDOW, around.given(tenant, &series[..stored.len()]), &mut stored)?;
+            add_rows(&FAR, bounds.far(near, tenant, &series[..stored.len()]), &mut stored)?;
+        } else if windows.valid.start.is_none() {
+            add_rows(&HISTORY, bounds.given(tenant, &series[..stored.len()]), &mut stored)?;
         } else {
-            &WINDOW
-        };
-        rows.stream_while(bounds.given(tenant, &series[..stored.len()]), |Then((place,), row)| {
-            reached.add(place, &mut stored, |stored| stored.add_row(row))
-        })?;
+            add_rows(&WINDOW, bounds.given(tenant, &series[..stored.len()]), &mut stored)?;
+        }
         Ok(stored)
     }
+}
+
+fn add_rows<A: BindAll + 'static>(
+    rows: &Statement<A, Rows>,
+    given: A::Given<'_>,
+    stored: &mut Vec<Stored>,
+) -> Result<()> {
+    let mut reached = Reached::default();
+    rows.stream_while(given, |Then((place,), row)| {
+        reached.add(place, stored, |stored| stored.add_row(row))
+    })
+}
+
+/// Where a row begins that was known in the window, unless it is one of those that have an index by known time; none where
+/// the window of valid time says it better.
+fn near(windows: &Windows) -> Option<(Timestamptz, Timestamptz)> {
+    let Windows { valid, known, as_of } = windows;
+    let moment = as_of.map(|moment| moment.micros() + 1);
+    let ends = [known.end.map(Time::micros), moment];
+    let from = known.start?.micros() - NEAR;
+    let to = ends.into_iter().flatten().min().map(|end| end + NEAR);
+    let is_narrower = match (valid.start.map(Time::micros), valid.end.map(Time::micros)) {
+        (None, _) => true,
+        (Some(start), None) => to.is_some() || from >= start,
+        (Some(start), Some(end)) => to.is_some_and(|to| to - from < end - start),
+    };
+    is_narrower.then(|| {
+        (
+            Timestamptz(from),
+            to.map_or(Timestamptz::upper_bound(None), Timestamptz),
+        )
+    })
 }
 
 /// How far the series have been looked at, in their order, and what is held of those before.
@@ -187,6 +242,19 @@ type Given<'a> = (
     Timestamptz,
 );
 
+/// As [`Given`], with the window that has been looked at instead of the classes.
+type Far<'a> = (
+    Uuid,
+    &'a [Uuid],
+    Timestamptz,
+    Timestamptz,
+    Timestamptz,
+    Timestamptz,
+    Timestamptz,
+    Timestamptz,
+    Timestamptz,
+);
+
 impl Bounds {
     fn of(windows: &Windows) -> Bounds {
         let of_window = |window: &Window| {
@@ -203,6 +271,23 @@ impl Bounds {
             spans,
             earliest,
         }
+    }
+
+    /// The same for rows that begin in a window.
+    fn around(&self, (from, to): (Timestamptz, Timestamptz)) -> Bounds {
+        let (start, end) = self.valid;
+        Bounds {
+            valid: (start, end.min(to)),
+            spans: self.spans.clone(),
+            earliest: self.earliest.iter().map(|earliest| from.max(*earliest)).collect(),
+            ..*self
+        }
+    }
+
+    /// For rows that begin in no such window.
+    fn far<'a>(&self, near: (Timestamptz, Timestamptz), tenant: Uuid, series: &'a [Uuid]) -> Far<'a> {
+        let ((start, end), (from, to)) = (self.valid, self.known);
+        (tenant, series, end, from, to, self.as_of, start, near.0, near.1)
     }
 
     fn given<'a>(&'a self, tenant: Uuid, series: &'a [Uuid]) -> Given<'a> {

@@ -8,6 +8,7 @@ mod errors;
 mod house;
 mod install;
 mod keys;
+mod known;
 mod limits;
 mod mistakes;
 mod node;

@@ -214,6 +214,8 @@ fn use_all(database: &Database, session: &mut Session, prefix: &str, elements: i
     session.assert_costs(&read, elements, 1);
     let window = format!("SELECT count(*) FROM timedb.read('2024-12-31', '2025-01-02', series_ids => {ids})");
     session.assert_costs(&window, elements, 3);
+    let known = format!("SELECT count(*) FROM timedb.read(start_known => '2025-01-01', series_ids => {ids})");
+    session.assert_costs(&known, elements, 4);
     session.assert_costs(&update_of(run, &ids, 3), elements, 5);
     let compact = format!("SELECT timedb.compact({ids}, '0')");
     session.assert_costs(&compact, elements, 2);
