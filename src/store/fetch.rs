@@ -200,22 +200,33 @@ impl Reached {
 }
 
 /// Series that are read one after the other, fetched in groups that grow: whoever stops early has fetched little.
-#[derive(Default)]
 pub struct Groups {
+    series: Vec<Uuid>,
+    /// How many of the series have been fetched, and those of them that have not been asked for.
+    reached: usize,
     fetched: VecDeque<Stored>,
     asked: usize,
 }
 
 impl Groups {
-    /// What is stored of the first of these series; at each call the first has been taken off.
-    pub fn next(&mut self, tenant: Uuid, series: &[Uuid], windows: &Windows) -> Result<Stored> {
-        if self.fetched.is_empty() {
-            self.asked = (2 * self.asked).clamp(1, MOST_SERIES);
-            let group = &series[..self.asked.min(series.len())];
-            self.fetched = Stored::of_some(tenant, group, windows)?.into();
+    pub fn of(series: Vec<Uuid>) -> Groups {
+        Groups {
+            series,
+            reached: 0,
+            fetched: VecDeque::new(),
+            asked: 0,
         }
-        let first = self.fetched.pop_front();
-        first.ok_or_else(|| Error::Broken("no series was fetched".into()))
+    }
+
+    /// What is stored of the next series; none after the last.
+    pub fn next(&mut self, tenant: Uuid, windows: &Windows) -> Result<Option<Stored>> {
+        let rest = &self.series[self.reached..];
+        if self.fetched.is_empty() && !rest.is_empty() {
+            self.asked = (2 * self.asked).clamp(1, MOST_SERIES);
+            self.fetched = Stored::of_some(tenant, &rest[..self.asked.min(rest.len())], windows)?.into();
+            self.reached += self.fetched.len();
+        }
+        Ok(self.fetched.pop_front())
     }
 }
 

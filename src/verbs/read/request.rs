@@ -1,4 +1,4 @@
-//! What is to be read, and reading it: series by series, so that memory holds one of them.
+//! What is to be read, and reading it: series by series, so that memory holds one of them, or some that are small.
 
 use super::series::{Named, Which};
 use crate::error::{Error, Result};
@@ -97,15 +97,8 @@ pub struct Reading {
     identity: Identity,
     request: Request,
     /// Those that are still to be read; none before the first is.
-    series: Option<Unread>,
-    groups: Groups,
+    series: Option<(vec::IntoIter<Series>, Groups)>,
     pub looked_at: LookedAt,
-}
-
-/// Series in the order of the answer, and their ids.
-struct Unread {
-    series: vec::IntoIter<Series>,
-    ids: Vec<Uuid>,
 }
 
 /// How much a read has looked at.
@@ -134,7 +127,6 @@ impl Reading {
             identity,
             request,
             series: None,
-            groups: Groups::default(),
             looked_at: LookedAt::default(),
         }
     }
@@ -142,13 +134,13 @@ impl Reading {
     /// The next series, ordered by key and id; those of which nothing is stored in the windows as well.
     pub fn next(&mut self) -> Result<Option<Shown>> {
         let acting = Acting::found(self.identity.clone());
-        let unread = match &mut self.series {
-            Some(unread) => unread,
-            none => none.insert(Unread::of(self.request.which.series(acting.tenant)?)),
-        };
-        let read = unread.ids.len() - unread.series.len();
-        let Some(series) = unread.series.next() else {
-            return Ok(None);
+        let (series, groups) = match &mut self.series {
+            Some(series) => series,
+            none => {
+                let series = self.request.which.series(acting.tenant)?;
+                let groups = Groups::of(series.iter().map(|series| series.id).collect());
+                none.insert((series.into_iter(), groups))
+            }
         };
         let Request {
             windows,
@@ -156,21 +148,15 @@ impl Reading {
             all_versions,
             ..
         } = &self.request;
-        let stored = self.groups.next(acting.tenant, &unread.ids[read..], windows)?;
+        let stored = groups.next(acting.tenant, windows)?;
+        let (Some(series), Some(stored)) = (series.next(), stored) else {
+            return Ok(None);
+        };
         answer_cancel();
         self.looked_at.series += 1;
         self.looked_at.rows += stored.rows.len() as u64;
         self.looked_at.packs += stored.packs.len() as u64;
         let opened = stored.open(windows, *mode, *all_versions)?;
         Ok(Some(Shown { series, opened }))
-    }
-}
-
-impl Unread {
-    fn of(series: Vec<Series>) -> Unread {
-        Unread {
-            ids: series.iter().map(|series| series.id).collect(),
-            series: series.into_iter(),
-        }
     }
 }
