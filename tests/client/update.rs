@@ -106,6 +106,37 @@ fn absent_leaves_null_clears_and_a_value_sets_each_of_three_fields() {
 }
 
 #[test]
+fn who_names_the_own_tenant_is_answered_the_same_for_a_huge_value_and_beside_a_bad_element() {
+    let database = Database::fresh("own tenant");
+    let (alice, bob) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    let uploaded = one_value(&mut client);
+    let of_tenant = |tenant: Uuid, fields: Value| {
+        let mut updates = of_value(&uploaded, fields);
+        updates[0]["tenant_id"] = json!(tenant.to_string());
+        updates[0].clone()
+    };
+    for huge in [1e19, -1e300] {
+        let updates = json!([of_tenant(alice.tenant_id, json!({"value": huge}))]);
+        assert_eq!(update(&mut client, &updates), ["updated"], "{huge}");
+        assert_eq!(last(&mut client, uploaded.run_id).0, Some(huge));
+    }
+    let good = of_tenant(alice.tenant_id, json!({"value": 2}));
+    let foreign = of_tenant(bob.tenant_id, json!({"value": 2}));
+    let mut bad = good.clone();
+    bad["valid_time"] = json!("soon");
+    for (elements, others) in [
+        (json!([bad, good]), ""),
+        (json!([bad, foreign, good]), " (and 1 other row is bad)"),
+    ] {
+        let message = format!("updates[0].valid_time: \"soon\" is not a timestamp{others}");
+        refused(try_update(&mut client, &elements))
+            .code("22007")
+            .message(&message);
+    }
+}
+
+#[test]
 fn every_element_is_answered_in_input_order_and_those_of_one_value_make_one_version_field_by_field() {
     let database = Database::fresh("answer of update");
     let (alice, _) = database.two_tenants();
