@@ -4,6 +4,7 @@
 
 use super::datum::{Bind, Name, NullableDatum};
 use super::row::{TableRow, type_of};
+use super::varlena::Jsonb;
 use pgrx::pg_sys;
 use std::ffi::CStr;
 use uuid::Uuid;
@@ -13,6 +14,7 @@ pub struct Condition {
     column: usize,
     of: pg_sys::Oid,
     function: u32,
+    collation: pg_sys::Oid,
     /// None where there is no such value: then no row has it.
     value: NullableDatum,
 }
@@ -30,11 +32,24 @@ impl Condition {
         Condition::equals::<Name>(column, pg_sys::F_NAMEEQ, name)
     }
 
+    /// Of a column that is declared without a collation.
+    pub fn text(column: usize, text: &str) -> Condition {
+        Condition {
+            collation: pg_sys::DEFAULT_COLLATION_OID,
+            ..Condition::equals::<&str>(column, pg_sys::F_TEXTEQ, text)
+        }
+    }
+
+    pub fn jsonb(column: usize, json: Jsonb) -> Condition {
+        Condition::equals::<Jsonb>(column, pg_sys::F_JSONB_EQ, json)
+    }
+
     fn equals<T: Bind>(column: usize, function: u32, value: T::Given<'_>) -> Condition {
         Condition {
             column,
             of: T::OID,
             function,
+            collation: pg_sys::C_COLLATION_OID,
             value: T::bind(value),
         }
     }
@@ -53,6 +68,7 @@ impl Condition {
                 value,
             );
         }
+        key.sk_collation = self.collation;
         Some(key)
     }
 }

@@ -160,6 +160,14 @@ impl UuidArray {
     }
 }
 
+impl Jsonb {
+    /// An object without a field.
+    pub fn empty() -> Option<Jsonb> {
+        let empty = serde_json::Value::Object(serde_json::Map::new());
+        pgrx::JsonB(empty).into_datum().map(Jsonb)
+    }
+}
+
 impl Json {
     /// The text of a `json`, which is stored as it was given.
     pub fn of(text: &str) -> Option<Json> {

@@ -5,6 +5,7 @@ use crate::error::{Error, Reported, Result};
 use crate::identity::session;
 use crate::pg::clock;
 use crate::pg::datum::pg_id;
+use crate::pg::index_scan::{Condition, find};
 use crate::pg::statement::statements;
 use crate::pg::varlena::Jsonb;
 use pgrx::prelude::*;
@@ -21,23 +22,25 @@ use uuid::Uuid;
 const NO_UNIT: &str = "dimensionless";
 
 statements! {
-    FIND_LABELLED(Uuid, &str, Option<Jsonb>) -> (Uuid, String) =
-        c"SELECT s.series_id, s.unit
-          FROM timedb.series s
-          WHERE s.tenant_id = $1 AND s.series_key = $2 AND s.labels = coalesce($3, '{}')";
-    INSERT_LABELLED(Uuid, Uuid, &str, &str, Option<&str>, Option<Jsonb>) -> () =
-        c"INSERT INTO timedb.series (tenant_id, series_id, series_key, unit, description, labels)
-          VALUES ($1, $2, $3, $4, $5, coalesce($6, '{}'))
-          ON CONFLICT (tenant_id, series_key, labels) DO NOTHING";
     /// A description of blanks, which 0.1.0 stored, is none.
-    COMPLETE(Uuid, &str, Option<Jsonb>, Option<&str>, Option<&str>) -> () =
-        c"UPDATE timedb.series s
-          SET unit = CASE WHEN s.unit = 'dimensionless' THEN coalesce($4, s.unit) ELSE s.unit END,
-              description = CASE WHEN s.description ~ '[^[:space:]]' THEN s.description ELSE $5 END
-          WHERE s.tenant_id = $1 AND s.series_key = $2 AND s.labels = coalesce($3, '{}')
-            AND (s.unit = 'dimensionless' AND $4 <> 'dimensionless'
-                 OR (s.unit IN ('dimensionless', $4) OR $4 IS NULL)
-                    AND (s.description ~ '[^[:space:]]') IS NOT TRUE AND $5 IS NOT NULL)";
+    FIND_LABELLED(Uuid, Uuid) -> (String, bool) =
+        c"SELECT s.unit, (s.description ~ '[^[:space:]]') IS TRUE
+          FROM timedb.series s
+          CROSS JOIN (VALUES (1), (2)) AS twice
+          WHERE s.tenant_id = $1 AND s.series_id BETWEEN $2 AND $2
+          ORDER BY s.series_id
+          LIMIT 1";
+    /// A series that is there is found by its index, where the planner would compare the labels of all series of the key.
+    MAKE_OR_COMPLETE(Uuid, Uuid, &str, &str, Option<&str>, Jsonb) -> () =
+        c"INSERT INTO timedb.series (tenant_id, series_id, series_key, unit, description, labels)
+          VALUES ($1, $2, $3, $4, $5, $6)
+          ON CONFLICT (tenant_id, series_key, labels) DO UPDATE
+          SET unit = CASE WHEN series.unit = 'dimensionless' THEN excluded.unit ELSE series.unit END,
+              description = CASE WHEN series.description ~ '[^[:space:]]' THEN series.description
+                                 ELSE excluded.description END
+          WHERE series.unit = 'dimensionless' AND excluded.unit <> 'dimensionless'
+             OR excluded.unit IN ('dimensionless', series.unit)
+                AND (series.description ~ '[^[:space:]]') IS NOT TRUE AND excluded.description IS NOT NULL";
     /// One probe of an index for each key, whatever statistics say. A scan by the tenant alone may look as cheap, and stay in
     /// the plan: so the planner is asked for the first row of an order that one index has and any other plan must sort for.
     /// Each row stands twice, so that the first is half of all there is to fetch, but comes after all of a sort. No labels
@@ -111,39 +114,75 @@ fn create_series(
     Ok(pg_id(id))
 }
 
+/// The columns of series, by number.
+mod columns {
+    pub const TENANT_ID: usize = 1;
+    pub const SERIES_ID: usize = 2;
+    pub const SERIES_KEY: usize = 3;
+    pub const LABELS: usize = 4;
+}
+
+/// A series by key and labels.
+struct Labelled {
+    id: Uuid,
+    unit: String,
+    is_described: bool,
+}
+
+impl Labelled {
+    fn lacks(&self, unit: Option<&str>, description: Option<&str>) -> bool {
+        let lacks_unit = self.unit == NO_UNIT && unit.is_some_and(|unit| unit != NO_UNIT);
+        lacks_unit || !self.is_described && description.is_some()
+    }
+}
+
 fn find_or_make(
     tenant: Uuid,
     name: &str,
     unit: Option<&str>,
     description: Option<&str>,
-    labels: Option<Jsonb>,
+    labels: Jsonb,
 ) -> Result<Uuid> {
-    let find = |name: &str| Ok::<_, Error>(FIND_LABELLED.read_fresh((tenant, name, labels))?.pop());
     let mut name = Cow::Borrowed(name);
-    if find(&name)?.is_none() {
+    let mut found = find_labelled(tenant, &name, labels)?;
+    if found.is_none() {
         if let Some(normal) = in_normal_form(&name) {
             name = Cow::Owned(normal);
+            found = find_labelled(tenant, &name, labels)?;
         }
-        if find(&name)?.is_none() {
+        if found.is_none() {
             check_new(&name)?;
-            let new = (
-                tenant,
-                clock::new_id(),
-                &*name,
-                unit.unwrap_or(NO_UNIT),
-                description,
-                labels,
-            );
-            INSERT_LABELLED.run(new)?;
         }
     }
-    // Completed first and looked at afterwards, because somebody else may make or complete it at the same time.
-    COMPLETE.run((tenant, &*name, labels, unit, description))?;
-    let (id, has_unit) = find(&name)?.ok_or_else(|| Error::Broken("a new series is not there".into()))?;
-    match unit {
-        Some(unit) if unit != has_unit => Err(other_unit(unit, &name, &has_unit)),
-        _ => Ok(id),
+    // Written first and looked at afterwards, because somebody else may make or complete it at the same time.
+    if found.as_ref().is_none_or(|series| series.lacks(unit, description)) {
+        let (new_id, new_unit) = (clock::new_id(), unit.unwrap_or(NO_UNIT));
+        MAKE_OR_COMPLETE.run((tenant, new_id, &*name, new_unit, description, labels))?;
+        found = find_labelled(tenant, &name, labels)?;
     }
+    let series = found.ok_or_else(|| Error::Broken("a new series is not there".into()))?;
+    match unit {
+        Some(unit) if unit != series.unit => Err(other_unit(unit, &name, &series.unit)),
+        _ => Ok(series.id),
+    }
+}
+
+/// Beside a policy the planner takes no equality of jsonb for an index: it would compare the labels of all series of the
+/// key. So the id is looked up without it; what the series is, a statement says, under the policies like all else.
+fn find_labelled(tenant: Uuid, key: &str, labels: Jsonb) -> Result<Option<Labelled>> {
+    let named = [
+        Condition::id(columns::TENANT_ID, tenant),
+        Condition::text(columns::SERIES_KEY, key),
+        Condition::jsonb(columns::LABELS, labels),
+    ];
+    let index = c"series_series_key_labels_key";
+    let Some(id) = find(c"timedb", c"series", index, &named, |row| {
+        row.column::<Uuid>(columns::SERIES_ID)
+    }) else {
+        return Ok(None);
+    };
+    let found = FIND_LABELLED.read_fresh((tenant, id))?.pop();
+    Ok(found.map(|(unit, is_described)| Labelled { id, unit, is_described }))
 }
 
 fn other_unit(unit: &str, series: &str, has: &str) -> Error {
@@ -179,13 +218,14 @@ fn check_new(key: &str) -> Result<()> {
     }
 }
 
-/// The labels, unless they are a JSON null, which is none.
-fn check_labels(labels: Option<Jsonb>) -> Result<Option<Jsonb>> {
-    let Some(labels) = labels else { return Ok(None) };
+/// The labels; a null, or one of JSON, is none.
+fn check_labels(labels: Option<Jsonb>) -> Result<Jsonb> {
+    let none = || Jsonb::empty().ok_or_else(|| Error::Broken("there is no empty object".into()));
+    let Some(labels) = labels else { return none() };
     let json = labels.inspect()?;
     match json.kind.as_str() {
         "object" => {}
-        "null" => return Ok(None),
+        "null" => return none(),
         _ => return Err(Error::bad("labels", "must be a JSON object")),
     }
     let too_long = |what: &str, most: i64| Error::TooLong {
@@ -198,7 +238,7 @@ fn check_labels(labels: Option<Jsonb>) -> Result<Option<Jsonb>> {
     if json.stored_size > LARGEST_STORED_LABELS {
         return Err(too_long(" as it is stored", LARGEST_STORED_LABELS));
     }
-    Ok(Some(labels))
+    Ok(labels)
 }
 
 /// A series that an upload refers to by id.
