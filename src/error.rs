@@ -52,7 +52,7 @@ pub enum Error {
         hint: Option<&'static str>,
     },
     /// A timestamp that is infinite or beyond what points hold.
-    TimeOutOfRange(&'static str),
+    TimeOutOfRange { argument: &'static str, hint: &'static str },
     /// A text or a document that is too long to store.
     TooLong { argument: &'static str, reason: String },
     /// More than a call takes.
@@ -97,6 +97,11 @@ impl Error {
         Err(Error::TooLong { argument, reason })
     }
 
+    pub fn time_out_of_range(argument: &'static str) -> Error {
+        let hint = out_of_range(argument);
+        Error::TimeOutOfRange { argument, hint }
+    }
+
     pub fn absent_user(name: impl Into<String>) -> Error {
         Error::Absent {
             what: "user",
@@ -125,7 +130,7 @@ impl Error {
             Error::BoundAlready(_) => Code::ERRCODE_DUPLICATE_OBJECT,
             Error::NullArgument(_) | Error::NullElement(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::BadArgument { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
-            Error::TimeOutOfRange(_) => Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
+            Error::TimeOutOfRange { .. } => Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
             Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
                 Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
             }
@@ -154,7 +159,7 @@ impl Error {
             Error::NullArgument(argument) => format!("\"{argument}\" must not be null"),
             Error::NullElement(argument) => format!("\"{argument}\" must not contain null"),
             Error::BadArgument { argument, reason, .. } => format!("\"{argument}\" {reason}"),
-            Error::TimeOutOfRange(argument) => {
+            Error::TimeOutOfRange { argument, .. } => {
                 format!("\"{argument}\" is infinite or out of range")
             }
             Error::TooLong { argument, reason } | Error::TooLarge { argument, reason } => {
@@ -209,7 +214,7 @@ impl Error {
                 kind: Kind::TooMany, ..
             }) => Some("Split it over several calls."),
             Error::Row(error) => error.hint,
-            Error::TimeOutOfRange(argument) => Some(out_of_range(argument)),
+            Error::TimeOutOfRange { hint, .. } => Some(hint),
             Error::Broken(_) => Some("Run SELECT * FROM timedb.self_check() as a superuser."),
             _ => None,
         }
@@ -240,7 +245,6 @@ fn out_of_range(argument: &str) -> &'static str {
         "start_valid" | "end_valid" | "start_known" | "end_known" => "Leave it out: without it the window is open.",
         "as_of" | "known_time" => "Leave it out: without it, it is now.",
         "run_finish_time" => "Leave it out where it is not known.",
-        "expires_at" => "Leave it out for a key that does not expire.",
         _ => BOUNDS,
     }
 }

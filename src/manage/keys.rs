@@ -8,7 +8,7 @@ use crate::pg::clock;
 use crate::pg::datum::id;
 use crate::pg::result::{Returned, Rows};
 use crate::pg::statement::statements;
-use crate::pg::timestamp::{self, Timestamptz};
+use crate::pg::timestamp::Timestamptz;
 use pgrx::prelude::*;
 use timedb_core::key;
 use timedb_core::limits::LONGEST_KEY_NAME;
@@ -85,16 +85,22 @@ pub fn scope(name: Option<&str>) -> Result<Scope> {
 }
 
 /// When a new key is to end, as an argument says it: by the clock, one that has ended already would never open anything.
-pub fn end(expires_at: Option<i64>) -> Result<Option<Time>> {
-    let end = timestamp::optional("expires_at", expires_at)?;
-    if end.is_some_and(|end| Timestamptz::from(end) <= clock::now()) {
+/// What it means to leave it out, the caller knows.
+pub fn end(expires_at: Option<i64>, left_out: &'static str) -> Result<Option<Time>> {
+    let argument = "expires_at";
+    let Some(micros) = expires_at else { return Ok(None) };
+    let end = Time::from_micros(micros).ok_or(Error::TimeOutOfRange {
+        argument,
+        hint: left_out,
+    })?;
+    if Timestamptz::from(end) <= clock::now() {
         return Err(Error::BadArgument {
-            argument: "expires_at",
+            argument,
             reason: "is in the past".into(),
-            hint: Some("Leave it out for a key without an end."),
+            hint: Some(left_out),
         });
     }
-    Ok(end)
+    Ok(Some(end))
 }
 
 #[pg_extern(sql = false)]
@@ -108,7 +114,7 @@ fn _create_key(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Reported<Returned> {
     let scope = self::scope(scope)?;
-    let expires_at = end(expires_at)?;
+    let expires_at = end(expires_at, "Leave it out for a key without an end.")?;
     let name = name.filter(|name| !name.trim().is_empty());
     Error::if_longer("name", name.unwrap_or_default(), LONGEST_KEY_NAME)?;
     let user = user::find(&UserName {

@@ -29,6 +29,8 @@ statements! {
           WHERE k.tenant_id = $1 AND k.key_id = $2";
 }
 
+const AS_LONG: &str = "Leave it out for as long as the old key had; create_key makes one without an end.";
+
 /// As 0.1.0 declares it: a user with several keys cannot say which.
 #[pg_extern(sql = false)]
 fn _regenerate_key(
@@ -54,7 +56,7 @@ fn _replace_key(
     key_id: Option<pgrx::Uuid>,
     expires_at: Option<i64>,
 ) -> Reported<String> {
-    let expires_at = keys::end(expires_at)?;
+    let expires_at = keys::end(expires_at, AS_LONG)?;
     let name = UserName {
         email,
         user_id,

@@ -40,5 +40,5 @@ pub fn optional(argument: &'static str, micros: Option<i64>) -> Result<Option<Ti
 }
 
 fn finite(argument: &'static str, micros: i64) -> Result<Time> {
-    Time::from_micros(micros).ok_or(Error::TimeOutOfRange(argument))
+    Time::from_micros(micros).ok_or_else(|| Error::time_out_of_range(argument))
 }

@@ -671,7 +671,13 @@ fn a_bad_argument_is_named_and_says_what_it_takes() {
                 "22008",
                 "\"expires_at\" is infinite or out of range",
             )
-            .hint("Leave it out for a key that does not expire."),
+            .hint("Leave it out for a key without an end."),
+            case(
+                "SELECT timedb.regenerate_key(email => 'alice@tenant-a.com', expires_at => 'infinity')",
+                "22008",
+                "\"expires_at\" is infinite or out of range",
+            )
+            .hint("Leave it out for as long as the old key had; create_key makes one without an end."),
             case(
                 "SELECT timedb.make_points('{2025-01-01}', '{}')",
                 "22023",
