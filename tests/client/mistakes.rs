@@ -270,6 +270,12 @@ fn each_mistake_is_told_with_what_to_send_instead() {
     assert_told(&mut client, UPDATES, |element| {
         format!("SELECT timedb.update('[{}]')", quoted(element))
     });
+    // No further call helps.
+    let many = format!(r#"{{"tags": ["a"{}]}}"#, r#", "a""#.repeat(100));
+    let told = (many.as_str(), "54000 updates[0].tags: has more than 100 elements", None);
+    assert_told(&mut client, &[told], |element| {
+        format!("SELECT timedb.update('[{element}]')")
+    });
     let stored: i64 = one(&mut database.admin(), "SELECT count(*) FROM timedb.runs");
     assert_eq!(stored, 0, "nothing of all that is stored");
 }

@@ -194,7 +194,8 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Value<'_, '_, R> {
             if tag > MOST_TAGS {
                 walk.tag = None;
                 let reason = format!("has more than {MOST_TAGS} elements");
-                return Err(walk.refuse(Refusal::new(Kind::TooMany, reason)));
+                // Not too many rows: a further call would not help.
+                return Err(walk.refuse(Refusal::new(Kind::TooLong, reason)));
             }
             match tags.next_element_seed(Tag(walk))? {
                 Some(tag) => list.push(tag),

@@ -215,7 +215,7 @@ fn what_would_cost_more_memory_than_it_is_worth_is_refused() {
     says_with(&format!(r#","tags":["{long}"]"#), Kind::TooLong, message);
     let many = vec![r#""a""#; 101].join(",");
     let message = "updates[0].tags: has more than 100 elements";
-    says_with(&format!(r#","tags":[{many}]"#), Kind::TooMany, message);
+    says_with(&format!(r#","tags":[{many}]"#), Kind::TooLong, message);
     let long = "x".repeat(10_001);
     let message = "updates[0].annotation: is longer than 10000 bytes";
     says_with(&format!(r#","annotation":"{long}""#), Kind::TooLong, message);
