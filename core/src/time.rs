@@ -15,6 +15,9 @@ pub const BOUNDS: &str = "Times go from 4714 BC to the end of the year 9999.";
 /// What to do with a number where a timestamp is expected.
 pub(crate) const FROM_EPOCH: &str = "Numbers since an epoch are not taken. Write ISO 8601, as in 2025-01-01T12:00:00Z; pandas: to_json(date_format=\"iso\", date_unit=\"us\").";
 
+const SIXTY: &str = "Minutes and seconds go from 00 to 59.";
+const ISO: &str = "Write ISO 8601, as in 2025-01-01T12:00:00+01:00.";
+
 const EPOCH: DateTime = civil::date(2000, 1, 1).at(0, 0, 0, 0);
 const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Arrow counts from 1970, a [`Time`] from 2000.
@@ -108,24 +111,61 @@ impl fmt::Display for TimeError {
 
 impl std::error::Error for TimeError {}
 
-/// What to write instead of what is no timestamp, by what it looks like.
+/// What to write instead of what is no timestamp, by what it looks like. Where the date is none as ISO 8601 has it, whatever
+/// follows matters less.
 fn instead_of(text: &str) -> &'static str {
-    let time = text.split_once(['T', 't', ' ']).map_or("", |(_, time)| time);
-    let is_digit = |byte: u8| byte.is_ascii_digit();
+    if is_epoch(text) {
+        return FROM_EPOCH;
+    }
+    match text.split_once(['T', 't', ' ']) {
+        Some((date, time)) if is_date(date) => instead_of_time(time),
+        _ => ISO,
+    }
+}
+
+fn instead_of_time(time: &str) -> &'static str {
+    let is_beyond = |three: &[u8]| three[0] == b':' && matches!(three[1], b'6'..=b'9') && three[2].is_ascii_digit();
+    let after_minutes = after_minutes(time).map(str::trim).unwrap_or_default();
+    let is_half_of_day = ["am", "pm"].iter().any(|half| {
+        let end = after_minutes.len().checked_sub(half.len());
+        end.and_then(|end| after_minutes.get(end..))
+            .is_some_and(|end| end.eq_ignore_ascii_case(half))
+    });
     if time.starts_with("24") {
         "Write 24:00 as 00:00 of the next day."
-    } else if time.as_bytes().windows(3).any(|three| three == b":60") {
-        "A minute has the seconds 00 to 59."
-    } else if text.len() >= 9 && text.bytes().all(is_digit) {
-        FROM_EPOCH
-    } else if time
-        .bytes()
-        .any(|byte| byte.is_ascii_alphabetic() && !matches!(byte, b'z' | b'Z'))
+    } else if time.as_bytes().windows(3).any(is_beyond) {
+        SIXTY
+    } else if !is_half_of_day
+        && after_minutes
+            .bytes()
+            .any(|byte| byte.is_ascii_alphabetic() && !matches!(byte, b'z' | b'Z'))
     {
         "Zone names are not taken. Write the offset, as in 2025-01-01T12:00:00+01:00."
     } else {
-        "Write ISO 8601, as in 2025-01-01T12:00:00+01:00."
+        ISO
     }
+}
+
+/// Digits, perhaps with a point: more of them than a date has.
+fn is_epoch(text: &str) -> bool {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    whole.len() >= 9 && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a text looks like 2025-01-01 or 20250101.
+fn is_date(text: &str) -> bool {
+    matches!(shape(text).as_str(), "0000-00-00" | "00000000")
+}
+
+/// What follows 12:00, if a text begins so.
+fn after_minutes(time: &str) -> Option<&str> {
+    let (minutes, rest) = time.split_at_checked(5)?;
+    (shape(minutes) == "00:00").then_some(rest)
+}
+
+/// A text with a zero for each digit.
+fn shape(text: &str) -> String {
+    text.replace(|char: char| char.is_ascii_digit(), "0")
 }
 
 /// Parses `text`; errors show `given`, what the user wrote.
@@ -296,8 +336,11 @@ mod tests {
         for (text, hint) in [
             ("2025-01-01T24:00:00Z", "Write 24:00 as 00:00 of the next day."),
             ("2025-01-01 24:00", "Write 24:00 as 00:00 of the next day."),
-            ("2025-01-01T23:59:60Z", "A minute has the seconds 00 to 59."),
+            ("2025-01-01T23:59:60Z", SIXTY),
+            ("2025-01-01T12:60:00Z", SIXTY),
+            ("2025-01-01 12:00:75+01", SIXTY),
             ("1735732800", FROM_EPOCH),
+            ("1735732800.5", FROM_EPOCH),
             ("1735732800000", FROM_EPOCH),
             ("2025-01-01T12:00:00.1234567Z", ROUND),
             ("infinity", "Times go from 4714 BC to the end of the year 9999."),
@@ -317,6 +360,15 @@ mod tests {
             "soon",
             "01.02.2025",
             "2025-1-1",
+            "1/1/2025 5:00 PM",
+            "1/1/2025 24:00",
+            "2025-01-01 05:00 PM",
+            "2025-01-01 5:00 PM",
+            "01 Jan 2025",
+            "Wed, 01 Jan 2025 12:00:00 +0100",
+            "Wed, 01 Jan 2025 12:00:00 GMT",
+            "1735.7328.00",
+            "20250101.5",
             "2025-01-01T12:00:00 +01:00",
             "20250101",
         ] {

@@ -151,7 +151,17 @@ const ROWS: &[Mistake] = &[
     (
         r#"{"valid_time": "2025-01-01T23:59:60Z"}"#,
         "22007 value_rows[1].valid_time: \"2025-01-01T23:59:60Z\" is not a timestamp",
-        Some("A minute has the seconds 00 to 59."),
+        Some("Minutes and seconds go from 00 to 59."),
+    ),
+    (
+        r#"{"valid_time": "1/1/2025 5:00 PM"}"#,
+        "22007 value_rows[1].valid_time: \"1/1/2025 5:00 PM\" is not a timestamp",
+        Some(ISO),
+    ),
+    (
+        r#"{"valid_time": "1735732800.5"}"#,
+        "22007 value_rows[1].valid_time: \"1735732800.5\" is not a timestamp",
+        Some(FROM_EPOCH),
     ),
     (
         r#"{"valid_time_end": "infinity"}"#,
