@@ -89,7 +89,9 @@ fn pack_all(tenant: Uuid, work: &[Work], cutoff: Timestamptz) -> Result<(Tally, 
             left = if packed < ROWS_AT_ONCE { 0 } else { left - packed };
             progress.report(&tally);
         }
-        progress.remaining -= part.rows - left;
+        // One by itself becomes no fewer rows.
+        let remaining = if left > 1 { left } else { 0 };
+        progress.remaining -= part.rows - remaining;
     }
     Ok((tally, progress.remaining))
 }

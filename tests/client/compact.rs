@@ -203,7 +203,17 @@ fn more_rows_than_are_packed_at_once_are_packed_in_one_call() {
     assert_eq!(answer(&mut client, window).0, 72);
 }
 
-/// The rows are copied by hand: so many uploads would take minutes.
+/// So many of each row there is, by hand: so many uploads would take minutes.
+fn copy_values(database: &Database, of_each: i64) {
+    let copy = format!(
+        "INSERT INTO timedb.values \
+         SELECT tenant_id, series_id, gen_random_uuid(), change_time, known_time, valid_from, valid_to, part, span, points, \
+                changed_by, annotation, tags \
+         FROM timedb.values, generate_series(2, {of_each})"
+    );
+    run(&mut database.admin(), &copy);
+}
+
 #[test]
 fn a_call_does_a_bounded_share_and_says_how_many_rows_remain() {
     const SHARE: i64 = 200_000;
@@ -215,13 +225,7 @@ fn a_call_does_a_bounded_share_and_says_how_many_rows_remain() {
     for key in ["a", "b", "c"] {
         upload_singles(&mut client, key, 1);
     }
-    let copy = format!(
-        "INSERT INTO timedb.values \
-         SELECT tenant_id, series_id, gen_random_uuid(), change_time, known_time, valid_from, valid_to, part, span, points, \
-                changed_by, annotation, tags \
-         FROM timedb.values, generate_series(2, {OF_EACH})"
-    );
-    run(&mut database.admin(), &copy);
+    copy_values(&database, OF_EACH);
     let count = "SELECT count(*) FROM timedb.versions";
     assert_eq!(one::<i64>(&mut client, count), ROWS);
     let first = compact(&mut client);
@@ -238,6 +242,21 @@ fn a_call_does_a_bounded_share_and_says_how_many_rows_remain() {
     );
     assert_eq!(stored(&mut client).0, 0);
     assert_eq!(one::<i64>(&mut client, count), ROWS);
+    assert_eq!(compact(&mut client), Compacted::default());
+}
+
+/// It cannot become fewer rows: whoever calls until nothing remains would call once more for it.
+#[test]
+fn a_row_that_is_left_over_is_no_work_that_remains() {
+    const ROWS: i64 = 20_001;
+    let database = Database::fresh("compact one left over");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    upload_singles(&mut client, "a", 1);
+    copy_values(&database, ROWS);
+    let compacted = compact(&mut client);
+    assert_eq!((compacted.versions, compacted.remaining), (ROWS - 1, 0));
+    assert_eq!(stored(&mut client).0, 1, "the premise");
     assert_eq!(compact(&mut client), Compacted::default());
 }
 
