@@ -56,15 +56,22 @@ DECLARE
     || chr(8239) || chr(8287) || chr(8288) || chr(12288) || chr(65279) || ']';
 BEGIN
   FOR odd IN
-    SELECT s.tenant_id, to_json(s.series_key) AS series_key
+    SELECT s.tenant_id, s.series_id, c.series_key
     FROM timedb.series s
+    -- What is odd about a key may not show: it is told in ASCII.
+    CROSS JOIN LATERAL (
+      SELECT string_agg(CASE WHEN ascii(c.char) BETWEEN 32 AND 126 THEN c.char
+                             WHEN ascii(c.char) < 65536 THEN '\u' || lpad(to_hex(ascii(c.char)), 4, '0')
+                             ELSE '\U' || lpad(to_hex(ascii(c.char)), 8, '0') END, '' ORDER BY c.place) AS series_key
+      FROM unnest(string_to_array(to_json(s.series_key)::text, NULL)) WITH ORDINALITY AS c(char, place)) AS c
     WHERE s.series_key IS NOT NFC NORMALIZED
        OR s.series_key COLLATE "C" ~ (
             '[' || chr(1) || '-' || chr(31) || chr(127) || '-' || chr(159) || ']')
        OR s.series_key COLLATE "C" ~ ('^' || blanks || '|' || blanks || '$')
     ORDER BY s.tenant_id, s.series_key
   LOOP
-    RAISE NOTICE 'tenant "%" has the series %, whose key a new series could not have', odd.tenant_id, odd.series_key;
+    RAISE NOTICE 'tenant "%" has the series %, %, whose key a new series could not have',
+      odd.tenant_id, odd.series_id, odd.series_key;
   END LOOP;
 END
 $keys$;
