@@ -5,6 +5,7 @@ mod arrays;
 mod compact;
 mod read;
 mod read_arrow;
+mod resolved;
 mod series;
 mod update;
 mod upload;

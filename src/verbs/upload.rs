@@ -1,6 +1,7 @@
 //! `upload`, `upload_points` and `upload_arrow`: one run, all of it or nothing.
 
 use super::arrays::rows_of_arrays;
+use super::resolved::{ONE_KEY, Resolved};
 use super::{series, unless_blank};
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
@@ -18,7 +19,7 @@ use pgrx::Array;
 use pgrx::prelude::*;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use timedb_core::limits::{KNOWN_AHEAD, LONGEST_WORKFLOW, MOST_UPLOAD_ROWS};
 use timedb_core::rows::{BadRows, Kind, Refusal, RowError};
@@ -226,14 +227,6 @@ fn descriptions(json: Option<Jsonb>) -> Result<HashMap<String, String>> {
     descriptions.ok_or_else(|| Error::bad("series_descriptions", "must be a JSON object of texts by series key"))
 }
 
-/// One series of an upload, found or made.
-struct Resolved {
-    id: Uuid,
-    /// What it is called in the answer: its key, or its id where the key does not name it.
-    name: String,
-    rows: SeriesRows,
-}
-
 fn store(
     fcinfo: pg_sys::FunctionCallInfo,
     writer: &Identity,
@@ -272,14 +265,14 @@ fn sort(resolved: &mut [Resolved], argument: &str) -> Result<()> {
     for series in resolved {
         answer_cancel();
         if let Err(again) = series.rows.sort() {
-            repeated.push((again, series.name.as_str()));
+            repeated.push((again, &*series));
         }
     }
     repeated.sort_unstable_by_key(|(again, _)| again.row);
     let mut bad = BadRows::default();
     repeated
         .iter()
-        .for_each(|(again, name)| bad.add(again.of(argument, name)));
+        .for_each(|(again, series)| bad.add(series.again(again, argument)));
     bad.finish().map_err(Error::Row)
 }
 
@@ -298,10 +291,10 @@ fn resolve(tenant: Uuid, rows: Vec<SeriesRows>, argument: &str) -> Result<Vec<Re
     for rows in rows {
         let (id, name) = named(&rows, &known, &made)?;
         match places.get(&id) {
-            Some(&place) => resolved[place].rows.absorb(rows),
+            Some(&place) => resolved[place].absorb(name, rows),
             None => {
                 places.insert(id, resolved.len());
-                resolved.push(Resolved { id, name, rows });
+                resolved.push(Resolved::of(id, name, rows));
             }
         }
     }
@@ -385,21 +378,42 @@ fn describe(tenant: Uuid, descriptions: &HashMap<String, String>, resolved: &[Re
         return Ok(());
     }
     // As it was sent a name counts before what it is in normal form.
-    let in_normal_form = resolved.iter().map(|series| (normal(&series.name), series.id));
-    let as_sent = resolved.iter().map(|series| (Cow::from(&series.name), series.id));
+    let named = || {
+        resolved
+            .iter()
+            .flat_map(|series| series.names().map(|name| (name, series.id)))
+    };
+    let in_normal_form = named().map(|(name, id)| (normal(name), id));
+    let as_sent = named().map(|(name, id)| (Cow::from(name), id));
     let by_name: HashMap<Cow<str>, Uuid> = in_normal_form.chain(as_sent).collect();
-    let mut described = Vec::with_capacity(descriptions.len());
-    for (name, description) in descriptions {
+    let mut described = BTreeMap::new();
+    for (name, description) in descriptions.iter().collect::<BTreeMap<_, _>>() {
         let found = by_name.get(name.as_str()).or_else(|| by_name.get(&*normal(name)));
         let Some(&id) = found else {
             let reason = format!("describes \"{name}\", which is no series of this upload");
             return Err(Error::bad("series_descriptions", reason));
         };
         if let Some(description) = unless_blank(Some(description)) {
-            described.push((id, description.to_owned()));
+            match described.insert(id, (name, description)) {
+                Some((other, another)) if another != description => return Err(two_descriptions(other, name)),
+                _ => {}
+            }
         }
     }
+    let described: Vec<_> = described
+        .into_iter()
+        .map(|(id, (_, text))| (id, text.to_owned()))
+        .collect();
     series::describe(tenant, &described)
+}
+
+/// The names are shown so that they can be told apart.
+fn two_descriptions(one: &str, other: &str) -> Error {
+    Error::BadArgument {
+        argument: "series_descriptions",
+        reason: format!("has two texts for one series, by {one:?} and {other:?}"),
+        hint: Some(ONE_KEY),
+    }
 }
 
 /// It may be meant, but mostly is a clock or a zone that is wrong, and nobody would see for how long.
@@ -432,11 +446,12 @@ fn insert_run(tenant: Uuid, run: &Run, version: &Version) -> Result<()> {
     ))
 }
 
-/// Name → id, in the order in which the upload first named the series.
+/// Name → id, in the order in which the upload first named the series; further names of one come after the first.
 struct SeriesIds<'a>(&'a [Resolved]);
 
 impl Serialize for SeriesIds<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|series| (&series.name, series.id.to_string())))
+        let named = |series| Resolved::names(series).map(|name| (name, series.id.to_string()));
+        serializer.collect_map(self.0.iter().flat_map(named))
     }
 }

@@ -478,6 +478,48 @@ fn a_series_is_found_by_its_key_as_it_was_sent_and_then_in_normal_form() {
     assert_eq!(both.expect("a read").get::<_, i64>(0), 1);
 }
 
+#[test]
+fn two_spellings_of_one_key_in_an_upload_are_both_answered_and_told_where_they_clash() {
+    let database = Database::fresh("two spellings");
+    let mut client = client(&database);
+    let (composed, apart) = ("S\u{fc}d", "Su\u{308}d");
+    let both = json!([
+        value_row(apart, hour(0), 1),
+        value_row("wind", hour(0), 1),
+        value_row(composed, hour(1), 2)
+    ]);
+    let uploaded = upload(&mut client, &both);
+    assert_eq!(uploaded.series(composed), uploaded.series(apart));
+    let order = "SELECT series_ids::text FROM timedb.upload(now(), $1)";
+    let order: String = client.query_one(order, &[&both]).expect("an upload").get(0);
+    let places = [apart, composed, "wind"].map(|name| order.find(name).expect("a name"));
+    assert!(places.is_sorted(), "{order}");
+
+    let sql = "SELECT timedb.upload(now(), $1, series_descriptions => $2)";
+    let clash = |rows: &serde_json::Value, descriptions: serde_json::Value, client: &mut Client| {
+        words(refused(client.execute(sql, &[rows, &descriptions])).error())
+    };
+    const ONE_KEY: &str = "HINT: The two are one key in Unicode's normal form C, and so name one series.";
+    let again = json!([value_row(composed, hour(0), 1), value_row(apart, hour(0), 2)]);
+    let message =
+        "22023 value_rows[1]: gives the value of value_rows[0] again, of \"S\u{fc}d\" at 2025-01-01T00:00:00Z";
+    assert_eq!(clash(&again, json!({}), &mut client), format!("{message}\n{ONE_KEY}"));
+    // In one spelling it is a time that comes twice, whatever the other one gives.
+    let twice = json!([
+        value_row(composed, hour(0), 1),
+        value_row(composed, hour(0), 1),
+        value_row(apart, hour(1), 2)
+    ]);
+    assert_eq!(clash(&twice, json!({}), &mut client), format!("{message}\nHINT: {UTC}"));
+    let message = r#"22023 "series_descriptions" has two texts for one series, by "Su\u{308}d" and "Süd""#;
+    let two = json!({composed: "of one", apart: "of the other"});
+    assert_eq!(clash(&both, two, &mut client), format!("{message}\n{ONE_KEY}"));
+    let same = json!({composed: "the same", apart: "the same"});
+    client.execute(sql, &[&both, &same]).expect("the same text twice");
+    let stored = "SELECT description FROM timedb.list_series() WHERE series_key = U&'S\\00FCd'";
+    assert_eq!(one::<String>(&mut client, stored), "the same");
+}
+
 /// As a database has it that comes from 0.1.0.
 #[test]
 fn a_series_whose_key_is_in_no_normal_form_is_found_as_it_is() {
