@@ -43,7 +43,13 @@ pub fn new(key: &str) -> Result<Cow<'_, str>, Refusal> {
         return Err(Refusal::new(Kind::BadValue, reason)
             .hint("No series has this key yet, and a new one may have no such character."));
     }
-    if key.starts_with(is_blank) || key.ends_with(is_blank) {
+    let ends = [key.chars().next(), key.chars().next_back()];
+    if let Some(unseen) = ends.into_iter().flatten().find(|&char| has_no_width(char)) {
+        let reason = format!("begins or ends with U+{:04X}, which has no width", u32::from(unseen));
+        return Err(Refusal::new(Kind::BadValue, reason)
+            .hint("No series has this key yet, and a new one may have no such character there."));
+    }
+    if key.starts_with(char::is_whitespace) || key.ends_with(char::is_whitespace) {
         let reason = "begins or ends with a blank";
         return Err(Refusal::new(Kind::BadValue, reason).hint("No series has this key yet: trim it."));
     }
@@ -74,9 +80,9 @@ pub fn code_points(text: &str) -> String {
     numbers.join(" ")
 }
 
-/// What shows as nothing at the end of a key: Unicode's blanks, and its characters without a width.
-fn is_blank(char: char) -> bool {
-    char.is_whitespace() || matches!(char, '\u{200b}' | '\u{2060}' | '\u{feff}')
+/// What shows as nothing at the end of a key, and is no blank that a client trims.
+fn has_no_width(char: char) -> bool {
+    matches!(char, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -107,7 +113,8 @@ mod tests {
             (" wind", "begins or ends with a blank"),
             ("wind ", "begins or ends with a blank"),
             ("wind\u{a0}", "begins or ends with a blank"),
-            ("wind\u{200b}", "begins or ends with a blank"),
+            ("wind\u{200b}", "begins or ends with U+200B, which has no width"),
+            ("\u{feff} wind", "begins or ends with U+FEFF, which has no width"),
         ] {
             let refusal = new(key).unwrap_err();
             assert_eq!(

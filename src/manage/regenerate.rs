@@ -131,7 +131,9 @@ fn which(reason: &str) -> Error {
     Error::BadArgument {
         argument: "key_id",
         reason: reason.into(),
-        hint: Some("timedb.list_keys() shows them: pass the key_id of one whose revoked_at is null."),
+        hint: Some(
+            "timedb.list_keys() shows them: pass the key_id of one whose revoked_at is null and which has not expired.",
+        ),
     }
 }
 

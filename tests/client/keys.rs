@@ -27,7 +27,8 @@ fn opens(database: &Database, key: &str) -> Option<String> {
     row.ok().map(|row| row.get(0))
 }
 
-const HINT: &str = "timedb.list_keys() shows them: pass the key_id of one whose revoked_at is null.";
+const HINT: &str =
+    "timedb.list_keys() shows them: pass the key_id of one whose revoked_at is null and which has not expired.";
 
 /// A dashboard's key, being newer, once took the place of the writer's, and ended both.
 #[test]

@@ -74,6 +74,11 @@ const CALLS: &[Mistake] = &[
         Some(TRIM),
     ),
     (
+        "create_series(U&'wind\\200B')",
+        "22023 \"name\" begins or ends with U+200B, which has no width",
+        Some("No series has this key yet, and a new one may have no such character there."),
+    ),
+    (
         "create_series(E'wi\\nnd')",
         "22023 \"name\" contains the control character U+000A",
         Some(NEW_CHARACTER),
@@ -105,6 +110,13 @@ const CALLS: &[Mistake] = &[
         None,
     ),
 ];
+
+/// Calls of an administrator.
+const ADMINS_CALLS: &[Mistake] = &[(
+    "list_audit(since => 'infinity')",
+    "22008 \"since\" is infinite or out of range",
+    Some("Leave it out: without it, all that is kept is listed."),
+)];
 
 /// Rows of an upload, after a good one.
 const ROWS: &[Mistake] = &[
@@ -220,7 +232,12 @@ const UPDATES: &[Mistake] = &[
     (
         r#"{"known_time": "2025-01-01"}"#,
         "22023 updates[0].known_time: unknown field",
-        Some(ONE_KNOWN_TIME),
+        Some(UPDATE_HAS),
+    ),
+    (
+        r#"{"workflow_id": "nightly"}"#,
+        "22023 updates[0].workflow_id: unknown field",
+        Some(UPDATE_HAS),
     ),
     (
         r#"{"valid_time": 1735732800}"#,
@@ -272,6 +289,10 @@ fn each_mistake_is_told_with_what_to_send_instead() {
     let database = Database::fresh("mistakes");
     let mut client = client(&database);
     assert_told(&mut client, CALLS, |call| format!("SELECT * FROM timedb.{call}"));
+    let admin = database.create_user(Uuid::now_v7(), "admin@tenant-c.com", "admin");
+    assert_told(&mut database.authenticated(&admin), ADMINS_CALLS, |call| {
+        format!("SELECT * FROM timedb.{call}")
+    });
     let good = r#"{"valid_time": "2025-01-01T00:00:00Z", "value_key": "wind", "value": 1}"#;
     let quoted = |text: &str| text.replace('\'', "''");
     assert_told(&mut client, ROWS, |row| {

@@ -26,6 +26,11 @@ pub(crate) trait Rows<'de>: Sized {
     /// What a row has, in a sentence: for who sends another field.
     const HAS: &'static str;
 
+    /// What to do about a field that a row does not have.
+    fn instead_of(_unknown: &str) -> &'static str {
+        Self::HAS
+    }
+
     /// None yet, to be taken as these are.
     fn none(&self) -> Self;
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::UPLOAD_HAS;
 use super::columns::{SeriesRows, UploadColumns};
 use crate::points::Point;
-use crate::rows::fields::{Given, needed, not_null};
+use crate::rows::fields::{Given, needed, not_null, of_the_run};
 use crate::rows::walk::{Rows, walk};
 use crate::rows::{Field, Refusal, RowError};
 use crate::time::Time;
@@ -52,6 +52,10 @@ impl<'de> Rows<'de> for UploadRows<'de> {
         Field::SeriesId,
     ];
     const HAS: &'static str = UPLOAD_HAS;
+
+    fn instead_of(unknown: &str) -> &'static str {
+        of_the_run(unknown).unwrap_or(UPLOAD_HAS)
+    }
 
     fn none(&self) -> Self {
         Self::default()

@@ -10,7 +10,6 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use super::{Rows, Walk};
 use crate::limits::MOST_TAGS;
 use crate::rows::fields::Given;
-use crate::rows::fields::of_the_run;
 use crate::rows::{Field, Kind, Refusal};
 
 /// Where serde_json has no integers any more, at one of their ends or at both.
@@ -130,9 +129,7 @@ impl<'de, R: Rows<'de>> Visitor<'de> for Name<'_, '_, R> {
             Some(named) => Ok(named),
             None => {
                 let refusal = Refusal::new(Kind::BadValue, "unknown field");
-                Err(self
-                    .0
-                    .refuse_name(name, refusal.hint(of_the_run(name).unwrap_or(R::HAS))))
+                Err(self.0.refuse_name(name, refusal.hint(R::instead_of(name))))
             }
         }
     }
