@@ -9,6 +9,7 @@ import time
 import uuid
 
 import numpy
+import polars
 import pyarrow
 
 import chdb
@@ -78,6 +79,13 @@ def query(sql):
     return {"seconds": time.perf_counter() - began, "bytes": len(answer)}
 
 
+def frame(sql):
+    """The answer as a polars frame, by way of Arrow."""
+    began = time.perf_counter()
+    height = polars.read_ipc_stream(connection.query(sql, "ArrowStream").bytes()).height
+    return {"seconds": time.perf_counter() - began, "rows": height}
+
+
 def answer(sql, file):
     """Writes the answer's two columns, a time and a value, as pairs of i64 and f64."""
     table = pyarrow.ipc.open_stream(connection.query(sql, "ArrowStream").bytes()).read_all()
@@ -93,7 +101,7 @@ def number(sql):
 
 
 COMMANDS = {"start": start, "run": run, "read_rows": read_rows, "insert": insert, "query": query,
-            "answer": answer, "number": number}
+            "frame": frame, "answer": answer, "number": number}
 
 for line in sys.stdin:
     request = json.loads(line)

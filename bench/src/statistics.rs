@@ -24,6 +24,16 @@ impl Spread {
         }
     }
 
+    /// The same in another unit.
+    pub fn times(self, factor: f64) -> Self {
+        Self {
+            median: self.median * factor,
+            min: self.min * factor,
+            max: self.max * factor,
+            ..self
+        }
+    }
+
     /// What has no spread, such as a size.
     pub fn exactly(figure: f64) -> Self {
         Self::of(&[figure])

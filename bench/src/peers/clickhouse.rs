@@ -105,13 +105,12 @@ impl Clickhouse {
 
     /// All stored values, as bytes of an Arrow stream.
     pub fn all(&mut self, table: &str) -> Result<Duration> {
-        let sql = format!(
-            "SELECT knowledge_time, valid_time, valid_time_end, series_id, series_key, unit, value, run_id,
-                    change_time, changed_by, annotation, tags
-             FROM bench.{table}
-             ORDER BY series_key, series_id, valid_time, valid_time_end NULLS FIRST, knowledge_time, change_time, run_id"
-        );
-        self.python.timed(&json!({"do": "query", "sql": sql}))
+        self.python.timed(&json!({"do": "query", "sql": all_sql(table)}))
+    }
+
+    /// The same into a polars frame.
+    pub fn all_as_frame(&mut self, table: &str) -> Result<Duration> {
+        self.python.timed(&json!({"do": "frame", "sql": all_sql(table)}))
     }
 
     pub fn bytes(&mut self, table: &str) -> Result<f64> {
@@ -151,6 +150,15 @@ impl Peer for ClickhouseTable {
         let query = json!({"do": "query", "sql": flat_sql(self.table, read)});
         self.clickhouse.borrow_mut().python.timed(&query)
     }
+}
+
+fn all_sql(table: &str) -> String {
+    format!(
+        "SELECT knowledge_time, valid_time, valid_time_end, series_id, series_key, unit, value, run_id,
+                change_time, changed_by, annotation, tags
+         FROM bench.{table}
+         ORDER BY series_key, series_id, valid_time, valid_time_end NULLS FIRST, knowledge_time, change_time, run_id"
+    )
 }
 
 fn flat_sql(table: &str, read: &FlatRead) -> String {
