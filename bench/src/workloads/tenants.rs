@@ -1,12 +1,12 @@
-//! W10: W4's read of one tenant, with other tenants of the same size beside it; and uploads of one value by a tenant of many
+//! W10: W4's read of one tenant, with other tenants of the same size beside it, and with thousands of small ones; and uploads of one value by a tenant of many
 //! series among thousands of tenants of a few, whose statistics say nothing of it.
 
-use std::thread;
+use std::iter;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use timedb_testkit::Server;
+use anyhow::Result;
 
+use crate::connection::Connection;
 use crate::contest::Contest;
 use crate::data::Shape;
 use crate::flat_read::FlatRead;
@@ -17,31 +17,60 @@ use crate::workloads::flat::{REPETITIONS, WARM_UP};
 
 const SHAPE: Shape = Shape::one_series(1_000, 48);
 const ONE_VALUE: Shape = Shape::one_series(10_000, 1);
-const TENANTS: [u32; 3] = [1, 10, 100];
-const NAMES: [&str; 3] = ["timedb, 1 tenant", "timedb, 10 tenants", TIMEDB];
-const LOADERS: usize = 2;
+/// How many tenants there are, and how many runs those have that are new: all the same as the first, but for the many.
+const CROWDS: [(u32, i64); 3] = [(10, 1_000), (100, 1_000), (10_000, 10)];
+const NAMES: [&str; 4] = ["timedb, 1 tenant", "timedb, 10 tenants", "timedb, 100 tenants", TIMEDB];
+const RUN_COLUMNS: &str = "run_id, workflow_id, run_start_time, known_time, changed_by, inserted_at, last_change_time";
+const VALUE_COLUMNS: &str = "run_id, change_time, known_time, valid_from, valid_to, part, span, points, changed_by";
 pub const CURVE: &str = "W4's read, of one tenant among many";
 
 pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
-    let mut databases: Vec<String> = Vec::new();
-    let mut first = None;
-    let mut there = 0;
-    for tenants in TENANTS {
-        lab.progress.step(&format!("loads {tenants} tenants"));
-        let database = match databases.last() {
-            None => lab.fresh_database("tenants")?,
-            Some(smaller) => lab.copy_database(smaller, "tenants")?,
-        };
-        let loaded = load(&lab.server, &database, there, tenants as usize)?;
-        settle(&mut lab.operator(&database)?)?;
-        first = first.or(loaded);
-        there = tenants as usize;
-        databases.push(database);
+    let mut database = lab.fresh_database("tenants")?;
+    let tenant = Tenant::create(&lab.server, &database, 0)?;
+    Timedb::create(&lab.server, &database, &tenant, 1)?.load(SHAPE.all_runs())?;
+    settle(&mut lab.operator(&database)?)?;
+    let mut databases = vec![database.clone()];
+    let mut there = 1;
+    for (tenants, runs) in CROWDS {
+        lab.progress.step(&format!("makes {tenants} tenants"));
+        database = lab.copy_database(&database, "tenants")?;
+        neighbours(&mut lab.operator(&database)?, &tenant, tenants - there, runs)?;
+        there = tenants;
+        databases.push(database.clone());
     }
-    let tenant = first.ok_or_else(|| anyhow!("no tenant was made"))?;
     let mut records = compare(lab, &databases, &tenant)?;
     records.extend(uploads_in_a_crowd(lab)?);
     Ok(records)
+}
+
+/// More tenants, each with a user, a series and copies of the tenant's earliest runs.
+fn neighbours(operator: &mut Connection, tenant: &Tenant, tenants: u32, runs: i64) -> Result<()> {
+    operator.batch(&format!(
+        "CREATE TEMPORARY TABLE made AS
+         SELECT id, (timedb.create_user(id, id || '@timedb.test')).user_id, gen_random_uuid() AS series_id
+         FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, {tenants})) AS t;
+         INSERT INTO timedb.series (tenant_id, series_id, series_key) SELECT id, series_id, 'series_00' FROM made"
+    ))?;
+    for (table, of_made, columns) in [
+        ("runs", "tenant_id", RUN_COLUMNS),
+        ("values", "tenant_id, series_id", VALUE_COLUMNS),
+    ] {
+        let made = of_made
+            .replace("tenant_id", "made.id")
+            .replace("series_id", "made.series_id");
+        operator.execute(
+            &format!(
+                "INSERT INTO timedb.{table} ({of_made}, {columns})
+                 SELECT {made}, {columns}
+                 FROM made, (SELECT {columns} FROM timedb.{table} WHERE tenant_id = $1 ORDER BY known_time LIMIT $2) AS t
+                 ORDER BY known_time"
+            ),
+            &[&tenant.id, &runs],
+        )?;
+    }
+    settle(operator)?;
+    operator.batch("VACUUM (ANALYZE) timedb.users")?;
+    operator.batch("VACUUM (ANALYZE) timedb.api_keys")
 }
 
 fn uploads_in_a_crowd(lab: &mut Lab) -> Result<Vec<Record>> {
@@ -82,32 +111,6 @@ fn uploader(lab: &mut Lab, name: &str, in_a_crowd: bool) -> Result<Timedb> {
     Ok(client)
 }
 
-/// Makes and fills tenants `from` to `to`; answers the first of them.
-fn load(server: &Server, database: &str, from: usize, to: usize) -> Result<Option<Tenant>> {
-    let mut tenants = Vec::new();
-    for number in from..to {
-        tenants.push(Tenant::create(server, database, number)?);
-    }
-    let shares = tenants.chunks(tenants.len().div_ceil(LOADERS).max(1));
-    thread::scope(|scope| {
-        let loaders: Vec<_> = shares
-            .map(|share| {
-                scope.spawn(move || -> Result<()> {
-                    for tenant in share {
-                        Timedb::create(server, database, tenant, 1)?.load(SHAPE.all_runs())?;
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        for loader in loaders {
-            loader.join().map_err(|_| anyhow!("a loader panicked"))??;
-        }
-        Ok(())
-    })
-    .map(|()| tenants.first().cloned())
-}
-
 fn compare(lab: &Lab, databases: &[String], tenant: &Tenant) -> Result<Vec<Record>> {
     let read = FlatRead::whole(0);
     let mut clients = Vec::new();
@@ -124,11 +127,12 @@ fn compare(lab: &Lab, databases: &[String], tenant: &Tenant) -> Result<Vec<Recor
         contest = contest.with(name, move |_| client.time(&read));
     }
     let figures = contest.run(&lab.progress)?;
-    let mut records = Line::new("W10", "W4's read with 100 tenants, against 1 and 10", "ms")
+    let mut records = Line::new("W10", "W4's read with 10,000 tenants, against 1, 10 and 100", "ms")
         .figures(figures.iter().copied())
         .goal(NAMES[0], Goal::Within(1.2))
         .records();
-    for (tenants, (_, spread)) in TENANTS.into_iter().zip(figures) {
+    let sizes = iter::once(1).chain(CROWDS.map(|(tenants, _)| tenants));
+    for (tenants, (_, spread)) in sizes.zip(figures) {
         let line = Line::new("growth", CURVE, "ms").size(tenants);
         records.extend(line.figures([(TIMEDB, spread)]).records());
     }
