@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # bench.sh [W4,W5]: timedb measured against its peers, all of it or the workloads named. It first installs what is
 # missing: the distribution's packages that the tests need too, python3-venv among them, and into the target folder what
-# bench/python/requirements.txt names. Peers that cannot be had are left out, each with a line.
+# bench/python/*.txt name. Peers that cannot be had are left out, each with a line.
 . "$(dirname "$0")/environment.sh"
 
 scripts/setup.sh tests
@@ -9,6 +9,7 @@ choose_postgres
 
 workloads=${1:-}
 python=$target/bench/python
+tshistory=$target/bench/tshistory
 
 # For a machine of 24 GB; the same for every peer. Postgres compiles queries just in time by default; with it on, the
 # peers' reads took longer.
@@ -23,20 +24,27 @@ if [ -e "$("$PG_CONFIG" --sharedir)/extension/timescaledb.control" ]; then
     settings+=("shared_preload_libraries = 'timescaledb'")
 fi
 
+# install_python FOLDER REQUIREMENTS MODULES: an environment of its own in the folder, once for each text of the requirements.
 install_python() {
-    rm -rf "$python"
-    python3 -m venv "$python" &&
-        "$python/bin/pip" install --quiet --disable-pip-version-check --requirement bench/python/requirements.txt &&
-        "$python/bin/python" -c 'import chdb, polars, psycopg, pyarrow' &&
-        cp bench/python/requirements.txt "$python/installed"
+    cmp --silent "$2" "$1/installed" && return
+    echo "Installing what $2 names for Python, up to 1.2 GB, in the target folder." >&2
+    rm -rf "$1"
+    python3 -m venv "$1" &&
+        "$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$2" &&
+        "$1/bin/python" -c "import $3" &&
+        cp "$2" "$1/installed"
 }
 
-if ! cmp --silent bench/python/requirements.txt "$python/installed"; then
-    echo "Installing ClickHouse (chdb), polars and psycopg for Python: 1.1 GB, in the target folder." >&2
-    install_python || echo "Not installed: what needs Python is left out." >&2
-fi
-if [ -e "$python/installed" ]; then
+if install_python "$python" bench/python/requirements.txt 'adbc_driver_postgresql, chdb, polars, psycopg, pyarrow'; then
     export TIMEDB_BENCH_PYTHON=$python/bin/python
+else
+    echo "Not installed: what needs Python is left out." >&2
+fi
+# It wants a numpy and a pandas of its own.
+if install_python "$tshistory" bench/python/tshistory.txt 'psycopg2, tshistory'; then
+    export TIMEDB_BENCH_TSHISTORY=$tshistory/bin/python
+else
+    echo "Not installed: tshistory is left out." >&2
 fi
 
 scripts/build.sh release

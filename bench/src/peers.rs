@@ -5,6 +5,7 @@ pub mod clickhouse;
 pub mod lean;
 pub mod limit;
 pub mod timedb;
+pub mod tshistory;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub use clickhouse::{Clickhouse, ClickhouseTable};
 pub use lean::Lean;
 pub use limit::Limit;
 pub use timedb::{Tenant, Timedb};
+pub use tshistory::Tshistory;
 
 pub const CLASSIC: &str = "classic";
 pub const LEAN: &str = "lean";
@@ -24,6 +26,7 @@ pub const LEAN_COPY: &str = "lean COPY";
 pub const LIMIT: &str = "limit";
 pub const CLICKHOUSE: &str = "clickhouse";
 pub const TIMESCALE: &str = "timescale";
+pub const TSHISTORY: &str = "tshistory";
 
 /// Whoever can be asked the question that most workloads ask. It is asked in the peer's own way, over its own client.
 pub trait Peer {

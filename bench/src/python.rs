@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::flat_read::Answer;
+
 pub struct Python {
     child: Child,
     input: Option<ChildStdin>,
@@ -15,14 +17,16 @@ pub struct Python {
 }
 
 impl Python {
-    /// The interpreter that scripts/bench.sh has set up, if it could.
-    pub fn interpreter() -> Option<PathBuf> {
-        let path = PathBuf::from(std::env::var_os("TIMEDB_BENCH_PYTHON")?);
-        path.exists().then_some(path)
+    pub fn start(program: &Path) -> Result<Self> {
+        Self::start_in("TIMEDB_BENCH_PYTHON", program)
     }
 
-    pub fn start(program: &Path) -> Result<Self> {
-        let interpreter = Self::interpreter().context("not installed: no Python environment")?;
+    /// In the environment whose interpreter the variable names: scripts/bench.sh has set it up, if it could.
+    pub fn start_in(variable: &str, program: &Path) -> Result<Self> {
+        let interpreter = std::env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.exists())
+            .context("not installed: no Python environment")?;
         let mut child = Command::new(interpreter)
             .arg(program)
             .stdin(Stdio::piped())
@@ -47,6 +51,13 @@ impl Python {
             Some(error) => bail!("{error}, at {request}"),
             None => Ok(reply),
         }
+    }
+
+    /// For requests that are answered with pairs of a valid time in microseconds and a value.
+    pub fn answer(&mut self, request: &Value) -> Result<Answer> {
+        let mut reply = self.ask(request)?;
+        let pairs: Vec<(i64, f64)> = serde_json::from_value(reply["pairs"].take())?;
+        Ok(Answer::of(pairs))
     }
 
     /// For requests that are answered with the time they took.

@@ -7,6 +7,7 @@ mod growth;
 mod login;
 mod memory;
 mod overlapping;
+mod revisions;
 mod sizes;
 mod tenants;
 mod trickle;
@@ -27,7 +28,7 @@ pub struct Workload {
     pub measure: fn(&mut Lab) -> Result<Vec<Record>>,
 }
 
-const ALL: [Workload; 15] = [
+const ALL: [Workload; 16] = [
     Workload {
         name: "W1",
         measure: upload::arrays,
@@ -79,6 +80,10 @@ const ALL: [Workload; 15] = [
     Workload {
         name: "W12",
         measure: clients::measure,
+    },
+    Workload {
+        name: "W13",
+        measure: revisions::measure,
     },
     Workload {
         name: "growth",
