@@ -5,6 +5,7 @@ mod clients;
 mod flat;
 mod growth;
 mod login;
+mod many;
 mod memory;
 mod overlapping;
 mod revisions;
@@ -28,7 +29,7 @@ pub struct Workload {
     pub measure: fn(&mut Lab) -> Result<Vec<Record>>,
 }
 
-const ALL: [Workload; 16] = [
+const ALL: [Workload; 17] = [
     Workload {
         name: "W1",
         measure: upload::arrays,
@@ -84,6 +85,10 @@ const ALL: [Workload; 16] = [
     Workload {
         name: "W13",
         measure: revisions::measure,
+    },
+    Workload {
+        name: "W14",
+        measure: many::measure,
     },
     Workload {
         name: "growth",
