@@ -10,6 +10,7 @@ mod memory;
 mod overlapping;
 mod revisions;
 mod sizes;
+mod stream;
 mod tenants;
 mod trickle;
 mod update;
@@ -29,7 +30,7 @@ pub struct Workload {
     pub measure: fn(&mut Lab) -> Result<Vec<Record>>,
 }
 
-const ALL: [Workload; 17] = [
+const ALL: [Workload; 18] = [
     Workload {
         name: "W1",
         measure: upload::arrays,
@@ -89,6 +90,10 @@ const ALL: [Workload; 17] = [
     Workload {
         name: "W14",
         measure: many::measure,
+    },
+    Workload {
+        name: "W15",
+        measure: stream::measure,
     },
     Workload {
         name: "growth",

@@ -101,7 +101,7 @@ fn absent(what: &str, why: &str) -> Vec<Record> {
     Line::new("memory", what, "MB").note(TIMEDB, why).records()
 }
 
-fn peak(connection: &mut Connection) -> Result<f64> {
+pub fn peak(connection: &mut Connection) -> Result<f64> {
     let backend: i32 = connection.one("SELECT pg_backend_pid()", &[])?;
     private_peak(backend)
 }
