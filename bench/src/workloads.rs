@@ -7,6 +7,7 @@ mod growth;
 mod login;
 mod many;
 mod memory;
+mod new_series;
 mod overlapping;
 mod revisions;
 mod sizes;
@@ -30,7 +31,7 @@ pub struct Workload {
     pub measure: fn(&mut Lab) -> Result<Vec<Record>>,
 }
 
-const ALL: [Workload; 18] = [
+const ALL: [Workload; 19] = [
     Workload {
         name: "W1",
         measure: upload::arrays,
@@ -94,6 +95,10 @@ const ALL: [Workload; 18] = [
     Workload {
         name: "W15",
         measure: stream::measure,
+    },
+    Workload {
+        name: "W16",
+        measure: new_series::measure,
     },
     Workload {
         name: "growth",
