@@ -4,6 +4,7 @@ mod arrow;
 mod clients;
 mod flat;
 mod growth;
+mod known;
 mod login;
 mod many;
 mod memory;
@@ -31,7 +32,7 @@ pub struct Workload {
     pub measure: fn(&mut Lab) -> Result<Vec<Record>>,
 }
 
-const ALL: [Workload; 19] = [
+const ALL: [Workload; 20] = [
     Workload {
         name: "W1",
         measure: upload::arrays,
@@ -99,6 +100,10 @@ const ALL: [Workload; 19] = [
     Workload {
         name: "W16",
         measure: new_series::measure,
+    },
+    Workload {
+        name: "W19",
+        measure: known::measure,
     },
     Workload {
         name: "growth",
