@@ -13,7 +13,7 @@ demo: ## install what is missing, build, and walk through timedb on a throw-away
 test: ## install what is missing, run every test, and count them by layer
 	@scripts/do.sh test
 
-bench: ## measure timedb against its peers, under 30 minutes; some of it: make bench W=W4,W5
+bench: ## measure timedb against its peers, about 15 minutes; some of it: make bench W=W4,W5
 	@scripts/do.sh bench "$(W)"
 
 serve: ## leave a private server running, with a fresh database timedb

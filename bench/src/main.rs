@@ -1,6 +1,6 @@
 //! timedb measured against other ways to store the same values: `make bench`, or `make bench W=W4,W5`.
 //! It runs within `private-server run`. The table goes to the terminal, the figures to
-//! `bench/results.json`, the picture to `docs/bench.svg`. Absolute times mean little; the ratios count.
+//! `bench/results.json`, the pictures and the tables to `docs/`. Absolute times mean little; the ratios count.
 
 mod connection;
 mod contest;
@@ -9,6 +9,7 @@ mod dataset;
 mod flat_read;
 mod lab;
 mod machine;
+mod page;
 mod peers;
 mod picture;
 mod progress;
@@ -19,6 +20,7 @@ mod statistics;
 mod table;
 mod workloads;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -73,7 +75,7 @@ fn bench(list: &str) -> Result<usize> {
         lab.progress.workload_done();
     }
     lab.progress.finish();
-    picture::draw(&results, &lab.project.join("docs/bench.svg"))?;
+    show(&results, &lab.project)?;
     report(&results, &chosen);
     Ok(failures)
 }
@@ -98,11 +100,18 @@ fn report(results: &Results, chosen: &[&Workload]) {
     println!("{met} of {all} goals met");
 }
 
-/// The picture alone, from the figures that are there.
+/// The pictures, and the tables of docs/performance.md.
+fn show(results: &Results, project: &Path) -> Result<()> {
+    picture::draw(results, &project.join("docs"))?;
+    let before = Results::read(&project.join("bench/before.json"))?;
+    page::write(results, &before, &project.join("docs/performance.md"))
+}
+
+/// The pictures and the tables alone, from the figures that are there.
 fn draw_again() -> Result<usize> {
     let project = std::env::var_os(timedb_testkit::PROJECT).context("run this by scripts/bench.sh")?;
-    let project = std::path::PathBuf::from(project);
+    let project = PathBuf::from(project);
     let results = Results::read(&project.join("bench/results.json"))?;
-    picture::draw(&results, &project.join("docs/bench.svg"))?;
+    show(&results, &project)?;
     Ok(0)
 }

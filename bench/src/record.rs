@@ -25,7 +25,7 @@ pub struct Record {
     pub goal_ratio: Option<f64>,
     pub met: Option<bool>,
     pub note: Option<String>,
-    /// On a curve: runs or tenants.
+    /// On a curve: runs, tenants or series.
     pub size: Option<u32>,
     pub date: String,
 }

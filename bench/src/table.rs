@@ -79,7 +79,8 @@ pub fn figure(number: f64) -> String {
     }
 }
 
-fn grouped(number: f64) -> String {
+/// With a comma at the thousands.
+pub fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {

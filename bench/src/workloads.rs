@@ -22,10 +22,25 @@ mod window;
 use anyhow::{Result, bail};
 
 pub use growth::{WHOLE as READ_OF_WHOLE, WINDOW as READ_OF_WINDOW};
+pub use many::CURVE as READ_OF_MANY;
+pub use new_series::CURVE as UPLOAD_OF_NEW_SERIES;
 pub use tenants::CURVE as READ_AMONG_TENANTS;
 
 use crate::lab::Lab;
 use crate::record::Record;
+
+/// The lines that the README's picture shows, by what they say.
+pub mod whats {
+    pub use super::arrow::FRAME;
+    pub use super::flat::{KNOWN_BEFORE, WHOLE as READ};
+    pub use super::revisions::{
+        BYTES as BYTES_OF_FRAMES, KNOWN_BEFORE as KNOWN_BEFORE_OF_FRAMES, UPLOAD as UPLOAD_OF_FRAMES,
+        WEEK as WEEK_OF_FRAMES, WHOLE as READ_OF_FRAMES,
+    };
+    pub use super::sizes::{AFTER_COMPACT, BEFORE_COMPACT};
+    pub use super::upload::{ARRAYS as UPLOAD, RUNS_A_TURN as UPLOADS};
+    pub use super::window::WEEK;
+}
 
 pub struct Workload {
     pub name: &'static str,

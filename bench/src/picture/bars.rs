@@ -5,7 +5,8 @@ use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
 use super::Area;
-use super::look::{self, Align, GRID, INK, NOT_REACHED, PALE_INK, REACHED, WIDTH, text};
+use super::look::{self, Align, GRID, INK, NOT_REACHED, PALE_INK, REACHED, text};
+use super::whole::WIDTH;
 use crate::record::Record;
 use crate::table::figure;
 
@@ -15,11 +16,11 @@ const AXIS: i32 = 34;
 const LABELS: i32 = 68;
 const PEERS_END: i32 = 556;
 const LEFT: i32 = 568;
-const RIGHT: i32 = 944;
+const RIGHT: i32 = 946;
 const RATIOS_END: i32 = 1014;
 const GOALS_END: i32 = WIDTH as i32 - 24;
 /// What the scale holds, as powers of ten.
-const DECADES: (f64, f64) = (-1.0, 2.3);
+const DECADES: (f64, f64) = (-1.0, 2.6);
 
 /// A line of a workload, with its records that compare.
 pub struct Group<'a> {
@@ -89,6 +90,7 @@ fn scale(area: &Area<'_>, bottom: i32) -> Result<()> {
         (10.0, "10 x"),
         (30.0, "30 x"),
         (100.0, "100 x"),
+        (300.0, "300 x"),
     ] {
         let style = if ratio == 1.0 {
             PALE_INK.stroke_width(2)
@@ -136,9 +138,18 @@ fn measured(record: &Record) -> String {
 
 fn aimed_at(record: &Record) -> String {
     match (record.goal_ratio, &record.goal) {
-        (Some(goal), _) => format!("≥ {} x", figure(goal).trim_end_matches('0').trim_end_matches('.')),
+        (Some(goal), _) => format!("≥ {} x", shortest(goal)),
         (None, Some(goal)) => goal.replace(&record.unit, first_word(&record.unit)),
         (None, None) => String::new(),
+    }
+}
+
+/// "20.0" as "20", and "100" as it is.
+fn shortest(number: f64) -> String {
+    let figure = figure(number);
+    match figure.split_once('.') {
+        Some(_) => figure.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        None => figure,
     }
 }
 
@@ -176,7 +187,7 @@ fn place(ratio: f64) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{LEFT, RIGHT, groups, place};
+    use super::{LEFT, RIGHT, groups, place, shortest};
     use crate::record::{Goal, Line, TIMEDB};
 
     #[test]
@@ -184,6 +195,14 @@ mod tests {
         assert_eq!(place(0.000_1), LEFT);
         assert_eq!(place(1e9), RIGHT);
         assert_eq!(place(10.0) - place(1.0), place(100.0) - place(10.0));
+    }
+
+    #[test]
+    fn a_goal_is_written_as_it_was_set() {
+        assert_eq!(
+            [1.0, 0.5, 20.0, 100.0, 300.0].map(shortest),
+            ["1", "0.5", "20", "100", "300"]
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How long reads take as their history grows, or the number of tenants beside them.
+//! How cost grows: over three decades of runs, tenants or series.
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
@@ -7,9 +7,19 @@ use super::Area;
 use super::look::{self, Align, GRID, INK, PALE_INK, text};
 use crate::record::Record;
 use crate::table::figure;
-use crate::workloads::{READ_AMONG_TENANTS, READ_OF_WHOLE, READ_OF_WINDOW};
+use crate::workloads::{READ_AMONG_TENANTS, READ_OF_MANY, READ_OF_WHOLE, READ_OF_WINDOW, UPLOAD_OF_NEW_SERIES};
 
 const HEAD: i32 = 40;
+const CHART: u32 = 290;
+const CHARTS_A_ROW: usize = 3;
+/// What is drawn, and by what it grows.
+const CURVES: [(&str, &str); 5] = [
+    (READ_OF_WHOLE, "runs"),
+    (READ_OF_WINDOW, "runs"),
+    (READ_AMONG_TENANTS, "tenants"),
+    (READ_OF_MANY, "series"),
+    (UPLOAD_OF_NEW_SERIES, "series"),
+];
 /// The height of a label.
 const LINE: i32 = 15;
 
@@ -21,22 +31,35 @@ struct Curve<'a> {
 pub fn draw(area: &Area<'_>, records: &[Record]) -> Result<()> {
     text(
         area,
-        "How it grows: milliseconds a read, both scales logarithmic",
+        "How it grows: milliseconds a call, both scales logarithmic",
         (24, 14),
         18,
         &INK,
         Align::Left,
     )?;
     let (_, below) = area.split_vertically(HEAD);
-    let places = below.split_evenly((1, 3));
-    for (place, (what, unit)) in places.iter().zip([
-        (READ_OF_WHOLE, "runs"),
-        (READ_OF_WINDOW, "runs"),
-        (READ_AMONG_TENANTS, "tenants"),
-    ]) {
+    let drawn = drawn(records);
+    let places = below.split_evenly((rows(&drawn), CHARTS_A_ROW));
+    for (place, (what, unit)) in places.iter().zip(drawn) {
         chart(place, what, unit, &curves(records, what))?;
     }
     Ok(())
+}
+
+/// Those that were measured.
+fn drawn(records: &[Record]) -> Vec<(&'static str, &'static str)> {
+    let mut drawn = CURVES.to_vec();
+    drawn.retain(|(what, _)| !curves(records, what).is_empty());
+    drawn
+}
+
+fn rows(drawn: &[(&str, &str)]) -> usize {
+    drawn.len().div_ceil(CHARTS_A_ROW).max(1)
+}
+
+pub fn height(records: &[Record]) -> u32 {
+    let rows = u32::try_from(rows(&drawn(records))).unwrap_or_default();
+    HEAD.unsigned_abs() + rows * CHART
 }
 
 fn curves<'a>(records: &'a [Record], what: &str) -> Vec<Curve<'a>> {

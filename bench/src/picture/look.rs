@@ -5,10 +5,9 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::Area;
-use crate::peers::{CLASSIC, CLICKHOUSE, LEAN, LEAN_COPY, LIMIT, TIMESCALE};
+use crate::peers::{CLASSIC, CLICKHOUSE, LEAN, LEAN_COPY, LIMIT, TIMESCALE, TSHISTORY};
 use crate::record::TIMEDB;
 
-pub const WIDTH: u32 = 1120;
 pub const INK: RGBColor = RGBColor(31, 41, 55);
 pub const PALE_INK: RGBColor = RGBColor(107, 114, 128);
 pub const GRID: RGBColor = RGBColor(229, 231, 235);
@@ -31,6 +30,7 @@ pub fn colour(peer: &str) -> RGBColor {
         CLICKHOUSE => RGBColor(217, 165, 10),
         LIMIT => RGBColor(13, 148, 136),
         TIMESCALE => RGBColor(147, 51, 234),
+        TSHISTORY => RGBColor(190, 24, 93),
         _ => RGBColor(203, 173, 141),
     }
 }
