@@ -138,8 +138,10 @@ fn a_window_of_any_width_over_rows_of_all_lengths_is_what_filtering_everything_l
                 let width = ((1i64 << bits) as f64 * 1000.0 * share) as i64;
                 let end = start + width.microseconds();
                 for mode in ["flat", "overlapping"] {
+                    // OFFSET 0 keeps the conditions from becoming windows.
                     let sql = "WITH whole AS MATERIALIZED ( \
-                                 SELECT r.* FROM timedb.read(mode => $4, series_keys => ARRAY[$1]) r \
+                                 SELECT r.* FROM \
+                                   (SELECT r.* FROM timedb.read(mode => $4, series_keys => ARRAY[$1]) r OFFSET 0) r \
                                  WHERE r.valid_time >= $2 AND r.valid_time < $3), \
                                shown AS MATERIALIZED ( \
                                  SELECT r.* FROM timedb.read($2, $3, mode => $4, series_keys => ARRAY[$1]) r) \
