@@ -34,15 +34,17 @@ pub const BYTES: &str = "on disk before compact (as uploaded), runs of 48";
 
 pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
     let theirs = lab.fresh_database("tshistory")?;
-    let mut tshistory = match Tshistory::start(&lab.project, &lab.server, &theirs) {
-        Ok(tshistory) => tshistory,
+    let client = lab.project.join("bench/python/frames.py");
+    let started = Tshistory::start(&lab.project, &lab.server, &theirs);
+    let (mut timedb, mut tshistory) = match started.and_then(|peer| Ok((Python::start(&client)?, peer))) {
+        Ok(both) => both,
         Err(absent) => {
             let line = Line::new("W13", "tshistory's own verbs", "ms");
             return Ok(line.note(TSHISTORY, format!("{absent:#}")).records());
         }
     };
     let ours = lab.fresh_database("beside_tshistory")?;
-    let mut timedb = client(lab, &ours)?;
+    log_in(lab, &ours, &mut timedb)?;
     let mut records = uploads(lab, &mut timedb, &mut tshistory)?;
     for database in [&ours, &theirs] {
         lab.operator(database)?.batch("VACUUM (ANALYZE)")?;
@@ -54,14 +56,13 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-/// A client of timedb's in Python.
-fn client(lab: &Lab, database: &str) -> Result<Python> {
+/// As a tenant of its own, with the series made beforehand.
+fn log_in(lab: &Lab, database: &str, python: &mut Python) -> Result<()> {
     let tenant = Tenant::create(&lab.server, database, 0)?;
     drop(Timedb::create(&lab.server, database, &tenant, SHAPE.series)?);
-    let mut python = Python::start(&lab.project.join("bench/python/frames.py"))?;
     let url = lab.server.url("app", database);
     python.ask(&json!({"do": "start", "url": url, "api_key": tenant.api_key}))?;
-    Ok(python)
+    Ok(())
 }
 
 fn uploads(lab: &Lab, timedb: &mut Python, tshistory: &mut Tshistory) -> Result<Vec<Record>> {
