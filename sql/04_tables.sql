@@ -165,6 +165,24 @@ COMMENT ON COLUMN timedb.packs.last_known IS 'The latest known_time of any versi
 COMMENT ON COLUMN timedb.packs.first_change IS 'The earliest change_time of any version in it.';
 COMMENT ON COLUMN timedb.packs.point_count IS 'How many values it holds, nulls included.';
 
+-- No statistics of any column: a statement is planned before Postgres asks whether its relations may be read, and what the
+-- planner knows, of all tenants, can be told by its plan. Only how large a table is remains.
+DO $statistics$
+DECLARE
+  planned record;
+BEGIN
+  FOR planned IN
+    SELECT c.oid::regclass AS table_,
+           string_agg(format('ALTER COLUMN %I SET STATISTICS 0', a.attname), ', ' ORDER BY a.attnum) AS changes
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+    GROUP BY c.oid
+  LOOP
+    EXECUTE format('ALTER TABLE %s %s', planned.table_, planned.changes);
+  END LOOP;
+END
+$statistics$;
+
 SELECT pg_extension_config_dump('timedb.users', '');
 SELECT pg_extension_config_dump('timedb.api_keys', '');
 SELECT pg_extension_config_dump('timedb.role_bindings', '');

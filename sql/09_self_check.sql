@@ -10,6 +10,11 @@ $$;
 COMMENT ON FUNCTION timedb._keys_without_user() IS
   'How many keys, of all tenants, are of a user that is not there: for self_check. They are refused like unknown ones.';
 
+CREATE FUNCTION timedb._has_statistics(relation regclass, attribute smallint) RETURNS boolean
+  AS 'MODULE_PATHNAME', '_has_statistics_wrapper' LANGUAGE c STABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION timedb._has_statistics(regclass, smallint) IS
+  'Whether the planner has statistics of a column, whoever may see them: for self_check.';
+
 CREATE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)
   RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $check$
 WITH
@@ -31,6 +36,17 @@ WITH
     JOIN tables t ON t.oid = i.indrelid
     LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     WHERE i.indisunique OR i.indisexclusion
+  ),
+  -- What statistics can be of: the columns of tables, and the expressions of indexes.
+  planned AS (
+    SELECT format('%s.%s', a.attrelid::regclass, a.attname) AS name, coalesce(a.attstattarget, -1) AS target,
+           timedb._has_statistics(a.attrelid, a.attnum) AS is_known
+    FROM pg_attribute a
+    LEFT JOIN tables t ON t.oid = a.attrelid
+    LEFT JOIN pg_index i ON i.indexrelid = a.attrelid
+    LEFT JOIN tables indexed ON indexed.oid = i.indrelid
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+      AND (t.oid IS NOT NULL OR indexed.oid IS NOT NULL AND i.indkey[a.attnum - 1] = 0)
   ),
   standard_policies (table_name, policy, command, roles, using_, with_check) AS (
     VALUES
@@ -135,8 +151,8 @@ WITH
   allowed_callers AS (
     SELECT r.oid,
            CASE
-             WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', 'bind_role', 'unbind_role',
-                                                              'list_bindings')
+             WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', '_has_statistics',
+                                                              'bind_role', 'unbind_role', 'list_bindings')
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
@@ -209,6 +225,15 @@ SELECT 'tables are dumped', t.name, 'not registered with pg_extension_config_dum
 FROM tables t
 WHERE NOT EXISTS (
   SELECT FROM pg_extension e WHERE e.extname = 'timedb' AND t.oid = ANY (e.extconfig))
+UNION ALL
+SELECT 'the planner keeps no statistics', p.name,
+       concat_ws(', ', CASE WHEN p.target > 0 THEN format('its target is %s', p.target)
+                            WHEN p.target < 0 THEN 'its target is the default' END,
+                 CASE WHEN p.is_known THEN 'has some' END)
+FROM planned p WHERE p.target <> 0 OR p.is_known
+UNION ALL
+SELECT 'the planner keeps no statistics', t.name, format('extended: %I.%I', n.nspname, s.stxname)
+FROM tables t JOIN pg_statistic_ext s ON s.stxrelid = t.oid JOIN pg_namespace n ON n.oid = s.stxnamespace
 UNION ALL
 SELECT 'everything in the schema belongs to the extension', pg_describe_object(o.classid, o.oid, 0), 'it does not'
 FROM (

@@ -63,10 +63,9 @@ GRANT EXECUTE ON FUNCTION timedb._may(text) TO timedb_api, timedb_compactor;
 GRANT EXECUTE ON FUNCTION timedb._require_login(), timedb._points_of_bytes(bytea) TO timedb_api;
 GRANT EXECUTE ON FUNCTION timedb._pack_of_bytes(bytea) TO timedb_compactor;
 
--- timedb_caller: sign in, call the API, and select from nothing: whoever may select may EXPLAIN, and the planner's
--- estimates are of all tenants. timedb_user: that, and the tenant's rows in tables and views. Neither is a member of the
--- other: self_check, and the install into a further database, know a group by its own grants. timedb_admin: sign in, call
--- the API's management.
+-- timedb_caller: sign in, call the API, and select from nothing: whoever may select may EXPLAIN ANALYZE, which counts rows
+-- of all tenants. timedb_user: that, and the tenant's rows in tables and views. Neither is a member of the other: self_check,
+-- and the install into a further database, know a group by its own grants. timedb_admin: sign in, call the API's management.
 GRANT EXECUTE ON FUNCTION timedb.authenticate(text, boolean), timedb.logout(), timedb.whoami(), timedb.pre_request()
   TO timedb_caller, timedb_user, timedb_admin;
 
@@ -115,5 +114,5 @@ GRANT EXECUTE ON FUNCTION
   timedb._create_key_operator(text, uuid, uuid, text, text, timestamptz), timedb._list_keys_operator(uuid, uuid),
   timedb._revoke_key_operator(uuid), timedb._list_audit_operator(uuid, timestamptz),
   timedb.bind_role(name, uuid, text), timedb.unbind_role(name), timedb.list_bindings(), timedb.self_check(),
-  timedb._keys_without_user()
+  timedb._keys_without_user(), timedb._has_statistics(regclass, smallint)
   TO timedb_admin;

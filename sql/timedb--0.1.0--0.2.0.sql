@@ -38,6 +38,35 @@ COMMENT ON FUNCTION timedb._run_scan() IS
 ALTER FUNCTION timedb._run_scan() OWNER TO timedb_api;
 REVOKE ALL ON FUNCTION timedb._run_scan() FROM PUBLIC;
 
+-- The planner knows of columns nothing, and forgets what it knew: it is of all tenants, and plans tell it.
+DO $statistics$
+DECLARE
+  planned record;
+BEGIN
+  FOR planned IN
+    SELECT c.oid::regclass AS table_,
+           string_agg(format('ALTER COLUMN %I SET STATISTICS 0', a.attname), ', ' ORDER BY a.attnum) AS changes
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+    GROUP BY c.oid
+  LOOP
+    EXECUTE format('ALTER TABLE %s %s', planned.table_, planned.changes);
+  END LOOP;
+END
+$statistics$;
+DELETE FROM pg_statistic s
+USING pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
+WHERE c.oid = s.starelid AND coalesce(i.indrelid, c.oid) IN (
+  SELECT t.oid FROM pg_class t WHERE t.relnamespace = 'timedb'::regnamespace AND t.relkind = 'r');
+DELETE FROM pg_statistic_ext_data d
+USING pg_statistic_ext s, pg_class t
+WHERE s.oid = d.stxoid AND t.oid = s.stxrelid AND t.relnamespace = 'timedb'::regnamespace;
+CREATE OR REPLACE FUNCTION timedb._has_statistics(relation regclass, attribute smallint) RETURNS boolean
+  AS 'MODULE_PATHNAME', '_has_statistics_wrapper' LANGUAGE c STABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION timedb._has_statistics(regclass, smallint) IS
+  'Whether the planner has statistics of a column, whoever may see them: for self_check.';
+ALTER FUNCTION timedb._has_statistics(regclass, smallint) OWNER TO timedb_api;
+
 CREATE OR REPLACE FUNCTION timedb.create_series(
   name text, unit text DEFAULT NULL, description text DEFAULT NULL, labels jsonb DEFAULT '{}'
 ) RETURNS uuid
@@ -251,7 +280,7 @@ BEGIN
     FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
     WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner
       AND p.proname IN ('regenerate_key', '_regenerate_key_tenant', '_regenerate_key_operator', 'whoami', '_own_key',
-                        'upload', '_keys_without_user')
+                        'upload', '_keys_without_user', '_has_statistics')
   LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
                    CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
@@ -264,7 +293,7 @@ GRANT EXECUTE ON FUNCTION
   TO timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb.whoami(), timedb._own_key() TO timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb._own_key() TO timedb_api;
-GRANT EXECUTE ON FUNCTION timedb._keys_without_user() TO timedb_admin;
+GRANT EXECUTE ON FUNCTION timedb._keys_without_user(), timedb._has_statistics(regclass, smallint) TO timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid) TO timedb_user;
 GRANT EXECUTE ON FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz)
   TO timedb_admin;
@@ -295,6 +324,17 @@ WITH
     JOIN tables t ON t.oid = i.indrelid
     LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     WHERE i.indisunique OR i.indisexclusion
+  ),
+  -- What statistics can be of: the columns of tables, and the expressions of indexes.
+  planned AS (
+    SELECT format('%s.%s', a.attrelid::regclass, a.attname) AS name, coalesce(a.attstattarget, -1) AS target,
+           timedb._has_statistics(a.attrelid, a.attnum) AS is_known
+    FROM pg_attribute a
+    LEFT JOIN tables t ON t.oid = a.attrelid
+    LEFT JOIN pg_index i ON i.indexrelid = a.attrelid
+    LEFT JOIN tables indexed ON indexed.oid = i.indrelid
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+      AND (t.oid IS NOT NULL OR indexed.oid IS NOT NULL AND i.indkey[a.attnum - 1] = 0)
   ),
   standard_policies (table_name, policy, command, roles, using_, with_check) AS (
     VALUES
@@ -399,8 +439,8 @@ WITH
   allowed_callers AS (
     SELECT r.oid,
            CASE
-             WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', 'bind_role', 'unbind_role',
-                                                              'list_bindings')
+             WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', '_has_statistics',
+                                                              'bind_role', 'unbind_role', 'list_bindings')
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
@@ -473,6 +513,15 @@ SELECT 'tables are dumped', t.name, 'not registered with pg_extension_config_dum
 FROM tables t
 WHERE NOT EXISTS (
   SELECT FROM pg_extension e WHERE e.extname = 'timedb' AND t.oid = ANY (e.extconfig))
+UNION ALL
+SELECT 'the planner keeps no statistics', p.name,
+       concat_ws(', ', CASE WHEN p.target > 0 THEN format('its target is %s', p.target)
+                            WHEN p.target < 0 THEN 'its target is the default' END,
+                 CASE WHEN p.is_known THEN 'has some' END)
+FROM planned p WHERE p.target <> 0 OR p.is_known
+UNION ALL
+SELECT 'the planner keeps no statistics', t.name, format('extended: %I.%I', n.nspname, s.stxname)
+FROM tables t JOIN pg_statistic_ext s ON s.stxrelid = t.oid JOIN pg_namespace n ON n.oid = s.stxnamespace
 UNION ALL
 SELECT 'everything in the schema belongs to the extension', pg_describe_object(o.classid, o.oid, 0), 'it does not'
 FROM (

@@ -29,6 +29,13 @@ impl Notices {
             .collect()
     }
 
+    /// The DETAIL of each with this message since the last time.
+    pub fn take_details(&self, message: &str) -> Vec<String> {
+        let heard = std::mem::take(&mut *self.heard());
+        let of_message = heard.iter().filter(|notice| notice.message() == message);
+        of_message.filter_map(DbError::detail).map(str::to_owned).collect()
+    }
+
     #[track_caller]
     pub fn assert_heard(&self, code: &str) {
         let heard = self.take();

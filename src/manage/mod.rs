@@ -5,5 +5,6 @@ mod authority;
 mod bindings;
 mod keys;
 mod regenerate;
+mod statistics;
 mod user;
 mod users;

@@ -16,6 +16,7 @@ pub mod result;
 pub mod roles;
 pub mod row;
 pub mod statement;
+pub mod statistics;
 pub mod template;
 pub mod timestamp;
 pub mod tuple;

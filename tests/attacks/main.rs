@@ -8,6 +8,7 @@ mod bombs;
 mod callers;
 mod catalog;
 mod credential;
+mod estimates;
 mod http;
 mod install;
 mod keys;

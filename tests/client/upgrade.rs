@@ -116,6 +116,13 @@ fn version(admin: &mut Client) -> String {
     one(admin, "SELECT extversion FROM pg_extension WHERE extname = 'timedb'")
 }
 
+/// How many columns the planner has statistics of.
+fn statistics(admin: &mut Client) -> i64 {
+    let sql = "SELECT count(*) FROM pg_statistic s JOIN pg_class c ON c.oid = s.starelid \
+               WHERE c.relnamespace = 'timedb'::regnamespace";
+    one(admin, sql)
+}
+
 #[test]
 fn an_updated_database_has_the_catalog_of_a_fresh_one_and_gives_the_same_answers() {
     let (cluster, mut admin) = server_of_release();
@@ -123,7 +130,10 @@ fn an_updated_database_has_the_catalog_of_a_fresh_one_and_gives_the_same_answers
     // Not only afterwards: new files under an old database are what everybody has between the two steps of an update.
     assert_whole(server, DATABASE);
     assert_released_functions_run(&mut admin);
+    run(&mut admin, "ANALYZE");
+    assert!(statistics(&mut admin) > 0, "the premise: of columns");
     run(&mut admin, UPDATE);
+    assert_eq!(statistics(&mut admin), 0);
     assert_eq!(version(&mut admin), Project::default().version().expect("a version"));
     let fresh = Database::fresh("as new");
     assert_same(&catalogs(&mut admin), &catalogs(&mut fresh.admin()));
