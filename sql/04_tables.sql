@@ -1,7 +1,7 @@
 -- The tables. Every key starts with tenant_id (role_bindings excepted), so that no constraint can tell one tenant of
 -- another. No table refers to another by a foreign key: pg_restore -j knows no order between the tables of an extension, and
--- would lose what it restores too soon; the functions check what such keys would. The library reads users, api_keys and
--- role_bindings by column number: add columns at their end only. It changes rows of runs and series by INSERT … ON
+-- would lose what it restores too soon; the functions check what such keys would. The library reads users, api_keys,
+-- key_ends and role_bindings by column number: add columns at their end only. It changes rows of runs and series by INSERT … ON
 -- CONFLICT: a column that is NOT NULL needs a default.
 
 CREATE TABLE timedb.users (
@@ -42,7 +42,17 @@ COMMENT ON COLUMN timedb.api_keys.user_id IS
 COMMENT ON COLUMN timedb.api_keys.hint IS 'The last four characters of the key, to tell keys apart.';
 COMMENT ON COLUMN timedb.api_keys.key_hash IS 'SHA-256 of the whole text of the key.';
 COMMENT ON COLUMN timedb.api_keys.scope IS 'read; write (read, upload, update, create_series); admin (write, and users and keys of its own tenant).';
-COMMENT ON COLUMN timedb.api_keys.revoked_at IS 'From this moment the key is refused; in the future where a rotation left it a grace.';
+COMMENT ON COLUMN timedb.api_keys.revoked_at IS 'Where 0.1.0 has ended the key: an end as in key_ends, where they have been since. Never changed any more.';
+
+CREATE TABLE timedb.key_ends (
+  tenant_id uuid NOT NULL,
+  key_id    uuid NOT NULL,
+  ended_at  timestamptz NOT NULL
+);
+CREATE INDEX key_ends_key_idx ON timedb.key_ends (tenant_id, key_id);
+COMMENT ON TABLE timedb.key_ends IS
+  'When keys end, where somebody has ended them; of several ends the earliest counts. Append-only and without a unique key: whoever ends a key waits for no transaction that has done so too, its holder''s least of all.';
+COMMENT ON COLUMN timedb.key_ends.ended_at IS 'From this moment the key is refused; in the future where a rotation left it a grace.';
 
 CREATE TABLE timedb.role_bindings (
   role_name  name NOT NULL,
@@ -185,6 +195,7 @@ $statistics$;
 
 SELECT pg_extension_config_dump('timedb.users', '');
 SELECT pg_extension_config_dump('timedb.api_keys', '');
+SELECT pg_extension_config_dump('timedb.key_ends', '');
 SELECT pg_extension_config_dump('timedb.role_bindings', '');
 SELECT pg_extension_config_dump('timedb.audit', '');
 SELECT pg_extension_config_dump('timedb.series', '');

@@ -4,6 +4,7 @@
 
 ALTER TABLE timedb.users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.api_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.key_ends ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.role_bindings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.audit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.series ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -58,8 +59,14 @@ CREATE POLICY api_keys_tenant ON timedb.api_keys FOR SELECT TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 CREATE POLICY api_keys_write ON timedb.api_keys FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+-- Moot since 0.2.0: nobody is granted to change a key.
 CREATE POLICY api_keys_change ON timedb.api_keys FOR UPDATE TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+
+CREATE POLICY key_ends_tenant ON timedb.key_ends FOR SELECT TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY key_ends_write ON timedb.key_ends FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 
 CREATE POLICY audit_tenant ON timedb.audit FOR SELECT TO timedb_api
@@ -70,8 +77,9 @@ CREATE POLICY audit_write ON timedb.audit FOR INSERT TO timedb_api
 -- Any key may end itself, whatever its scope, and leaves that in the audit.
 CREATE POLICY api_keys_own ON timedb.api_keys FOR SELECT TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()));
-CREATE POLICY api_keys_end ON timedb.api_keys FOR UPDATE TO timedb_api
-  USING (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()))
+CREATE POLICY key_ends_own ON timedb.key_ends FOR SELECT TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()));
+CREATE POLICY key_ends_end ON timedb.key_ends FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()));
 CREATE POLICY audit_own ON timedb.audit FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND action = 'revoke_key'
@@ -84,5 +92,6 @@ CREATE POLICY api_keys_login ON timedb.api_keys FOR SELECT TO timedb_auth
 -- Operators manage the users and keys of every tenant; their data they do not see.
 CREATE POLICY users_operator ON timedb.users FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
 CREATE POLICY api_keys_operator ON timedb.api_keys FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
+CREATE POLICY key_ends_operator ON timedb.key_ends FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
 CREATE POLICY audit_operator ON timedb.audit FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
 CREATE POLICY role_bindings_operator ON timedb.role_bindings FOR ALL TO timedb_operator USING (true) WITH CHECK (true);

@@ -35,8 +35,9 @@ GRANT SELECT, INSERT, UPDATE (last_change_time) ON timedb.runs TO timedb_api;
 GRANT SELECT, INSERT ON timedb.values TO timedb_api;
 GRANT SELECT ON timedb.packs TO timedb_api;
 GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_api;
-GRANT SELECT (tenant_id, key_id, user_id, name, hint, scope, created_at, expires_at, revoked_at), INSERT,
-  UPDATE (revoked_at) ON timedb.api_keys TO timedb_api;
+GRANT SELECT (tenant_id, key_id, user_id, name, hint, scope, created_at, expires_at, revoked_at), INSERT
+  ON timedb.api_keys TO timedb_api;
+GRANT SELECT, INSERT ON timedb.key_ends TO timedb_api;
 
 GRANT SELECT, INSERT ON timedb.audit TO timedb_api;
 
@@ -49,8 +50,9 @@ GRANT SELECT, INSERT, DELETE ON timedb.packs TO timedb_compactor;
 
 -- timedb_operator: users, keys and bindings of every tenant, never a key's hash.
 GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_operator;
-GRANT SELECT (tenant_id, key_id, user_id, name, hint, scope, created_at, expires_at, revoked_at), INSERT,
-  UPDATE (revoked_at) ON timedb.api_keys TO timedb_operator;
+GRANT SELECT (tenant_id, key_id, user_id, name, hint, scope, created_at, expires_at, revoked_at), INSERT
+  ON timedb.api_keys TO timedb_operator;
+GRANT SELECT, INSERT ON timedb.key_ends TO timedb_operator;
 GRANT SELECT, INSERT, DELETE ON timedb.role_bindings TO timedb_operator;
 GRANT SELECT, INSERT ON timedb.audit TO timedb_operator;
 

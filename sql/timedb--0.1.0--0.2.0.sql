@@ -38,6 +38,39 @@ COMMENT ON FUNCTION timedb._run_scan() IS
 ALTER FUNCTION timedb._run_scan() OWNER TO timedb_api;
 REVOKE ALL ON FUNCTION timedb._run_scan() FROM PUBLIC;
 
+-- Ends of keys are rows of their own, so that no transaction left open holds up a revocation.
+DO $ends$
+DECLARE
+  granted record;
+BEGIN
+  IF to_regclass('timedb.key_ends') IS NULL THEN
+CREATE TABLE timedb.key_ends (
+  tenant_id uuid NOT NULL,
+  key_id    uuid NOT NULL,
+  ended_at  timestamptz NOT NULL
+);
+CREATE INDEX key_ends_key_idx ON timedb.key_ends (tenant_id, key_id);
+ALTER TABLE timedb.key_ends OWNER TO timedb_owner;
+    FOR granted IN
+      SELECT g.grantee
+      FROM pg_class c, LATERAL aclexplode(c.relacl) g
+      WHERE c.oid = 'timedb.key_ends'::regclass AND g.grantee <> c.relowner
+    LOOP
+      EXECUTE format('REVOKE ALL ON timedb.key_ends FROM %s',
+                     CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+    END LOOP;
+  END IF;
+END
+$ends$;
+COMMENT ON TABLE timedb.key_ends IS
+  'When keys end, where somebody has ended them; of several ends the earliest counts. Append-only and without a unique key: whoever ends a key waits for no transaction that has done so too, its holder''s least of all.';
+COMMENT ON COLUMN timedb.key_ends.ended_at IS 'From this moment the key is refused; in the future where a rotation left it a grace.';
+COMMENT ON COLUMN timedb.api_keys.revoked_at IS 'Where 0.1.0 has ended the key: an end as in key_ends, where they have been since. Never changed any more.';
+SELECT pg_extension_config_dump('timedb.key_ends', '');
+ALTER TABLE timedb.key_ends ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+REVOKE UPDATE (revoked_at) ON timedb.api_keys FROM timedb_api, timedb_operator;
+GRANT SELECT, INSERT ON timedb.key_ends TO timedb_api, timedb_operator;
+
 -- The planner knows of columns nothing, and forgets what it knew: it is of all tenants, and plans tell it.
 DO $statistics$
 DECLARE
@@ -257,10 +290,24 @@ BEGIN
     CREATE POLICY api_keys_own ON timedb.api_keys FOR SELECT TO timedb_api
       USING (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()));
   END IF;
-  IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'api_keys_end') THEN
-    CREATE POLICY api_keys_end ON timedb.api_keys FOR UPDATE TO timedb_api
-      USING (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()))
+  IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'key_ends_tenant') THEN
+    CREATE POLICY key_ends_tenant ON timedb.key_ends FOR SELECT TO timedb_api
+      USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'key_ends_write') THEN
+    CREATE POLICY key_ends_write ON timedb.key_ends FOR INSERT TO timedb_api
+      WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'key_ends_own') THEN
+    CREATE POLICY key_ends_own ON timedb.key_ends FOR SELECT TO timedb_api
+      USING (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()));
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'key_ends_end') THEN
+    CREATE POLICY key_ends_end ON timedb.key_ends FOR INSERT TO timedb_api
       WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND key_id = (SELECT timedb._own_key()));
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'key_ends_operator') THEN
+    CREATE POLICY key_ends_operator ON timedb.key_ends FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
   END IF;
   IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'audit_own') THEN
     CREATE POLICY audit_own ON timedb.audit FOR INSERT TO timedb_api
@@ -358,7 +405,11 @@ WITH
       ('api_keys', 'api_keys_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('api_keys', 'api_keys_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
       ('api_keys', 'api_keys_own', 'SELECT', '{timedb_api}', 'own', NULL),
-      ('api_keys', 'api_keys_end', 'UPDATE', '{timedb_api}', 'own', 'own'),
+      ('key_ends', 'key_ends_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
+      ('key_ends', 'key_ends_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
+      ('key_ends', 'key_ends_own', 'SELECT', '{timedb_api}', 'own', NULL),
+      ('key_ends', 'key_ends_end', 'INSERT', '{timedb_api}', NULL, 'own'),
+      ('key_ends', 'key_ends_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
       ('audit', 'audit_own', 'INSERT', '{timedb_api}', NULL, 'ending own'),
       ('audit', 'audit_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
       ('audit', 'audit_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
@@ -414,13 +465,15 @@ WITH
       ('users', 'timedb_api', 'UPDATE', '{is_active,updated_at}'),
       ('api_keys', 'timedb_api', 'SELECT',
         '{tenant_id,key_id,user_id,name,hint,scope,created_at,expires_at,revoked_at}'),
-      ('api_keys', 'timedb_api', 'INSERT', NULL), ('api_keys', 'timedb_api', 'UPDATE', '{revoked_at}'),
+      ('api_keys', 'timedb_api', 'INSERT', NULL),
+      ('key_ends', 'timedb_api', 'SELECT', NULL), ('key_ends', 'timedb_api', 'INSERT', NULL),
       ('api_keys', 'timedb_auth', 'SELECT', '{tenant_id,key_id,key_hash,scope}'),
       ('users', 'timedb_operator', 'SELECT', NULL), ('users', 'timedb_operator', 'INSERT', NULL),
       ('users', 'timedb_operator', 'UPDATE', '{is_active,updated_at}'),
       ('api_keys', 'timedb_operator', 'SELECT',
         '{tenant_id,key_id,user_id,name,hint,scope,created_at,expires_at,revoked_at}'),
-      ('api_keys', 'timedb_operator', 'INSERT', NULL), ('api_keys', 'timedb_operator', 'UPDATE', '{revoked_at}'),
+      ('api_keys', 'timedb_operator', 'INSERT', NULL),
+      ('key_ends', 'timedb_operator', 'SELECT', NULL), ('key_ends', 'timedb_operator', 'INSERT', NULL),
       ('audit', 'timedb_api', 'SELECT', NULL), ('audit', 'timedb_api', 'INSERT', NULL),
       ('audit', 'timedb_operator', 'SELECT', NULL), ('audit', 'timedb_operator', 'INSERT', NULL),
       ('role_bindings', 'timedb_operator', 'SELECT', NULL), ('role_bindings', 'timedb_operator', 'INSERT', NULL),

@@ -32,6 +32,7 @@ statements! {
             AND (c.relname, a.attname) IN (
               ('api_keys', 'tenant_id'), ('api_keys', 'key_id'), ('api_keys', 'user_id'), ('api_keys', 'key_hash'),
               ('api_keys', 'scope'),
+              ('key_ends', 'tenant_id'), ('key_ends', 'key_id'), ('key_ends', 'ended_at'),
               ('api_keys', 'expires_at'), ('api_keys', 'revoked_at'), ('users', 'tenant_id'), ('users', 'user_id'),
               ('users', 'email'), ('users', 'is_active'), ('role_bindings', 'role_name'),
               ('role_bindings', 'tenant_id'), ('role_bindings', 'scope'))";
@@ -62,7 +63,7 @@ fn test_the_columns_that_standing_reads_have_their_numbers() {
     assert_eq!(
         ran(COLUMN_NUMBERS.read(()))[0].0,
         "api_keys.tenant_id=1 api_keys.key_id=2 api_keys.user_id=3 api_keys.key_hash=6 api_keys.scope=7 api_keys.expires_at=9 \
-         api_keys.revoked_at=10 role_bindings.role_name=1 role_bindings.tenant_id=2 role_bindings.scope=3 \
+         api_keys.revoked_at=10 key_ends.tenant_id=1 key_ends.key_id=2 key_ends.ended_at=3 role_bindings.role_name=1 role_bindings.tenant_id=2 role_bindings.scope=3 \
          users.tenant_id=1 users.user_id=2 users.email=3 users.is_active=4"
     );
 }

@@ -1,14 +1,14 @@
 //! Whether a key or a role binding still stands, now: asked once a statement by every policy.
 //!
 //! Read by direct index scans with a fresh snapshot, which see a revocation inside REPEATABLE READ and in the leader of
-//! a parallel plan, need no privilege, write nothing and take no transaction id. The only file that reads users, api_keys
-//! and role_bindings that way; it knows their first columns by number (`sql/04_tables.sql`).
+//! a parallel plan, need no privilege, write nothing and take no transaction id. The only file that reads users, api_keys,
+//! key_ends and role_bindings that way; it knows their first columns by number (`sql/04_tables.sql`).
 
 use super::settings::Login;
 use crate::error::{Error, Result};
 use crate::pg::clock;
 use crate::pg::datum::Name;
-use crate::pg::index_scan::{Condition, find};
+use crate::pg::index_scan::{Condition, any, find};
 use crate::pg::roles::session_role;
 use crate::pg::row::TableRow;
 use crate::pg::timestamp::Timestamptz;
@@ -89,6 +89,13 @@ mod api_keys {
     pub const REVOKED_AT: usize = 10;
 }
 
+/// The columns of key_ends.
+mod key_ends {
+    pub const TENANT_ID: usize = 1;
+    pub const KEY_ID: usize = 2;
+    pub const ENDED_AT: usize = 3;
+}
+
 /// The columns of users.
 mod users {
     pub const TENANT_ID: usize = 1;
@@ -145,7 +152,19 @@ impl Key {
     fn has_ended(&self) -> bool {
         let now = clock::now();
         let ends = [self.expires_at, self.revoked_at];
-        ends.into_iter().flatten().any(|end| end <= now)
+        ends.into_iter().flatten().any(|end| end <= now) || self.was_ended_by(now)
+    }
+
+    /// Whether anybody has ended it, by a row of its own.
+    fn was_ended_by(&self, now: Timestamptz) -> bool {
+        let by_id = [
+            Condition::id(key_ends::TENANT_ID, self.tenant),
+            Condition::id(key_ends::KEY_ID, self.id),
+        ];
+        any(SCHEMA, c"key_ends", c"key_ends_key_idx", &by_id, |row| {
+            let ended_at = row.column::<Timestamptz>(key_ends::ENDED_AT);
+            ended_at.is_none_or(|end| end <= now)
+        })
     }
 }
 

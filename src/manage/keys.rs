@@ -2,19 +2,34 @@
 
 use super::audit::{self, Action, Subject};
 use super::authority;
+use super::ends;
 use super::user::{self, User, UserName};
 use crate::error::{Error, Reported, Result};
 use crate::pg::clock;
 use crate::pg::datum::id;
 use crate::pg::result::{Returned, Rows};
-use crate::pg::statement::statements;
+use crate::pg::statement::{sql, statements};
 use crate::pg::timestamp::Timestamptz;
+use pgrx::datum::Interval;
 use pgrx::prelude::*;
 use timedb_core::key;
 use timedb_core::limits::LONGEST_KEY_NAME;
 use timedb_core::scope::Scope;
 use timedb_core::time::Time;
 use uuid::Uuid;
+
+/// The keys, with when they were ended.
+macro_rules! list_keys {
+    ($ended:literal) => {
+        sql!(
+            "SELECT k.key_id, k.user_id, u.email, k.name, k.hint, k.scope, k.created_at, k.expires_at, ",
+            $ended,
+            " FROM timedb.api_keys k JOIN timedb.users u ON u.tenant_id = k.tenant_id AND u.user_id = k.user_id
+              WHERE ($1 IS NULL OR k.tenant_id = $1) AND ($2 IS NULL OR k.user_id = $2)
+              ORDER BY k.created_at DESC, k.key_id DESC"
+        )
+    };
+}
 
 statements! {
     INSERT_KEY(Uuid, Uuid, Uuid, Option<&str>, &str, &[u8], Scope, Option<Time>) -> () =
@@ -23,25 +38,18 @@ statements! {
     LIST_KEYS(Option<Uuid>, Option<Uuid>) -> (
         Uuid, Uuid, String, Option<String>, String, Scope, Timestamptz, Option<Timestamptz>, Option<Timestamptz>
     ) =
-        c"SELECT k.key_id, k.user_id, u.email, k.name, k.hint, k.scope, k.created_at, k.expires_at, k.revoked_at
-          FROM timedb.api_keys k JOIN timedb.users u ON u.tenant_id = k.tenant_id AND u.user_id = k.user_id
-          WHERE ($1 IS NULL OR k.tenant_id = $1) AND ($2 IS NULL OR k.user_id = $2)
-          ORDER BY k.created_at DESC, k.key_id DESC";
-    REVOKE_KEY(Uuid, Uuid) -> (Timestamptz,) =
-        c"UPDATE timedb.api_keys k
-          SET revoked_at = least(k.revoked_at, clock_timestamp())
-          WHERE k.tenant_id = $1 AND k.key_id = $2
-          RETURNING k.revoked_at";
+        list_keys!("least(k.revoked_at, (SELECT min(e.ended_at) FROM timedb.key_ends e
+                                         WHERE ($1 IS NULL OR e.tenant_id = $1) AND e.tenant_id = k.tenant_id
+                                           AND e.key_id = k.key_id))");
+    /// As a database of 0.1.0 has them.
+    LIST_KEYS_IN_PLACE(Option<Uuid>, Option<Uuid>) -> (
+        Uuid, Uuid, String, Option<String>, String, Scope, Timestamptz, Option<Timestamptz>, Option<Timestamptz>
+    ) =
+        list_keys!("k.revoked_at");
     KEY_OWNER(Option<Uuid>, Uuid) -> (Uuid, Uuid) =
         c"SELECT k.tenant_id, k.user_id
           FROM timedb.api_keys k
           WHERE ($1 IS NULL OR k.tenant_id = $1) AND k.key_id = $2";
-    /// Locked, so that two who end one key do so one after the other.
-    FIND_KEY(Option<Uuid>, Uuid) -> (Uuid, Uuid) =
-        c"SELECT k.tenant_id, k.user_id
-          FROM timedb.api_keys k
-          WHERE ($1 IS NULL OR k.tenant_id = $1) AND k.key_id = $2
-          FOR NO KEY UPDATE";
 }
 
 /// What a new key may do where nobody says.
@@ -163,7 +171,12 @@ fn _list_keys(
         user::check_exists(tenant, user_id)?;
     }
     let mut rows = Rows::<Entry>::open(fcinfo)?;
-    LIST_KEYS.stream((tenant, user_id), |key| {
+    let keys = if ends::are_kept_apart() {
+        &LIST_KEYS
+    } else {
+        &LIST_KEYS_IN_PLACE
+    };
+    keys.stream((tenant, user_id), |key| {
         let (id, user_id, email, name, hint, scope, created, expires, revoked) = key;
         let name = name.as_deref();
         rows.put((id, user_id, &email, name, &hint, scope, created, expires, revoked));
@@ -190,7 +203,7 @@ fn _revoke_key(key_id: Option<pgrx::Uuid>) -> Reported<Returned> {
     let key_id = key_id.map(id).ok_or(Error::NullArgument("key_id"))?;
     let absent = || Error::absent_id("key", key_id);
     let tenant = authority::ender_of(key_id)?.tenant(None, absent)?;
-    let found = FIND_KEY.read_fresh((tenant, key_id))?.pop();
+    let found = KEY_OWNER.read_fresh((tenant, key_id))?.pop();
     let (tenant, user_id) = found.ok_or_else(absent)?;
     // Before the key ends: it may be the caller's own.
     let subject = Subject {
@@ -199,7 +212,6 @@ fn _revoke_key(key_id: Option<pgrx::Uuid>) -> Reported<Returned> {
         ..Subject::default()
     };
     audit::record(tenant, Action::RevokeKey, subject)?;
-    let revoked = REVOKE_KEY.write((tenant, key_id))?.pop();
-    let revoked = revoked.map(|(at,)| at);
+    let revoked = ends::end(tenant, key_id, Interval::from_micros(0))?;
     Ok(Returned::scalar::<Option<Timestamptz>>(revoked))
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod authority;
 mod bindings;
+mod ends;
 mod keys;
 mod regenerate;
 mod statistics;

@@ -2,12 +2,13 @@
 //! The user's other keys stay as they are.
 
 use super::audit::{self, Action, Subject};
+use super::ends;
 use super::keys;
 use super::user::{self, User, UserName};
 use crate::error::{Error, Reported, Result};
 use crate::pg::clock;
 use crate::pg::datum::id;
-use crate::pg::statement::statements;
+use crate::pg::statement::{sql, statements};
 use crate::pg::timestamp::Timestamptz;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
@@ -15,18 +16,26 @@ use timedb_core::scope::Scope;
 use timedb_core::time::Time;
 use uuid::Uuid;
 
+/// Keys that stand, and whose end nobody has set: one in its grace has been replaced already.
+macro_rules! live_keys {
+    ($unless_ended:literal) => {
+        sql!(
+            "SELECT k.key_id, k.name, k.scope, k.created_at, k.expires_at
+             FROM timedb.api_keys k
+             WHERE k.tenant_id = $1 AND k.user_id = $2 AND k.revoked_at IS NULL
+               AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())",
+            $unless_ended
+        )
+    };
+}
+
 statements! {
-    /// Keys that stand, and whose end nobody has set: one in its grace has been replaced already.
     LIVE_KEYS(Uuid, Uuid) -> (Uuid, Option<String>, Scope, Timestamptz, Option<Timestamptz>) =
-        c"SELECT k.key_id, k.name, k.scope, k.created_at, k.expires_at
-          FROM timedb.api_keys k
-          WHERE k.tenant_id = $1 AND k.user_id = $2 AND k.revoked_at IS NULL
-            AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())";
-    /// Whoever has revoked it meanwhile has the last word.
-    END_KEY(Uuid, Uuid, Interval) -> () =
-        c"UPDATE timedb.api_keys k
-          SET revoked_at = least(k.revoked_at, clock_timestamp() + $3)
-          WHERE k.tenant_id = $1 AND k.key_id = $2";
+        live_keys!(" AND NOT EXISTS (SELECT FROM timedb.key_ends e
+                                     WHERE e.tenant_id = $1 AND e.key_id = k.key_id)");
+    /// As a database of 0.1.0 has them.
+    LIVE_KEYS_IN_PLACE(Uuid, Uuid) -> (Uuid, Option<String>, Scope, Timestamptz, Option<Timestamptz>) =
+        live_keys!("");
 }
 
 const AS_LONG: &str = "Leave it out for as long as the old key had; create_key makes one without an end.";
@@ -104,7 +113,12 @@ impl Live {
 
 /// The key to replace: the one that is named, or the only one there is.
 fn live_key(user: &User, key_id: Option<Uuid>) -> Result<Live> {
-    let live = LIVE_KEYS.read_fresh((user.tenant, user.id))?;
+    let live = if ends::are_kept_apart() {
+        &LIVE_KEYS
+    } else {
+        &LIVE_KEYS_IN_PLACE
+    };
+    let live = live.read_fresh((user.tenant, user.id))?;
     let mut live: Vec<Live> = live
         .into_iter()
         .map(|(id, name, scope, created_at, expires_at)| Live {
@@ -150,6 +164,6 @@ fn replace(user: &User, old: &Live, grace: Interval, expires_at: Option<Time>) -
         ..Subject::default()
     };
     audit::record(user.tenant, Action::RegenerateKey, subject)?;
-    END_KEY.run((user.tenant, old.id, grace))?;
+    ends::end(user.tenant, old.id, grace)?;
     Ok(key.text)
 }

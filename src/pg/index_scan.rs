@@ -1,4 +1,4 @@
-//! The one row that an index finds, without a statement: with a fresh snapshot, which sees what was committed a moment ago
+//! What an index finds, without a statement: with a fresh snapshot, which sees what was committed a moment ago
 //! inside REPEATABLE READ and in the leader of a parallel plan; it needs no privilege, meets no policy, writes nothing and
 //! takes no transaction id.
 
@@ -73,6 +73,15 @@ impl Condition {
     }
 }
 
+/// What became of a visit.
+#[derive(PartialEq, Eq)]
+enum Visit {
+    NoTable,
+    /// The index is not there, or a column is not what it should be.
+    Unreadable,
+    Done,
+}
+
 /// The one row of a table in the schema that an index finds; none if there are more: what a key means is never a guess. None
 /// too where the table or the index is missing: the library may be loaded where the extension is not installed.
 pub fn find<T>(
@@ -82,54 +91,95 @@ pub fn find<T>(
     conditions: &[Condition],
     read: impl FnOnce(&TableRow) -> Option<T>,
 ) -> Option<T> {
-    let (mut read, mut found) = (Some(read), None);
-    let is_only = visit(schema, table, index, conditions, &mut |row| {
-        found = read.take().and_then(|read| read(row));
+    let (mut read, mut found, mut rows) = (Some(read), None, 0);
+    let visit = visit(schema, table, index, conditions, &mut |row| {
+        rows += 1;
+        if let Some(read) = read.take() {
+            found = read(row);
+        }
+        rows < 2
     });
-    found.filter(|_| is_only)
+    found.filter(|_| visit == Visit::Done && rows == 1)
 }
 
-/// Shows the first row that is found; answers whether there are no more. Apart from what is done with the row: each call of
+/// Whether a row that an index finds is such a one; also where that cannot be told, for the index is missing. Not where the
+/// table is: an earlier version of the extension may not have it.
+pub fn any(
+    schema: &CStr,
+    table: &CStr,
+    index: &CStr,
+    conditions: &[Condition],
+    mut is: impl FnMut(&TableRow) -> bool,
+) -> bool {
+    let mut is_any = false;
+    let visit = visit(schema, table, index, conditions, &mut |row| {
+        is_any = is(row);
+        !is_any
+    });
+    is_any || visit == Visit::Unreadable
+}
+
+/// Whether a table is there.
+pub fn has_table(schema: &CStr, table: &CStr) -> bool {
+    // SAFETY: looks into the catalog.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        pg_sys::get_relname_relid(table.as_ptr(), schema) != pg_sys::InvalidOid
+    }
+}
+
+/// Shows each row that is found, until `read` says that it has seen enough. Apart from what is done with the rows: each call of
 /// Postgres has a guard around it, which copies would repeat.
-fn visit(schema: &CStr, table: &CStr, index: &CStr, conditions: &[Condition], read: &mut dyn FnMut(&TableRow)) -> bool {
+fn visit(
+    schema: &CStr,
+    table: &CStr,
+    index: &CStr,
+    conditions: &[Condition],
+    read: &mut dyn FnMut(&TableRow) -> bool,
+) -> Visit {
     let keys: Option<Vec<pg_sys::ScanKeyData>> = conditions.iter().map(Condition::key).collect();
-    let Some(mut keys) = keys else { return false };
     // SAFETY: the relation stays open, and so locked and described, and the scan on the row, until the row has been
-    // read; what `read` returns borrows nothing of it. An ERROR in between releases all of it with the transaction.
+    // read; what `read` keeps borrows nothing of it. An ERROR in between releases all of it with the transaction.
     unsafe {
         let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
         let table = pg_sys::get_relname_relid(table.as_ptr(), schema);
         let index = pg_sys::get_relname_relid(index.as_ptr(), schema);
-        if table == pg_sys::InvalidOid || index == pg_sys::InvalidOid {
-            return false;
+        if table == pg_sys::InvalidOid {
+            return Visit::NoTable;
         }
+        let (Some(mut keys), true) = (keys, index != pg_sys::InvalidOid) else {
+            return Visit::Unreadable;
+        };
         let relation = pg_sys::table_open(table, pg_sys::AccessShareLock as _);
         let shape = (*relation).rd_att;
         let fit = |condition: &Condition| type_of(shape, condition.column - 1) == Some(condition.of);
-        let is_only = conditions.iter().all(fit) && visit_row(relation, index, &mut keys, read);
+        let all_fit = conditions.iter().all(fit);
+        if all_fit {
+            visit_rows(relation, index, &mut keys, read);
+        }
         pg_sys::table_close(relation, pg_sys::AccessShareLock as _);
-        is_only
+        if all_fit { Visit::Done } else { Visit::Unreadable }
     }
 }
 
 /// # Safety
 /// The relation is open, the index is its own, and the keys are of its columns.
-unsafe fn visit_row(
+unsafe fn visit_rows(
     relation: pg_sys::Relation,
     index: pg_sys::Oid,
     keys: &mut [pg_sys::ScanKeyData],
-    read: &mut dyn FnMut(&TableRow),
-) -> bool {
+    read: &mut dyn FnMut(&TableRow) -> bool,
+) {
     // SAFETY: see above. A null snapshot is a fresh one.
     unsafe {
         let count = keys.len() as i32;
         let scan = pg_sys::systable_beginscan(relation, index, true, std::ptr::null_mut(), count, keys.as_mut_ptr());
-        let tuple = pg_sys::systable_getnext(scan);
-        if !tuple.is_null() {
-            read(&TableRow::of(tuple, (*relation).rd_att));
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() || !read(&TableRow::of(tuple, (*relation).rd_att)) {
+                break;
+            }
         }
-        let is_only = tuple.is_null() || pg_sys::systable_getnext(scan).is_null();
         pg_sys::systable_endscan(scan);
-        is_only
     }
 }

@@ -35,7 +35,7 @@ fn management(stage: &Stage) -> Vec<(&'static str, String)> {
     let (tenant, user) = (stage.alice.tenant_id, stage.alice.user_id);
     let key: Uuid = one_of(
         &mut stage.admin(),
-        "SELECT key_id FROM timedb.api_keys WHERE user_id = $1 AND revoked_at IS NULL ORDER BY created_at LIMIT 1",
+        "SELECT key_id FROM timedb.list_keys(user_id => $1) WHERE revoked_at IS NULL ORDER BY created_at LIMIT 1",
         &[&user],
     );
     vec![

@@ -309,7 +309,7 @@ fn t28_what_is_the_operators_or_internal_is_refused_to_a_tenants_role() {
 fn t28_an_operator_manages_and_reads_no_data_and_no_hash() {
     let stage = Stage::set("t28 ops");
     let mut ops = stage.ops();
-    let of_management = ["users", "api_keys", "audit", "role_bindings"];
+    let of_management = ["users", "api_keys", "key_ends", "audit", "role_bindings"];
     for table in RELATIONS.into_iter().chain(of_management) {
         each_refused(&mut ops, "42501", [format!("TABLE timedb.{table}")]);
     }

@@ -27,6 +27,8 @@ fn stage_of_unequal_tenants(name: &str) -> Stage {
              INSERT INTO timedb.api_keys (tenant_id, key_id, user_id, hint, key_hash, scope) \
                SELECT '{tenant}', gen_random_uuid(), gen_random_uuid(), '{rows}', sha256(i::text::bytea || '{tenant}'), 'read' \
                FROM generate_series(1, {rows}) i; \
+             INSERT INTO timedb.key_ends (tenant_id, key_id, ended_at) \
+               SELECT '{tenant}', gen_random_uuid(), now() FROM generate_series(1, {rows}) i; \
              INSERT INTO timedb.audit (tenant_id, audit_id, actor, via, action) \
                SELECT '{tenant}', gen_random_uuid(), '{tenant}', 'key', 'revoke_key' FROM generate_series(1, {rows}) i; \
              INSERT INTO timedb.role_bindings (role_name, tenant_id, scope) \

@@ -181,6 +181,7 @@ fn a_role_that_may_read_all_data_sees_no_tenants_row_and_no_hash() {
         "packs",
         "users",
         "api_keys",
+        "key_ends",
         "audit",
         "role_bindings",
     ] {

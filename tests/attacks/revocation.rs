@@ -7,8 +7,8 @@ use std::process::Command;
 
 use postgres::Client;
 use timedb_testkit::{
-    Cluster, KEY_REFUSED, Options, Stage, assert_key_refused, assert_nobody, assert_sees_nothing, bind, fail_to_login,
-    login, one, one_of, refused, run, tenant, wait_until,
+    Cluster, Identity, KEY_REFUSED, Options, Stage, assert_key_refused, assert_nobody, assert_sees_nothing, bind,
+    fail_to_login, login, one, one_of, refused, run, tenant, wait_until,
 };
 use uuid::Uuid;
 
@@ -254,5 +254,98 @@ fn t13_a_login_as_a_key_that_never_was_is_refused_like_one_that_has_ended() {
             &[&Uuid::now_v7(), &stage.alice.user_id],
         )
         .expect("a superuser may");
+    assert_key_refused(&mut alice);
+}
+
+/// The one key that a user has.
+#[track_caller]
+fn key_id_of(stage: &Stage, identity: &Identity) -> Uuid {
+    let sql = "SELECT key_id FROM timedb.list_keys(user_id => $1)";
+    one_of(&mut stage.ops(), sql, &[&identity.user_id])
+}
+
+/// Her key opens nothing, neither now nor once what she has left open is undone.
+#[track_caller]
+fn assert_ended(stage: &Stage, thief: &mut Client, identity: &Identity) {
+    let login = "SELECT timedb.authenticate($1)";
+    refused(stage.app().execute(login, &[&identity.api_key]))
+        .code("28000")
+        .message(KEY_REFUSED);
+    run(thief, "ROLLBACK");
+    assert_key_refused(thief);
+    refused(stage.app().execute(login, &[&identity.api_key])).code("28000");
+}
+
+/// Whoever has stolen a key may do with it what stands in the way of whoever ends it: end it herself, and never commit.
+#[test]
+fn t61_a_key_that_ends_itself_in_an_open_transaction_holds_up_no_revocation() {
+    let stage = Stage::set("t61");
+    let manager = stage.alice_of_scope("admin");
+    for scope in ["read", "write", "admin"] {
+        for ending in ["revoke_key($1)", "regenerate_key(key_id => $1)"] {
+            for by_operator in [true, false] {
+                let stolen = stage.alice_of_scope(scope);
+                let key_id = key_id_of(&stage, &stolen);
+                let mut thief = stage.database.authenticated(&stolen);
+                run(&mut thief, &format!("BEGIN; SELECT timedb.revoke_key('{key_id}')"));
+                let mut manager = match by_operator {
+                    true => stage.ops(),
+                    false => stage.database.authenticated(&manager),
+                };
+                // An error where it would wait.
+                run(&mut manager, "SET lock_timeout = '1s'");
+                let ended = manager.query_one(&format!("SELECT timedb.{ending}::text"), &[&key_id]);
+                let ended: String = ended
+                    .unwrap_or_else(|error| panic!("{scope}, {ending}: {error:?}"))
+                    .get(0);
+                assert_ended(&stage, &mut thief, &stolen);
+                if ending.starts_with("regenerate") {
+                    let anew = Identity {
+                        api_key: ended,
+                        ..stolen
+                    };
+                    stage.assert_alice(&mut stage.database.authenticated(&anew));
+                }
+            }
+        }
+    }
+    assert_eq!(
+        one::<i64>(&mut stage.admin(), "SELECT count(*) FROM timedb.self_check()"),
+        0
+    );
+}
+
+/// With scope admin there is more to leave open; an operator ends the key all the same.
+#[test]
+fn t61_whatever_an_admin_key_leaves_open_holds_up_no_revocation_of_it() {
+    let stage = Stage::set("t61 admin");
+    for left_open in [
+        "regenerate_key(key_id => '{key}')",
+        "regenerate_key(key_id => '{key}', grace => '1 day')",
+        "create_key(user_id => '{user}')",
+        "deactivate_user(user_id => '{user}')",
+    ] {
+        let stolen = stage.alice_of_scope("admin");
+        let key_id = key_id_of(&stage, &stolen);
+        let left_open = left_open
+            .replace("{key}", &key_id.to_string())
+            .replace("{user}", &stolen.user_id.to_string());
+        let mut thief = stage.database.authenticated(&stolen);
+        run(&mut thief, &format!("BEGIN; SELECT timedb.{left_open}"));
+        let mut ops = stage.ops();
+        run(&mut ops, "SET lock_timeout = '1s'");
+        let revoked = ops.execute("SELECT timedb.revoke_key($1)", &[&key_id]);
+        revoked.unwrap_or_else(|error| panic!("{left_open}: {error:?}"));
+        assert_ended(&stage, &mut thief, &stolen);
+    }
+}
+
+/// What cannot be looked up is no reason to let anybody in.
+#[test]
+fn t61_where_the_index_of_ends_is_missing_every_key_is_refused() {
+    let stage = Stage::set("t61 index");
+    let mut alice = stage.alice();
+    stage.assert_alice(&mut alice);
+    run(&mut stage.admin(), "DROP INDEX timedb.key_ends_key_idx");
     assert_key_refused(&mut alice);
 }

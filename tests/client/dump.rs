@@ -31,6 +31,7 @@ fn fill(database: &Database) -> Vec<Identity> {
         &format!(
             "SELECT timedb.deactivate_user(user_id => '{}'); \
              SELECT timedb.create_key(user_id => '{}', name => 'it''s \"named\"', expires_at => '2099-01-01'); \
+             SELECT timedb.revoke_key(k.key_id) FROM timedb.create_key(user_id => '{1}', name => 'ended') k; \
              INSERT INTO timedb.role_bindings (role_name, tenant_id, scope) VALUES ('reporting', '{}', 'read')",
             gone.user_id, alice.user_id, alice.tenant_id
         ),

@@ -428,7 +428,9 @@ fn a_statement_that_does_not_name_the_tenant_is_seen() {
     for fault in faults {
         assert!(!tables_without_tenant(fault).is_empty(), "{fault}");
     }
-    for table in ["audit", "series", "runs", "users", "api_keys", "values", "packs"] {
+    for table in [
+        "audit", "series", "runs", "users", "api_keys", "key_ends", "values", "packs",
+    ] {
         let fault = format!("INSERT INTO timedb.{table} (series_id) VALUES ($1)");
         assert_eq!(tables_without_tenant(&fault), [format!("timedb.{table}")]);
     }

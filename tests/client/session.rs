@@ -388,8 +388,8 @@ fn a_rotated_key_lives_on_for_its_grace_and_not_beyond() {
     for key in [&alice, &renewed] {
         assert_eq!(seen(&mut database.authenticated(key)), 3);
     }
-    let pass = "UPDATE timedb.api_keys SET revoked_at = revoked_at - interval '1 hour' \
-                WHERE user_id = $1 AND revoked_at IS NOT NULL";
+    let pass = "UPDATE timedb.key_ends SET ended_at = ended_at - interval '1 hour' \
+                WHERE key_id IN (SELECT key_id FROM timedb.api_keys WHERE user_id = $1)";
     assert_eq!(admin.execute(pass, &[&alice.user_id]).ok(), Some(1));
     assert_locked_out(&mut client, "the grace is over");
     assert_eq!(seen(&mut database.authenticated(&renewed)), 3);

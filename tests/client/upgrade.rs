@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use postgres::{Client, Config, NoTls};
-use timedb_testkit::{Cluster, Database, Options, Project, Server, one, refused, run};
+use timedb_testkit::{Cluster, Database, Options, Project, Server, one, one_of, refused, run};
 
 use crate::catalog::{assert_same, catalogs, everything};
 use crate::dump::{fill_tenant, restore_plain, run_program};
@@ -109,6 +109,11 @@ fn assert_released_functions_run(admin: &mut Client) {
         .expect("in its grace");
     let email: String = one(admin, "SELECT email FROM timedb.whoami() w WHERE w.via = 'key'");
     assert_eq!(email, "early@tenant-c.com");
+    run(admin, "SELECT timedb.logout()");
+    let sql = "SELECT count(timedb.revoke_key(k.key_id)) FROM timedb.list_keys() k WHERE k.email = $1";
+    assert_eq!(one_of::<i64>(admin, sql, &[&email]), 2);
+    let sql = "SELECT count(*) FROM timedb.list_keys() k WHERE k.email = $1 AND k.revoked_at <= clock_timestamp()";
+    assert_eq!(one_of::<i64>(admin, sql, &[&email]), 2);
     run(admin, "ROLLBACK");
 }
 
@@ -223,6 +228,10 @@ fn an_update_names_the_series_whose_keys_a_new_one_could_not_have() {
 fn an_update_that_is_run_again_changes_nothing() {
     let (cluster, mut admin) = server_of_release();
     run(&mut admin, UPDATE);
+    run(
+        &mut admin,
+        "INSERT INTO timedb.key_ends VALUES (gen_random_uuid(), gen_random_uuid(), now())",
+    );
     let version = version(&mut admin);
     let updated = everything(&mut admin);
     let share: String = one(&mut admin, "SELECT setting FROM pg_config WHERE name = 'SHAREDIR'");

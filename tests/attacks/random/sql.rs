@@ -189,16 +189,19 @@ fn tampering(kind: Index, table: Index, world: &World) -> String {
         "packs",
         "users",
         "api_keys",
+        "key_ends",
         "role_bindings",
         "audit",
     ]);
+    // Ends have no key to conflict with.
+    let keyed = if table == "key_ends" { "api_keys" } else { table };
     let b = world.tenants[1];
     let kinds = [
         format!("INSERT INTO timedb.{table} SELECT * FROM timedb.{table}"),
         format!("INSERT INTO timedb.{table} (tenant_id) VALUES ('{b}') ON CONFLICT DO NOTHING"),
         format!(
-            "INSERT INTO timedb.{table} (tenant_id) VALUES ('{b}') \
-             ON CONFLICT ON CONSTRAINT {table}_pkey DO UPDATE SET tenant_id = excluded.tenant_id"
+            "INSERT INTO timedb.{keyed} (tenant_id) VALUES ('{b}') \
+             ON CONFLICT ON CONSTRAINT {keyed}_pkey DO UPDATE SET tenant_id = excluded.tenant_id"
         ),
         format!("UPDATE timedb.{table} SET tenant_id = '{b}'"),
         format!("DELETE FROM timedb.{table}"),

@@ -226,6 +226,7 @@ impl World {
     pub fn restore(&mut self) {
         let mut sql = "UPDATE timedb.api_keys SET revoked_at = NULL, expires_at = NULL \
                        WHERE revoked_at IS NOT NULL OR expires_at IS NOT NULL; \
+                       DELETE FROM timedb.key_ends; \
                        UPDATE timedb.users SET is_active = true WHERE NOT is_active; \
                        DELETE FROM timedb.role_bindings;"
             .to_owned();
@@ -334,7 +335,8 @@ impl World {
                 key(index)
             ),
             Control::Restore(index) => format!(
-                "UPDATE timedb.api_keys SET revoked_at = NULL, expires_at = NULL WHERE key_id = '{}'",
+                "WITH ended AS (DELETE FROM timedb.key_ends WHERE key_id = '{0}') \
+                 UPDATE timedb.api_keys SET revoked_at = NULL, expires_at = NULL WHERE key_id = '{0}'",
                 key(index)
             ),
             Control::Deactivate(who) => {
