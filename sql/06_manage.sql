@@ -257,7 +257,8 @@ COMMENT ON FUNCTION timedb.unbind_role(name) IS
 CREATE FUNCTION timedb.list_bindings(
   OUT role_name name, OUT tenant_id uuid, OUT scope text, OUT created_at timestamptz, OUT role_exists boolean
 ) RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET debug_print_plan = off SET plan_cache_mode = auto AS $$
   SELECT b.role_name, b.tenant_id, b.scope, b.created_at, r.oid IS NOT NULL
   FROM timedb.role_bindings b LEFT JOIN pg_roles r ON r.rolname = b.role_name
   ORDER BY b.role_name

@@ -1,5 +1,6 @@
 -- A tenant's data: series, upload, update. They run as timedb_api, always under the tenant's policies. Their statements are
--- planned once a session, perhaps while a table is empty: without a scan of whole tables, which would stay in the plan.
+-- planned once a session, perhaps while a table is empty: without a scan of whole tables, which would stay in the plan. What
+-- is SQL says itself that its plan is not the caller's to see or to choose, which the library does for its own statements.
 
 CREATE FUNCTION timedb.create_series(
   name text, unit text DEFAULT NULL, description text DEFAULT NULL, labels jsonb DEFAULT '{}'
@@ -13,7 +14,8 @@ CREATE FUNCTION timedb.list_series(
   OUT series_id uuid, OUT series_key text, OUT unit text, OUT description text, OUT labels jsonb,
   OUT inserted_at timestamptz
 ) RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET debug_print_plan = off SET plan_cache_mode = auto AS $$
   SELECT s.series_id, s.series_key, s.unit, s.description, s.labels, s.inserted_at
   FROM timedb.series s
   WHERE s.tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._require_login()) IS NOT NULL

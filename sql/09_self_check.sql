@@ -2,7 +2,8 @@
 -- would promise, asked of the tables.
 
 CREATE FUNCTION timedb._keys_without_user() RETURNS bigint LANGUAGE sql STABLE PARALLEL RESTRICTED
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET debug_print_plan = off SET plan_cache_mode = auto AS $$
   SELECT count(*)
   FROM timedb.api_keys k
   WHERE NOT EXISTS (SELECT FROM timedb.users u WHERE u.tenant_id = k.tenant_id AND u.user_id = k.user_id)
@@ -25,7 +26,7 @@ WITH
   ),
   routines AS (
     SELECT p.oid, p.oid::regprocedure::text AS name, p.proname, p.proowner, p.prosecdef, p.proconfig, p.proleakproof,
-           p.provolatile, p.proparallel, p.proacl, p.prokind
+           p.provolatile, p.proparallel, p.proacl, p.prokind, p.prolang
     FROM pg_proc p
     WHERE p.pronamespace = 'timedb'::regnamespace
   ),
@@ -264,6 +265,11 @@ UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
 FROM routines r
 WHERE r.prosecdef AND NOT coalesce(r.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp']
+UNION ALL
+SELECT 'security definer functions in SQL hide their plans', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
+FROM routines r
+WHERE r.prosecdef AND r.prolang IN (SELECT l.oid FROM pg_language l WHERE l.lanname IN ('sql', 'plpgsql'))
+  AND NOT coalesce(r.proconfig, '{}') @> ARRAY['debug_print_plan=off', 'plan_cache_mode=auto']
 UNION ALL
 SELECT 'current_tenant is stable and parallel restricted', r.name, format('volatility %s, parallel %s', r.provolatile, r.proparallel)
 FROM routines r

@@ -8,6 +8,10 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- Its plans are kept, and may have been made on empty tables: as the other functions that write, without scans of whole ones.
 ALTER FUNCTION timedb.compact(uuid[], interval) SET enable_seqscan = off;
 
+-- Plans within are not shown to whoever calls; those in the library it hides itself.
+ALTER FUNCTION timedb.list_series() SET debug_print_plan = off SET plan_cache_mode = auto;
+ALTER FUNCTION timedb.list_bindings() SET debug_print_plan = off SET plan_cache_mode = auto;
+
 -- Between tables of an extension pg_restore -j knows no order: what the foreign key promised, the functions do, and
 -- self_check counts.
 ALTER TABLE timedb.api_keys DROP CONSTRAINT IF EXISTS api_keys_user_fkey;
@@ -18,7 +22,8 @@ DO $new$
 BEGIN
   IF to_regprocedure('timedb._keys_without_user()') IS NULL THEN
 CREATE FUNCTION timedb._keys_without_user() RETURNS bigint LANGUAGE sql STABLE PARALLEL RESTRICTED
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET debug_print_plan = off SET plan_cache_mode = auto AS $$
   SELECT count(*)
   FROM timedb.api_keys k
   WHERE NOT EXISTS (SELECT FROM timedb.users u WHERE u.tenant_id = k.tenant_id AND u.user_id = k.user_id)
@@ -360,7 +365,7 @@ WITH
   ),
   routines AS (
     SELECT p.oid, p.oid::regprocedure::text AS name, p.proname, p.proowner, p.prosecdef, p.proconfig, p.proleakproof,
-           p.provolatile, p.proparallel, p.proacl, p.prokind
+           p.provolatile, p.proparallel, p.proacl, p.prokind, p.prolang
     FROM pg_proc p
     WHERE p.pronamespace = 'timedb'::regnamespace
   ),
@@ -599,6 +604,11 @@ UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
 FROM routines r
 WHERE r.prosecdef AND NOT coalesce(r.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp']
+UNION ALL
+SELECT 'security definer functions in SQL hide their plans', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
+FROM routines r
+WHERE r.prosecdef AND r.prolang IN (SELECT l.oid FROM pg_language l WHERE l.lanname IN ('sql', 'plpgsql'))
+  AND NOT coalesce(r.proconfig, '{}') @> ARRAY['debug_print_plan=off', 'plan_cache_mode=auto']
 UNION ALL
 SELECT 'current_tenant is stable and parallel restricted', r.name, format('volatility %s, parallel %s', r.provolatile, r.proparallel)
 FROM routines r

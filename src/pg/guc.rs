@@ -57,6 +57,10 @@ pub fn set(name: &CStr, value: &CStr, context: pg_sys::GucContext::Type, lasting
         Lasting::Session => pg_sys::GucAction::GUC_ACTION_SET,
         Lasting::Transaction => pg_sys::GucAction::GUC_ACTION_LOCAL,
     };
+    set_by(name, value, context, action);
+}
+
+fn set_by(name: &CStr, value: &CStr, context: pg_sys::GucContext::Type, action: pg_sys::GucAction::Type) {
     // SAFETY: both strings live through the call, and Postgres copies the value.
     unsafe {
         pg_sys::set_config_option(
@@ -70,6 +74,34 @@ pub fn set(name: &CStr, value: &CStr, context: pg_sys::GucContext::Type, lasting
             false,
         );
     }
+}
+
+/// Does what may plan a statement as Postgres does by default: plans are not the caller's to choose, who could have one made
+/// for each of her arguments, nor to see. Where she has set nothing of the kind, it costs two looks. An ERROR leaves it to the
+/// end of the (sub)transaction to put her settings back, as with a function's SET clauses.
+pub fn with_plans_hidden<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: reads variables that Postgres keeps for these settings.
+    let is_default = unsafe {
+        !pg_sys::Debug_print_plan
+            && pg_sys::plan_cache_mode as u32 == pg_sys::PlanCacheMode::PLAN_CACHE_MODE_AUTO as u32
+    };
+    if is_default {
+        return work();
+    }
+    // SAFETY: the level is begun and ended here, with all that is set in between.
+    let level = unsafe { pg_sys::NewGUCNestLevel() };
+    for (name, value) in [(c"debug_print_plan", c"off"), (c"plan_cache_mode", c"auto")] {
+        set_by(
+            name,
+            value,
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+        );
+    }
+    let result = work();
+    // SAFETY: see above.
+    unsafe { pg_sys::AtEOXact_GUC(true, level) };
+    result
 }
 
 /// A setting that somebody else defines; after a transaction that had set it, it is empty rather than absent.

@@ -8,6 +8,7 @@
 //! its own, and a write needs a new one for every statement: pgrx decides that by what happened before.
 
 use super::datum::NullableDatum;
+use super::guc::with_plans_hidden;
 use super::row::{ResultRow, types_of};
 use super::tuple::{BindAll, FetchAll};
 use crate::error::{Error, Result};
@@ -193,7 +194,8 @@ impl Prepared {
                     dest: (&raw mut receiver).cast(),
                     ..Default::default()
                 };
-                pg_sys::SPI_execute_plan_extended(plan, &options)
+                // A kept plan is planned here, at its first execution and again after changes.
+                with_plans_hidden(|| pg_sys::SPI_execute_plan_extended(plan, &options))
             });
             pg_sys::SPI_finish();
             match status? {

@@ -2,7 +2,7 @@
 //! whether its relations may be read, so a refusal comes too late to hide what the plan was made of.
 
 use postgres::Client;
-use timedb_testkit::{Stage, one, run};
+use timedb_testkit::{Stage, login, one, run};
 use uuid::Uuid;
 
 use crate::support::{each_refused, rows_of, try_upload};
@@ -178,6 +178,73 @@ fn t55_no_counter_of_prepared_statements_tells_what_others_have() {
     let of_nobody = counted(&mut caller, &first);
     for of in [&alice, &bob, &last] {
         assert_eq!(counted(&mut caller, of), of_nobody, "{of}");
+    }
+}
+
+/// What a function asks of the tables is planned as its owner, and is not the caller's to see or to have planned otherwise.
+#[test]
+fn t55_no_plan_within_a_function_is_shown_to_whoever_calls_it() {
+    let stage = Stage::set("t55 inner plans");
+    let admin = stage.alice_of_scope("admin");
+    let (alice, user) = (stage.alice.tenant_id, admin.user_id);
+    let series = stage.alices.series_id;
+    let calls = [
+        format!(
+            "upload('2025-01-01', '[{{\"valid_time\": \"2025-01-03T00:00:00Z\", \"series_id\": \"{series}\", \"value\": 1}}]')"
+        ),
+        "upload_points('2025-01-01', '{planned}', '{2025-01-01Z}', '{1}')".into(),
+        format!(
+            "update('[{{\"run_id\": \"{}\", \"series_id\": \"{series}\", \"valid_time\": \"2025-01-01T00:00:00Z\", \"value\": 2}}]')",
+            stage.alices.run_id
+        ),
+        "read()".into(),
+        "read_arrow(series_keys => '{alice}')".into(),
+        format!("read(series_ids => '{{{series}}}', mode => 'overlapping')"),
+        "list_series()".into(),
+        "create_series('planned too')".into(),
+        "compact(older_than => '0')".into(),
+        format!("create_user('{alice}', 'planned@tenant-a.com')"),
+        "list_users()".into(),
+        format!("create_key(user_id => '{user}')"),
+        "list_keys()".into(),
+        "regenerate_key('planned@tenant-a.com')".into(),
+        "deactivate_user('planned@tenant-a.com')".into(),
+        "list_audit()".into(),
+        "revoke_key((SELECT key_id FROM timedb.whoami()))".into(),
+    ];
+    for mode in ["auto", "force_custom_plan", "force_generic_plan"] {
+        let shown = format!("-c client_min_messages=log -c debug_print_plan=on -c plan_cache_mode={mode}");
+        let key = stage.alice_of_scope("admin");
+        let (mut caller, notices) = stage.connect("caller", &shown);
+        login(&mut caller, &key, false);
+        run(&mut caller, "BEGIN");
+        let mut own = 0;
+        for call in &calls {
+            notices.take();
+            run(&mut caller, &format!("SELECT * FROM timedb.{call}"));
+            for plan in notices.take_details("plan:") {
+                own += 1;
+                // Of the caller's own statement, and of expressions in PL/pgSQL, which are hers too: no table is in them.
+                assert!(!plan.contains(":rtekind 0"), "{mode}, {call}: {plan}");
+            }
+        }
+        assert!(own >= calls.len(), "the premise: {own} plans are shown");
+        let mode_now: String = one(&mut caller, "SHOW plan_cache_mode");
+        assert_eq!(mode_now, mode, "her own settings are hers");
+        run(&mut caller, "ROLLBACK");
+    }
+    let (mut ops, notices) = stage.connect("ops", "-c client_min_messages=log -c debug_print_plan=on");
+    for call in [
+        "list_users()",
+        "list_keys()",
+        "list_audit()",
+        "list_bindings()",
+        "_keys_without_user()",
+    ] {
+        run(&mut ops, &format!("SELECT * FROM timedb.{call}"));
+        for plan in notices.take_details("plan:") {
+            assert!(!plan.contains(":rtekind 0"), "{call}: {plan}");
+        }
     }
 }
 
