@@ -11,6 +11,7 @@ mod excerpt;
 pub mod held;
 pub mod key;
 pub mod limits;
+pub mod lock;
 pub mod merge;
 pub mod pack;
 pub mod points;

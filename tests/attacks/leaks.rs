@@ -5,7 +5,7 @@ use postgres::Client;
 use serde_json::Value;
 use uuid::Uuid;
 
-use timedb_testkit::{Stage, assert_sees_nothing, login, one, one_of, run};
+use timedb_testkit::{Stage, Stored, assert_sees_nothing, login, one, one_of, run};
 
 use crate::support::each_refused;
 
@@ -237,4 +237,41 @@ fn a_superuser_sees_through_the_api_the_tenant_he_has_logged_in_as() {
         let shown: Vec<Uuid> = one(&mut admin, &format!("SELECT array_agg(series_id) FROM {from}"));
         assert_eq!(shown, [stage.alices.series_id], "{from}");
     }
+}
+
+/// The catalog of locks is for everybody to read.
+#[test]
+fn t62_the_lock_of_a_tenant_that_is_compacted_does_not_tell_its_id() {
+    let stage = Stage::set("t62");
+    // An id as people make them by hand.
+    let tenant = Uuid::from_u128(0xab_0000_0000_00cd);
+    let carol = stage.database.create_user(tenant, "carol@tenant-c.com", "write");
+    let mut carol = stage.database.authenticated(&carol);
+    for value in [1.0, 2.0, 3.0] {
+        Stored::of(&mut carol, "carol", value);
+    }
+    run(&mut carol, "BEGIN; SELECT timedb.compact(older_than => '0')");
+    let held = "SELECT l.classid::int8 << 32 | l.objid::int8 FROM pg_locks l \
+                WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let held: Vec<i64> = {
+        let rows = stage.evil().query(held, &[]).expect("locks");
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    let [held] = held[..] else {
+        panic!("the premise: one lock is seen, {held:?}")
+    };
+    let id = tenant.as_u128();
+    for mask in [u64::MAX, u64::from(u32::MAX), u64::from(u32::MAX) << 32] {
+        for half in [id as u64, (id >> 64) as u64] {
+            assert_ne!(held as u64 & mask, half & mask, "{held:x}");
+        }
+    }
+    // Nor by trying ids: that takes a secret of the server.
+    let tried = "SELECT ('x' || left(encode(sha256(uuid_send($1)), 'hex'), 16))::bit(64)::int8";
+    assert_ne!(one_of::<i64>(&mut stage.evil(), tried, &[&tenant]), held);
+    let again = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 3";
+    assert!(
+        one::<i64>(&mut stage.evil(), again) >= 1,
+        "the premise: it is still held"
+    );
 }
