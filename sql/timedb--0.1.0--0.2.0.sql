@@ -1,6 +1,7 @@
 -- From 0.1.0 to 0.2.0: afterwards the catalog is the one that the install script makes, down to the order of columns.
--- Every statement is harmless where it has run before: what 0.1.0 has is altered IF [NOT] EXISTS or made by CREATE OR
--- REPLACE, what is new is made in a DO block that looks for it first. Owners come before grants, as in the install script.
+-- Every statement is harmless where it has run before: what 0.1.0 has is altered IF [NOT] EXISTS, functions are made by
+-- CREATE OR REPLACE, which Postgres refuses for what is not the extension's, and what else is new in a DO block that looks
+-- for it first, among what is. Owners come before grants, as in the install script.
 
 -- No name below may be captured by an object of the database that is updated.
 SET LOCAL search_path = pg_catalog, pg_temp;
@@ -18,19 +19,13 @@ ALTER TABLE timedb.api_keys DROP CONSTRAINT IF EXISTS api_keys_user_fkey;
 COMMENT ON COLUMN timedb.api_keys.user_id IS
   'No foreign key: whatever makes a key holds its user locked, no function deletes one, and self_check counts keys without one.';
 
-DO $new$
-BEGIN
-  IF to_regprocedure('timedb._keys_without_user()') IS NULL THEN
-CREATE FUNCTION timedb._keys_without_user() RETURNS bigint LANGUAGE sql STABLE PARALLEL RESTRICTED
+CREATE OR REPLACE FUNCTION timedb._keys_without_user() RETURNS bigint LANGUAGE sql STABLE PARALLEL RESTRICTED
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   SET debug_print_plan = off SET plan_cache_mode = auto AS $$
   SELECT count(*)
   FROM timedb.api_keys k
   WHERE NOT EXISTS (SELECT FROM timedb.users u WHERE u.tenant_id = k.tenant_id AND u.user_id = k.user_id)
 $$;
-  END IF;
-END
-$new$;
 COMMENT ON FUNCTION timedb._keys_without_user() IS
   'How many keys, of all tenants, are of a user that is not there: for self_check. They are refused like unknown ones.';
 ALTER FUNCTION timedb._keys_without_user() OWNER TO timedb_operator;
@@ -48,7 +43,12 @@ DO $ends$
 DECLARE
   granted record;
 BEGIN
-  IF to_regclass('timedb.key_ends') IS NULL THEN
+  -- One of that name that is not the extension's makes this fail.
+  IF NOT EXISTS (
+    SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = to_regclass('timedb.key_ends')
+      AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'timedb'
+  ) THEN
 CREATE TABLE timedb.key_ends (
   tenant_id uuid NOT NULL,
   key_id    uuid NOT NULL,
@@ -671,6 +671,10 @@ BEGIN
     FROM pg_proc p, LATERAL aclexplode(p.proacl) g
     WHERE p.pronamespace = 'timedb'::regnamespace AND p.proname <> '_series_values'
       AND g.grantee = 'timedb_user'::regrole AND g.privilege_type = 'EXECUTE'
+      AND EXISTS (
+        SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+        WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_extension'::regclass
+          AND d.deptype = 'e' AND e.extname = 'timedb')
   LOOP
     EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO timedb_caller', routine);
   END LOOP;

@@ -179,6 +179,56 @@ fn an_update_refuses_a_prepared_role_of_callers_by_name_and_changes_nothing() {
     assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
 }
 
+/// Whoever may create in the schema may have made what the update brings, to have it run as ours.
+#[test]
+fn an_update_adopts_nothing_that_somebody_has_made_in_the_schema() {
+    let (cluster, mut admin) = server_of_release();
+    run(&mut admin, "GRANT CREATE ON SCHEMA timedb TO app");
+    let mut app = cluster.connect("app", DATABASE).expect("app");
+    for (squat, kind, code) in [
+        (
+            "FUNCTION timedb._keys_without_user() RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint'",
+            "function",
+            "55000",
+        ),
+        (
+            "FUNCTION timedb._own_key() RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid'",
+            "function",
+            "55000",
+        ),
+        (
+            "FUNCTION timedb._has_statistics(relation regclass, attribute smallint) RETURNS boolean LANGUAGE sql AS 'SELECT false'",
+            "function",
+            "55000",
+        ),
+        (
+            "TABLE timedb.key_ends (tenant_id uuid, key_id uuid, ended_at timestamptz)",
+            "relation",
+            "42P07",
+        ),
+    ] {
+        run(&mut app, &format!("CREATE {squat}"));
+        refused(admin.batch_execute(UPDATE)).code(code).message_contains(kind);
+        assert_eq!(version(&mut admin), RELEASE, "{squat}");
+        let made = squat
+            .split_once([' '])
+            .map(|(kind, rest)| (kind, rest.split(" RETURNS").next().unwrap_or_default()));
+        let (kind, name) = made.expect("a kind and a name");
+        let name = if kind == "TABLE" { "timedb.key_ends" } else { name };
+        run(&mut app, &format!("DROP {kind} {name}"));
+    }
+    // What is not in the way stays its maker's.
+    run(
+        &mut app,
+        "CREATE FUNCTION timedb.more() RETURNS int LANGUAGE sql AS 'SELECT 1'; \
+         GRANT EXECUTE ON FUNCTION timedb.more() TO timedb_user",
+    );
+    run(&mut admin, UPDATE);
+    let granted = "SELECT count(*) FROM pg_proc p, LATERAL aclexplode(p.proacl) g \
+                   WHERE p.proname = 'more' AND g.grantee = 'timedb_caller'::regrole";
+    assert_eq!(one::<i64>(&mut admin, granted), 0);
+}
+
 /// 0.1.0 took any key that is not blank. What it stored so stays, and is found by the very same text.
 #[test]
 fn an_update_names_the_series_whose_keys_a_new_one_could_not_have() {
