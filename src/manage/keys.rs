@@ -24,7 +24,7 @@ macro_rules! list_keys {
         sql!(
             "SELECT k.key_id, k.user_id, u.email, k.name, k.hint, k.scope, k.created_at, k.expires_at, ",
             $ended,
-            " FROM timedb.api_keys k JOIN timedb.users u ON u.tenant_id = k.tenant_id AND u.user_id = k.user_id
+            " FROM timedb.api_keys k LEFT JOIN timedb.users u ON u.tenant_id = k.tenant_id AND u.user_id = k.user_id
               WHERE ($1 IS NULL OR k.tenant_id = $1) AND ($2 IS NULL OR k.user_id = $2)
               ORDER BY k.created_at DESC, k.key_id DESC"
         )
@@ -36,14 +36,14 @@ statements! {
         c"INSERT INTO timedb.api_keys (tenant_id, key_id, user_id, name, hint, key_hash, scope, expires_at)
           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     LIST_KEYS(Option<Uuid>, Option<Uuid>) -> (
-        Uuid, Uuid, String, Option<String>, String, Scope, Timestamptz, Option<Timestamptz>, Option<Timestamptz>
+        Uuid, Uuid, Option<String>, Option<String>, String, Scope, Timestamptz, Option<Timestamptz>, Option<Timestamptz>
     ) =
         list_keys!("least(k.revoked_at, (SELECT min(e.ended_at) FROM timedb.key_ends e
                                          WHERE ($1 IS NULL OR e.tenant_id = $1) AND e.tenant_id = k.tenant_id
                                            AND e.key_id = k.key_id))");
     /// As a database of 0.1.0 has them.
     LIST_KEYS_IN_PLACE(Option<Uuid>, Option<Uuid>) -> (
-        Uuid, Uuid, String, Option<String>, String, Scope, Timestamptz, Option<Timestamptz>, Option<Timestamptz>
+        Uuid, Uuid, Option<String>, Option<String>, String, Scope, Timestamptz, Option<Timestamptz>, Option<Timestamptz>
     ) =
         list_keys!("k.revoked_at");
     KEY_OWNER(Option<Uuid>, Uuid) -> (Uuid, Uuid) =
@@ -179,17 +179,27 @@ fn _list_keys(
     keys.stream((tenant, user_id), |key| {
         let (id, user_id, email, name, hint, scope, created, expires, revoked) = key;
         let name = name.as_deref();
-        rows.put((id, user_id, &email, name, &hint, scope, created, expires, revoked));
+        rows.put((
+            id,
+            user_id,
+            email.as_deref(),
+            name,
+            &hint,
+            scope,
+            created,
+            expires,
+            revoked,
+        ));
         Ok(())
     })?;
     Ok(rows.close())
 }
 
-/// `timedb.key_entry`.
+/// `timedb.key_entry`. A key whose user is gone has no email, and is listed all the same: `self_check` counts it.
 type Entry<'a> = (
     Uuid,
     Uuid,
-    &'a str,
+    Option<&'a str>,
     Option<&'a str>,
     &'a str,
     Scope,

@@ -332,5 +332,8 @@ fn a_key_without_its_user_is_refused_and_self_check_counts_it() {
             told,
             ["every key is that of a user", "timedb.api_keys", "1 without one"]
         );
+        // And is found by having no email.
+        let found = "SELECT user_id FROM timedb.list_keys() WHERE email IS NULL";
+        assert_eq!(one::<uuid::Uuid>(&mut checker, found), alice.user_id);
     }
 }
