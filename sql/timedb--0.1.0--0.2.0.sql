@@ -656,6 +656,11 @@ UNION ALL
 SELECT 'owning roles have no members', r.rolname, format('%s is a member', m.member::regrole)
 FROM roles r JOIN pg_auth_members m ON m.roleid = r.oid
 WHERE r.is_owner
+UNION ALL
+-- What a role has by itself: one that may become several, and inherits none, is a front's.
+SELECT 'callers select nothing', c.rolname, format('inherits timedb_caller and %s', s.rolname)
+FROM pg_roles c JOIN pg_roles s ON s.rolname IN ('timedb_user', 'pg_read_all_data')
+WHERE c.rolcanlogin AND NOT c.rolsuper AND pg_has_role(c.oid, 'timedb_caller', 'USAGE') AND pg_has_role(c.oid, s.oid, 'USAGE')
 ORDER BY 1, 2, 3
 $check$;
 COMMENT ON FUNCTION timedb.self_check() IS

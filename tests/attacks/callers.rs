@@ -199,3 +199,18 @@ fn a_caller_with_a_key_uploads_reads_and_manages_as_her_scope_says() {
         0
     );
 }
+
+/// What one group keeps from a role another gives it.
+#[test]
+fn a_caller_who_may_select_by_another_group_is_reported() {
+    let stage = Stage::set("callers who select");
+    let mut admin = stage.admin();
+    for other in ["timedb_user", "pg_read_all_data"] {
+        run(&mut admin, &format!("BEGIN; GRANT {other} TO caller"));
+        let found = "SELECT concat_ws(' ', c.object, c.found) FROM timedb.self_check() c WHERE c.promise = 'callers select nothing'";
+        let found: String = one(&mut admin, found);
+        assert_eq!(found, format!("caller inherits timedb_caller and {other}"));
+        run(&mut admin, "ROLLBACK");
+    }
+    assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
+}

@@ -81,7 +81,7 @@ fn a_role_prepared_with_powers_or_members_is_refused_by_name_and_nothing_is_left
     // Harmless ones are taken, a group with its members.
     run(
         &mut admin,
-        "CREATE ROLE timedb_api; CREATE ROLE timedb_user ROLE evil; CREATE ROLE timedb_caller ROLE evil; CREATE EXTENSION timedb",
+        "CREATE ROLE timedb_api; CREATE ROLE timedb_user; CREATE ROLE timedb_caller ROLE evil; CREATE EXTENSION timedb",
     );
     assert_eq!(roles(&mut admin).len(), OWNERS.len() + GROUPS.len());
     assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);

@@ -174,7 +174,7 @@ fn an_update_refuses_a_prepared_role_of_callers_by_name_and_changes_nothing() {
         run(&mut admin, "DROP ROLE timedb_caller");
     }
     // A harmless one is taken, with its members: another database of the server may have it.
-    run(&mut admin, "CREATE ROLE timedb_caller ROLE app");
+    run(&mut admin, "CREATE ROLE timedb_caller ROLE ops");
     run(&mut admin, UPDATE);
     assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
 }
