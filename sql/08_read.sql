@@ -27,6 +27,19 @@ COMMENT ON FUNCTION timedb.read_arrow(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) IS
   'As read, with the same columns in the same order, as one Arrow IPC stream: what pandas, polars and DuckDB load without parsing. 54000 where it would be larger than 1 GB.';
 
+CREATE FUNCTION timedb.read_arrow_batches(
+  start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
+  start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
+  mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
+  max_rows integer DEFAULT 1000000
+) RETURNS SETOF bytea
+  AS 'MODULE_PATHNAME', 'read_arrow_batches_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.read_arrow_batches(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer) IS
+  'As read_arrow, but the rows in batches, in the order of read: each a whole Arrow IPC stream of at most max_rows rows (1 to 10,000,000) and less than 1 GB, at least one. A series may go on in the next batch.';
+
 CREATE FUNCTION timedb._series_values(
   series_id uuid, OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz,
   OUT value float8, OUT run_id uuid, OUT change_time timestamptz, OUT changed_by text, OUT annotation text,

@@ -90,7 +90,9 @@ GRANT EXECUTE ON FUNCTION
   timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb),
   timedb.update(json), timedb.compact(uuid[], interval),
   timedb.read(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz),
-  timedb.read_arrow(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz)
+  timedb.read_arrow(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz),
+  timedb.read_arrow_batches(
+    timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer)
   TO timedb_caller, timedb_user;
 -- What the view current_values calls.
 GRANT EXECUTE ON FUNCTION timedb._series_values(uuid) TO timedb_user;

@@ -105,6 +105,25 @@ COMMENT ON FUNCTION timedb._has_statistics(regclass, smallint) IS
   'Whether the planner has statistics of a column, whoever may see them: for self_check.';
 ALTER FUNCTION timedb._has_statistics(regclass, smallint) OWNER TO timedb_api;
 
+CREATE OR REPLACE FUNCTION timedb.read_arrow_batches(
+  start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
+  start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
+  mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
+  max_rows integer DEFAULT 1000000
+) RETURNS SETOF bytea
+  AS 'MODULE_PATHNAME', 'read_arrow_batches_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.read_arrow_batches(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer) IS
+  'As read_arrow, but the rows in batches, in the order of read: each a whole Arrow IPC stream of at most max_rows rows (1 to 10,000,000) and less than 1 GB, at least one. A series may go on in the next batch.';
+ALTER FUNCTION timedb.read_arrow_batches(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer) OWNER TO timedb_api;
+REVOKE ALL ON FUNCTION timedb.read_arrow_batches(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION timedb.read_arrow_batches(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer) TO timedb_user;
+
 CREATE OR REPLACE FUNCTION timedb.create_series(
   name text, unit text DEFAULT NULL, description text DEFAULT NULL, labels jsonb DEFAULT '{}'
 ) RETURNS uuid

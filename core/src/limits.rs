@@ -41,6 +41,9 @@ pub const MOST_READ_ROWS: usize = 5_000_000;
 /// not counted, so that no read is refused for what `compact` has put beside each other.
 pub const MOST_READ_VALUES: usize = 20_000_000;
 
+/// Rows of one batch of `read_arrow_batches`: a batch is made, and sent, as a whole.
+pub const MOST_BATCH_ROWS: usize = 10_000_000;
+
 /// How far ahead of the clock a run may be known without a warning, in microseconds: clocks differ, but not by an hour.
 pub const KNOWN_AHEAD: i64 = 3_600_000_000;
 

@@ -11,9 +11,10 @@ use crate::refusal::{KEY_NEEDED, KEY_REFUSED, refused};
 pub const RELATIONS: [&str; 6] = ["series", "runs", "values", "packs", "current_values", "versions"];
 
 /// A call of every kind that needs somebody.
-const CALLS: [&str; 9] = [
+const CALLS: [&str; 10] = [
     "read()",
     "read_arrow()",
+    "read_arrow_batches()",
     "list_series()",
     "upload(now(), '[]')",
     "upload_points(now(), '{}', '{}', '{}')",

@@ -77,15 +77,27 @@ pub struct Tuplestore {
 
 impl Tuplestore {
     pub fn open(fcinfo: pg_sys::FunctionCallInfo) -> Tuplestore {
+        Tuplestore::opened(fcinfo, 0)
+    }
+
+    fn opened(fcinfo: pg_sys::FunctionCallInfo, flags: u32) -> Tuplestore {
         // SAFETY: Postgres describes the call; InitMaterializedSRF raises an error where no set can be taken.
         unsafe {
-            pg_sys::InitMaterializedSRF(fcinfo, 0);
+            pg_sys::InitMaterializedSRF(fcinfo, flags);
             let result = (*fcinfo).resultinfo.cast::<pg_sys::ReturnSetInfo>();
             Tuplestore {
                 store: (*result).setResult,
                 shape: (*result).setDesc,
             }
         }
+    }
+
+    /// For a function that returns a set of this type, which is no row.
+    pub fn of_one_column(fcinfo: pg_sys::FunctionCallInfo, of: pg_sys::Oid) -> Result<Tuplestore> {
+        let store = Tuplestore::opened(fcinfo, pg_sys::MAT_SRF_USE_EXPECTED_DESC);
+        // SAFETY: the shape lives as long as the call.
+        unsafe { check(store.shape, &[of])? };
+        Ok(store)
     }
 
     /// One that no rows are put into, for tests of what is made for it.

@@ -95,9 +95,10 @@ impl Opened {
         self.0.borrow_dependent().versions.len()
     }
 
-    /// How many points are shown.
-    pub fn len(&self) -> usize {
-        self.0.borrow_dependent().picks.len()
+    /// How many points are still to be shown.
+    pub fn left(&self) -> usize {
+        let versions = self.0.borrow_dependent();
+        versions.picks.len() - versions.shown
     }
 }
 

@@ -294,6 +294,7 @@ fn t51_long_tags_that_thousands_of_versions_share_are_read_once() {
     for read in [
         "SELECT count(*) FROM timedb.read(series_keys => '{tagged}')",
         "SELECT FROM timedb.read_arrow(series_keys => '{tagged}')",
+        "SELECT FROM timedb.read_arrow_batches(series_keys => '{tagged}')",
     ] {
         assert_eq!(
             target.send("SELECT FROM timedb.read(series_keys => '{alice}')", &[]),

@@ -67,6 +67,7 @@ fn t55_a_callers_plans_of_functions_are_the_same_whatever_others_have() {
     let calls = [
         "timedb.read()",
         "timedb.read_arrow()",
+        "timedb.read_arrow_batches()",
         "timedb.list_series()",
         "timedb.compact()",
         "timedb.whoami()",

@@ -322,6 +322,7 @@ fn t28_an_operator_manages_and_reads_no_data_and_no_hash() {
             "timedb.upload(now(), '[]')",
             "timedb.update('[]')",
             "timedb.read_arrow()",
+            "timedb.read_arrow_batches()",
             "timedb.upload_arrow(now(), '')",
             "timedb.compact()",
         ]

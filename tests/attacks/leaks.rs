@@ -86,6 +86,7 @@ fn t43_a_plan_of_a_function_tells_nothing_of_what_it_reads() {
     for call in [
         "timedb.read()",
         "timedb.read_arrow()",
+        "timedb.read_arrow_batches()",
         "timedb.list_series()",
         "timedb.compact()",
         "timedb._series_values(gen_random_uuid())",

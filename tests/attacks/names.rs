@@ -65,6 +65,7 @@ fn t24_objects_in_public_and_pg_temp_capture_no_name_of_any_function() {
         "upload('2025-01-03', '[{\"valid_time\": \"2025-01-03\", \"value_key\": \"captured\", \"value\": 3}]')",
         "compact(older_than => '0')",
         "read_arrow()",
+        "read_arrow_batches()",
         "versions",
         "create_series('x', 'MW')",
         "create_user(timedb.current_tenant(), 'x@y.z')",
@@ -109,6 +110,7 @@ fn answers(stage: &Stage, client: &mut Client) -> Vec<String> {
         "timedb.values".into(),
         "timedb.versions".into(),
         "timedb.read_arrow()".into(),
+        "timedb.read_arrow_batches()".into(),
     ];
     sources
         .map(|source| {

@@ -74,6 +74,7 @@ fn t15_an_answer_never_holds_rows_of_two_tenants() {
         "SELECT r.series_key FROM (VALUES ('alice'), ('bob'), ('alice two'), ('alice three')) AS s (key), LATERAL timedb.read(series_keys => ARRAY[s.key]) r",
         "SELECT (SELECT max(series_key) FROM timedb.read(series_keys => ARRAY[s.key])) FROM (VALUES ('alice'), ('bob'), ('alice two'), ('alice three')) AS s (key)",
         "SELECT series_key FROM timedb.read() UNION ALL SELECT series_key FROM timedb.read(mode => 'overlapping')",
+        "SELECT CASE WHEN position('bob'::bytea IN b) > 0 THEN 'bob' ELSE 'alice' END FROM timedb.read_arrow_batches(max_rows => 1) b",
     ];
     let of_views = [
         "SELECT series_key FROM timedb.current_values UNION ALL SELECT series_key FROM timedb.read()",
@@ -221,6 +222,7 @@ fn t43_no_plan_with_a_node_tells_of_others() {
         "SELECT value FROM timedb.read() WHERE series_key = 'bob'",
         "SELECT value FROM timedb.read(series_keys => '{bob}') WHERE valid_time > '2025-01-01Z' ORDER BY valid_time",
         "SELECT a.value FROM timedb.read() a JOIN timedb.list_series() s USING (series_id)",
+        "SELECT length(b) FROM timedb.read_arrow_batches() b",
     ];
     let plans = |client: &mut Client| {
         statements.map(|sql| one::<Value>(client, &format!("EXPLAIN (FORMAT json, VERBOSE) {sql}")).to_string())

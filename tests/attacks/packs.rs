@@ -285,7 +285,12 @@ fn t13_compact_and_arrow_feel_it_inside_a_transaction_of_every_isolation_level()
                 &[&stage.alice.user_id],
             )
             .expect("the key ends");
-        for call in ["compact(older_than => '0')", "read_arrow()", &upload] {
+        for call in [
+            "compact(older_than => '0')",
+            "read_arrow()",
+            "read_arrow_batches()",
+            &upload,
+        ] {
             run(&mut alice, "SAVEPOINT s");
             refused(alice.execute(&format!("SELECT timedb.{call}"), &[])).code("28000");
             run(&mut alice, "ROLLBACK TO s");

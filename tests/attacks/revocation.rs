@@ -121,7 +121,12 @@ fn t14_a_key_that_expires_within_a_transaction_is_refused_from_then_on() {
     );
     assert!(expired, "not a moment before");
     assert_sees_nothing(&mut app);
-    for call in ["compact(older_than => '0')", "read_arrow()", "read()"] {
+    for call in [
+        "compact(older_than => '0')",
+        "read_arrow()",
+        "read_arrow_batches()",
+        "read()",
+    ] {
         run(&mut app, "SAVEPOINT s");
         refused(app.execute(&format!("SELECT timedb.{call}"), &[]))
             .code("28000")

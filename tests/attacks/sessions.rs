@@ -253,6 +253,7 @@ fn every_call(stage: &Stage) -> Vec<String> {
             streams::literal(&streams::of_key("arrow"))
         ),
         "timedb.read_arrow()".into(),
+        "timedb.read_arrow_batches()".into(),
         "timedb.compact(older_than => '0')".into(),
         "timedb.versions".into(),
         "timedb.create_series('new', 'MW')".into(),
@@ -304,7 +305,7 @@ fn t47_row_security_off_is_an_error_and_never_more_rows() {
     let stage = Stage::set("t47");
     let mut alice = stage.alice();
     run(&mut alice, "SET row_security = off");
-    let calls = ["read_arrow()", "compact(older_than => '0')"];
+    let calls = ["read_arrow()", "read_arrow_batches()", "compact(older_than => '0')"];
     for from in RELATIONS.into_iter().chain(calls) {
         each_refused(&mut alice, "42501", [format!("SELECT * FROM timedb.{from}")]);
     }

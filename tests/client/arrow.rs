@@ -1,5 +1,5 @@
-//! Arrow over the wire, written and read by the format's own library: `read_arrow` is `read`, and `upload_arrow` is
-//! `upload`, whatever the values and whatever is wrong with them.
+//! Arrow over the wire, written and read by the format's own library: `read_arrow` is `read`, in one stream or in batches,
+//! and `upload_arrow` is `upload`, whatever the values and whatever is wrong with them.
 
 use std::sync::Arc;
 
@@ -65,7 +65,12 @@ fn read(client: &mut Client, arguments: &str) -> Vec<Row> {
 #[track_caller]
 fn read_arrow(client: &mut Client, arguments: &str) -> Vec<RecordBatch> {
     let stream: Vec<u8> = one(client, &format!("SELECT timedb.read_arrow({arguments})"));
-    let reader = StreamReader::try_new(&stream[..], None).expect("a stream");
+    record_batches(&stream)
+}
+
+#[track_caller]
+fn record_batches(stream: &[u8]) -> Vec<RecordBatch> {
+    let reader = StreamReader::try_new(stream, None).expect("a stream");
     reader.map(|batch| batch.expect("a batch")).collect()
 }
 
@@ -201,6 +206,154 @@ fn read_arrow_has_the_rows_of_read_in_their_order_with_every_argument() {
         refused(null)
             .code("22004")
             .message("\"series_ids\" must not contain null");
+    }
+}
+
+#[track_caller]
+fn batches_of(client: &mut Client, arguments: &str) -> Vec<Vec<RecordBatch>> {
+    let sql = format!("SELECT batch FROM timedb.read_arrow_batches({arguments}) AS batch");
+    let answer = client.query(&sql, &[]);
+    let batches = answer.unwrap_or_else(|error| panic!("{arguments}: {error:?}"));
+    batches.iter().map(|row| record_batches(row.get(0))).collect()
+}
+
+/// How many series EXPLAIN ANALYZE says that the node has looked at; none where there is no node.
+#[track_caller]
+fn series_looked_at(client: &mut Client, sql: &str) -> Option<i64> {
+    let plan: Value = one(client, &format!("EXPLAIN (ANALYZE, FORMAT json, TIMING off) {sql}"));
+    fn find(plan: &Value) -> Option<i64> {
+        match plan {
+            Value::Array(parts) => parts.iter().find_map(find),
+            Value::Object(node) => match node.get("Series") {
+                Some(count) => count.as_i64(),
+                None => node.values().find_map(find),
+            },
+            _ => None,
+        }
+    }
+    find(&plan)
+}
+
+#[test]
+fn batches_have_the_rows_of_read_in_their_order_and_no_more_of_them_than_asked_for() {
+    let database = Database::fresh("batches are read");
+    let (alice, bob) = database.two_tenants();
+    fill(&mut database.authenticated(&bob));
+    let mut client = database.authenticated(&alice);
+    assert_ordinary(&mut client);
+    fill(&mut client);
+    for arguments in [
+        "mode => 'overlapping', all_versions => true",
+        "mode => 'flat'",
+        "'2025-01-01 01:00', '2025-01-01 03:00'",
+        "series_keys => '{wind}'",
+    ] {
+        let expected = read(&mut client, arguments);
+        assert!(expected.len() > 2, "the premise: {arguments}");
+        for most in [1, 2, 3, 7, expected.len(), 1_000_000] {
+            for scan in ["on", "off"] {
+                run(&mut client, &format!("SET timedb.enable_scan = {scan}"));
+                let batches = batches_of(&mut client, &format!("{arguments}, max_rows => {most}"));
+                let lengths: Vec<usize> = batches.iter().map(|batch| rows(batch).len()).collect();
+                let full = expected.len() / most;
+                let rest = [expected.len() % most];
+                let rest: &[usize] = if rest == [0] { &[] } else { &rest };
+                let wanted = [vec![most; full], rest.to_vec()].concat();
+                assert_eq!(lengths, wanted, "{arguments}, {most} rows, scan {scan}");
+                assert_eq!(
+                    rows(&batches.concat()),
+                    expected,
+                    "{arguments}, {most} rows, scan {scan}"
+                );
+            }
+        }
+        run(&mut client, "RESET timedb.enable_scan");
+        let whole = batches_of(&mut client, arguments);
+        assert_eq!(whole, [read_arrow(&mut client, arguments)], "{arguments}");
+    }
+}
+
+#[test]
+fn batches_of_no_rows_are_one_with_the_columns_all_the_same() {
+    let database = Database::fresh("batches of nothing");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    fill(&mut client);
+    let none = "series_keys => '{}'";
+    let expected = read_arrow(&mut client, none);
+    assert_eq!(expected.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [0]);
+    for scan in ["on", "off"] {
+        run(&mut client, &format!("SET timedb.enable_scan = {scan}"));
+        assert_eq!(batches_of(&mut client, none), [expected.clone()]);
+    }
+}
+
+#[test]
+fn batches_are_a_node_that_looks_at_no_more_series_than_were_fetched() {
+    let database = Database::fresh("batches node");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    let some: Vec<Value> = (0..40)
+        .map(|n| value_row(&format!("s{}", n / 2), hour(n % 2), n))
+        .collect();
+    upload(&mut client, &Value::Array(some));
+    let all = "SELECT * FROM timedb.read_arrow_batches(max_rows => 3) AS batch";
+    assert_eq!(series_looked_at(&mut client, all), Some(20));
+    assert_eq!(series_looked_at(&mut client, &format!("{all} LIMIT 1")), Some(2));
+    assert_eq!(series_looked_at(&mut client, &format!("{all} LIMIT 2")), Some(3));
+    let counted = "SELECT count(*) FROM timedb.read_arrow_batches(max_rows => 3)";
+    assert_eq!(series_looked_at(&mut client, counted), Some(20));
+    assert_eq!(one::<i64>(&mut client, counted), 14);
+    let narrowed = format!("{all} WHERE length(batch) > 0");
+    assert_eq!(client.query(&narrowed, &[]).expect("batches").len(), 14);
+    let lateral = "SELECT count(*) FROM timedb.list_series() l, \
+                   LATERAL timedb.read_arrow_batches(series_ids => ARRAY[l.series_id], max_rows => 1) AS batch";
+    assert_eq!(one::<i64>(&mut client, lateral), 40);
+    // What is kept of the node's rows is a copy.
+    let kept = "SELECT count(DISTINCT batch) FROM timedb.read_arrow_batches(max_rows => 1) AS batch";
+    assert_eq!(one::<i64>(&mut client, kept), 40);
+
+    let expected = read(&mut client, "");
+    run(&mut client, &format!("BEGIN; DECLARE c SCROLL CURSOR FOR {all}"));
+    let mut fetch = |which: &str| {
+        let fetched = client.query(&format!("FETCH {which} FROM c"), &[]).expect("batches");
+        let batches = fetched.iter().map(|row| record_batches(row.get(0)));
+        rows(&batches.collect::<Vec<_>>().concat())
+    };
+    assert_eq!(fetch("1"), expected[..3]);
+    assert_eq!(fetch("2"), expected[3..9]);
+    assert_eq!(fetch("ALL"), expected[9..]);
+    assert_eq!(fetch("FIRST"), expected[..3]);
+    run(&mut client, "COMMIT");
+
+    run(&mut client, "SET timedb.enable_scan = off");
+    assert_eq!(series_looked_at(&mut client, all), None);
+    assert_eq!(one::<i64>(&mut client, counted), 14);
+    let listed = "SELECT timedb.read_arrow_batches(max_rows => 3)";
+    assert_eq!(client.query(listed, &[]).expect("batches").len(), 14);
+}
+
+#[test]
+fn a_batch_has_one_row_at_least_and_ten_million_at_most() {
+    let database = Database::fresh("batches bad");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    for scan in ["on", "off"] {
+        run(&mut client, &format!("SET timedb.enable_scan = {scan}"));
+        for bad in ["NULL", "0", "-1", "10000001", "2147483647"] {
+            let sql = format!("SELECT FROM timedb.read_arrow_batches(max_rows => {bad})");
+            refused(client.execute(&sql, &[]))
+                .code("22023")
+                .message("\"max_rows\" must be from 1 to 10000000");
+        }
+        assert_eq!(batches_of(&mut client, "max_rows => 10000000").len(), 1);
+        let mode = client.execute(
+            "SELECT FROM timedb.read_arrow_batches(mode => 'newest', max_rows => 0)",
+            &[],
+        );
+        refused(mode)
+            .code("22023")
+            .message("\"mode\" must be \"flat\" or \"overlapping\"");
     }
 }
 
@@ -641,6 +794,8 @@ fn a_cancel_ends_either_and_leaves_nothing_and_a_session_that_goes_on() {
 
     let read = "SELECT length(timedb.read_arrow())";
     cancelled_under_way(&mut client, read);
+    let batches = "SELECT count(*) FROM timedb.read_arrow_batches(max_rows => 100)";
+    cancelled_under_way(&mut client, batches);
     let few = "SELECT length(timedb.read_arrow(end_valid => '2025-01-01 00:10'))";
     assert!(one::<i32>(&mut client, few) > 1000);
     assert!(one::<i32>(&mut client, read) > MANY as i32 * 8, "the premise");

@@ -95,6 +95,7 @@ fn calls() -> Vec<String> {
         "compact()".to_owned(),
         "read()".to_owned(),
         "read_arrow()".to_owned(),
+        "read_arrow_batches()".to_owned(),
         "create_series('a')".to_owned(),
         "list_series()".to_owned(),
         format!("create_user('{id}', 'carol@tenant-a.com')"),
@@ -132,6 +133,7 @@ fn without_a_login_the_key_is_what_is_missing_whatever_the_arguments() {
         "compact('{NULL}', '-1 day')",
         "read(mode => 'no such mode')",
         "read_arrow(mode => 'no such mode')",
+        "read_arrow_batches(max_rows => 0)",
         "create_series(NULL)",
         "create_series('')",
         "create_series('a', labels => '[]')",
@@ -257,7 +259,7 @@ fn a_key_of_too_low_a_scope_is_refused_with_the_scope_it_needs() {
     let (reads, rest): (Vec<String>, Vec<String>) = calls()
         .into_iter()
         .partition(|call| call.contains(".read") || call.contains("list_series"));
-    assert_eq!(reads.len(), 3);
+    assert_eq!(reads.len(), 4);
     let (writes, manages): (Vec<String>, Vec<String>) = rest.into_iter().partition(|call| {
         ["upload", "update", "series", "compact"]
             .iter()

@@ -67,7 +67,7 @@ fn count(client: &mut Client, arguments: &str) -> i64 {
 
 #[track_caller]
 fn assert_too_wide(client: &mut Client, arguments: &str, hint: &str) {
-    for read in ["read", "read_arrow"] {
+    for read in ["read", "read_arrow", "read_arrow_batches"] {
         refused(client.query(&format!("SELECT FROM timedb.{read}({arguments})"), &[]))
             .code("54000")
             .message("more than 20000000 stored values of one series lie in the windows")

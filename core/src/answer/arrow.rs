@@ -51,7 +51,18 @@ pub struct Frame {
     /// For each column of a read what it says of each series or version; nothing of what is of a point.
     tables: Vec<Option<Table>>,
     rows: Rows,
+    /// What each row takes in the stream, without its lists; what all lists take, and all texts.
+    bytes_a_row: usize,
     list_bytes: usize,
+    text_bytes: usize,
+}
+
+/// How much of a read a [`Frame`] is to take.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    pub rows: usize,
+    /// Of the stream, which may have as many more as one row takes.
+    pub bytes: usize,
 }
 
 /// What differs from row to row, as Arrow will have it.
@@ -77,13 +88,17 @@ impl Default for Frame {
             Source::Series(_) | Source::Version(_) => Some(Table::of(column.of)),
             Source::Start | Source::End | Source::Value => None,
         };
-        Frame {
+        let mut frame = Frame {
             series_codes: HashMap::new(),
             list_bytes_of: Vec::new(),
             tables: READ.iter().map(table).collect(),
             rows: Rows::default(),
+            bytes_a_row: bytes_a_row(),
             list_bytes: 0,
-        }
+            text_bytes: 0,
+        };
+        frame.count_text_bytes();
+        frame
     }
 }
 
@@ -102,6 +117,7 @@ impl Frame {
                     table.push(content(series));
                 }
             }
+            self.count_text_bytes();
         }
         code
     }
@@ -116,7 +132,12 @@ impl Frame {
             }
         }
         self.list_bytes_of.push(list_bytes);
+        self.count_text_bytes();
         code
+    }
+
+    fn count_text_bytes(&mut self) {
+        self.text_bytes = self.tables.iter().flatten().map(Table::bytes).sum();
     }
 
     /// Makes room for so many rows more.
@@ -160,11 +181,14 @@ impl Frame {
     /// large before it is written, and to reserve what is not.
     pub fn bytes(&self) -> usize {
         let batches = self.len().div_ceil(ROWS_A_BATCH).max(1);
-        let dictionaries = READ.iter().filter(|column| is_dictionary(column.of));
         // The schema, a message for each dictionary, and the end.
-        let messages = batches + 1 + dictionaries.count() + 1;
-        let texts: usize = self.tables.iter().flatten().map(Table::bytes).sum();
-        self.len() * bytes_a_row() + self.list_bytes + texts + messages * BYTES_A_MESSAGE
+        let messages = batches + 1 + READ.len() + 1;
+        self.len() * self.bytes_a_row + self.list_bytes + self.text_bytes + messages * BYTES_A_MESSAGE
+    }
+
+    /// Whether it has so much that it should take no further row.
+    pub fn is_full(&self, most: Most) -> bool {
+        self.len() >= most.rows || self.bytes() >= most.bytes
     }
 
     /// Writes the stream. Of no rows too it has the schema, and a batch, for readers that ask for one.
@@ -202,9 +226,4 @@ fn bytes_a_row() -> usize {
         Type::Id | Type::Text | Type::Texts => size_of::<i32>(),
     });
     bytes.sum::<usize>() + nullable.div_ceil(8)
-}
-
-/// Whether a column's rows are codes of texts that the stream has once.
-fn is_dictionary(of: Type) -> bool {
-    matches!(of, Type::Id | Type::Text)
 }

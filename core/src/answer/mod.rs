@@ -4,5 +4,5 @@
 mod arrow;
 pub mod columns;
 
-pub use arrow::{Frame, SeriesCode, VersionCode};
+pub use arrow::{Frame, Most, SeriesCode, VersionCode};
 pub use columns::{Column, Content, Series, Source};

@@ -155,15 +155,18 @@ fn is_named(schema: pg_sys::Oid, name: &CStr) -> bool {
     }
 }
 
-/// The type and the collation of each column that a call answers.
+/// The type and the collation of each column that a call answers; of a set that is not of rows, of the one that it then is.
 ///
 /// # Safety
 /// An expression.
 unsafe fn columns_of(call: *mut pg_sys::Node) -> Vec<(pg_sys::Oid, pg_sys::Oid)> {
     // SAFETY: see above; the shape is palloc'd, if there is one, and nothing of it is released.
     unsafe {
-        let mut shape = ptr::null_mut();
-        let class = pg_sys::get_expr_result_type(call, ptr::null_mut(), &mut shape);
+        let (mut of, mut shape) = (pg_sys::InvalidOid, ptr::null_mut());
+        let class = pg_sys::get_expr_result_type(call, &mut of, &mut shape);
+        if class == pg_sys::TypeFuncClass::TYPEFUNC_SCALAR {
+            return vec![(of, pg_sys::exprCollation(call))];
+        }
         if class != pg_sys::TypeFuncClass::TYPEFUNC_COMPOSITE || shape.is_null() {
             return Vec::new();
         }

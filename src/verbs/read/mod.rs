@@ -1,5 +1,5 @@
 //! Reading: rows are fetched series by series, merged, and answered in their order, by `read` and the view current_values as
-//! functions or as nodes of a plan, and by `read_arrow` as a stream.
+//! functions or as nodes of a plan, and by `read_arrow` and `read_arrow_batches` as streams.
 
 mod conditions;
 mod function;
@@ -7,5 +7,5 @@ mod node;
 mod request;
 mod series;
 
-pub use node::SCANNED;
-pub use request::{Arguments, Reading, Request, Shown};
+pub use node::{OfRead, SCANNED, reader, request};
+pub use request::{Arguments, LookedAt, Reading, Request, Shown};

@@ -12,12 +12,13 @@ use crate::pg::tuple::FetchAll;
 use crate::pg::varlena::{TextArray, UuidArray};
 use crate::types::answer::oids;
 use crate::types::slots::Slots;
+use crate::verbs::read_arrow::BATCHES;
 use std::ffi::CStr;
 use timedb_core::answer::Column;
 use timedb_core::answer::columns::{OF_ONE_SERIES, READ};
 use uuid::Uuid;
 
-pub static SCANNED: [Function; 2] = [
+pub static SCANNED: [Function; 3] = [
     Function {
         name: c"read",
         takes: <OfRead as FetchAll>::are,
@@ -34,10 +35,11 @@ pub static SCANNED: [Function; 2] = [
         order: None,
         open: |call| Ok(Box::new(series_values(call)?)),
     },
+    BATCHES,
 ];
 
 /// The arguments of `read`.
-type OfRead = (
+pub type OfRead = (
     Option<Timestamptz>,
     Option<Timestamptz>,
     Option<Timestamptz>,
@@ -62,18 +64,22 @@ fn acting(call: &Call) -> Result<Option<Identity>> {
     call.query.once(|| Ok(Session::now().identity()))
 }
 
+/// The same, where somebody must be.
+pub fn reader(call: &Call) -> Result<Identity> {
+    acting(call)?.ok_or_else(nobody)
+}
+
 /// Why there was nobody, or, where somebody has logged in since, that there was.
 fn nobody() -> Error {
     Session::now().required().err().unwrap_or(Error::LoginNeeded)
 }
 
-fn read(call: &Call) -> Result<Rows> {
-    // Before the arguments are looked at, as the function does.
-    let identity = acting(call)?.ok_or_else(nobody)?;
+/// What the arguments of a node say.
+pub fn request(arguments: <OfRead as FetchAll>::Fetched<'_>) -> Result<Request> {
     let (start_valid, end_valid, start_known, end_known, mode, all_versions, series_keys, series_ids, as_of) =
-        call.arguments::<OfRead>()?;
+        arguments;
     let micros = |time: Option<Timestamptz>| time.map(|time| time.0);
-    let mut request = Request::of(Arguments {
+    Request::of(Arguments {
         start_valid: micros(start_valid),
         end_valid: micros(end_valid),
         start_known: micros(start_known),
@@ -83,7 +89,13 @@ fn read(call: &Call) -> Result<Rows> {
         series_keys,
         series_ids,
         as_of: micros(as_of),
-    })?;
+    })
+}
+
+fn read(call: &Call) -> Result<Rows> {
+    // Before the arguments are looked at, as the function does.
+    let identity = reader(call)?;
+    let mut request = request(call.arguments::<OfRead>()?)?;
     conditions::narrow(&mut request, &READ, &call.conditions);
     Ok(Rows::of(&READ, call, Some(Reading::of(identity, request))))
 }
@@ -135,15 +147,7 @@ unsafe impl Source for Rows {
     }
 
     fn looked_at(&self) -> Vec<(&'static CStr, u64)> {
-        let looked_at = self
-            .reading
-            .as_ref()
-            .map(|reading| reading.looked_at)
-            .unwrap_or_default();
-        vec![
-            (c"Series", looked_at.series),
-            (c"Stored Rows", looked_at.rows),
-            (c"Packs", looked_at.packs),
-        ]
+        let reading = self.reading.as_ref();
+        reading.map(|reading| reading.looked_at).unwrap_or_default().counts()
     }
 }

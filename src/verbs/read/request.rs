@@ -11,6 +11,7 @@ use crate::store::fetch::Groups;
 use crate::store::open::Opened;
 use crate::store::scan::Windows;
 use crate::verbs::without_nulls;
+use std::ffi::CStr;
 use std::vec;
 use timedb_core::answer::Series;
 use timedb_core::merge::{Mode, Window};
@@ -24,7 +25,7 @@ pub struct Request {
     pub all_versions: bool,
 }
 
-/// The arguments of `read` and of `read_arrow`.
+/// The arguments of `read`, `read_arrow` and `read_arrow_batches`.
 pub struct Arguments<'a> {
     pub start_valid: Option<i64>,
     pub end_valid: Option<i64>,
@@ -107,6 +108,17 @@ pub struct LookedAt {
     pub series: u64,
     pub rows: u64,
     pub packs: u64,
+}
+
+impl LookedAt {
+    /// As EXPLAIN tells them.
+    pub fn counts(self) -> Vec<(&'static CStr, u64)> {
+        vec![
+            (c"Series", self.series),
+            (c"Stored Rows", self.rows),
+            (c"Packs", self.packs),
+        ]
+    }
 }
 
 /// What a read shows of one series.

@@ -27,15 +27,8 @@ pub fn sql_of(source: Source, world: &World) -> String {
             "timedb.versions JOIN timedb.series USING (series_id), LATERAL timedb.unnest_points(points)",
             by_value,
         ),
-        Source::ReadArrow => {
-            let holds =
-                |letter: &str| format!("CASE WHEN position('{letter}_first'::bytea IN stream) > 0 THEN '{letter}' END");
-            format!(
-                "SELECT concat({}, {}) FROM timedb.read_arrow(mode => 'overlapping', all_versions => true) stream",
-                holds("a"),
-                holds("b")
-            )
-        }
+        Source::ReadArrow => in_streams("timedb.read_arrow(mode => 'overlapping', all_versions => true)"),
+        Source::ReadArrowBatches => in_streams("timedb.read_arrow_batches(max_rows => 1)"),
         Source::CurrentValues => counted("timedb.current_values", by_value),
         Source::ListSeries => counted("timedb.list_series()", "left(series_key, 1)"),
         Source::ReadFlat => counted("timedb.read()", by_value),
@@ -46,6 +39,14 @@ pub fn sql_of(source: Source, world: &World) -> String {
         Source::ListKeys => owned("timedb.list_keys()", "substr(split_part(email, '@', 2), 1, 1)"),
         Source::ListAudit => owned("timedb.list_audit()", &by_tenant),
     }
+}
+
+/// Whose series some of the streams name.
+fn in_streams(call: &str) -> String {
+    let holds = |letter: &str| {
+        format!("CASE WHEN bool_or(position('{letter}_first'::bytea IN stream) > 0) THEN '{letter}' END")
+    };
+    format!("SELECT concat({}, {}) FROM {call} stream", holds("a"), holds("b"))
 }
 
 /// Everything: each table and view in a statement of its own, and again, as each function, in a plpgsql function, whose

@@ -311,7 +311,7 @@ impl Model {
             Source::ReadFlat | Source::ReadOverlapping => self.function(|rows| rows.points, "of"),
             Source::ReadVersions => self.function(|rows| rows.values, "of"),
             Source::Versions => self.relation(|rows| rows.values, "of"),
-            Source::ReadArrow => match self.required(Scope::Read) {
+            Source::ReadArrow | Source::ReadArrowBatches => match self.required(Scope::Read) {
                 Ok(tenant) => Sight::Rows(letter(tenant).into()),
                 Err(error) => Sight::Error(error),
             },

@@ -76,6 +76,7 @@ pub enum Source {
     ReadOverlapping,
     ReadVersions,
     ReadArrow,
+    ReadArrowBatches,
     ListUsers,
     ListKeys,
     ListAudit,
@@ -89,12 +90,13 @@ pub const RELATIONS: [Source; 5] = [
     Source::Versions,
 ];
 
-pub const FUNCTIONS: [Source; 8] = [
+pub const FUNCTIONS: [Source; 9] = [
     Source::ListSeries,
     Source::ReadFlat,
     Source::ReadOverlapping,
     Source::ReadVersions,
     Source::ReadArrow,
+    Source::ReadArrowBatches,
     Source::ListUsers,
     Source::ListKeys,
     Source::ListAudit,

@@ -255,6 +255,33 @@ fn batches_cut_neither_rows_nor_nulls_nor_dictionaries() {
 }
 
 #[test]
+fn a_frame_is_full_where_its_rows_or_its_bytes_are() {
+    const BYTES: usize = 200_000;
+    let taken = |most: Most, list: Option<&[&str]>| {
+        let mut frame = Frame::new();
+        let series = frame.series(&series(0, "wind"));
+        let version = frame.version(&version(None, list));
+        while !frame.is_full(most) {
+            frame.push(series, version, point(frame.len() as i64));
+        }
+        let rows = frame.len();
+        let (stream, _) = written(frame);
+        (rows, stream.len())
+    };
+    let of = |rows, bytes| Most { rows, bytes };
+    assert_eq!(taken(of(7, usize::MAX), None).0, 7);
+    assert_eq!(taken(of(0, usize::MAX), None).0, 0);
+    let (plain, bytes) = taken(of(usize::MAX, BYTES), None);
+    assert!(plain > 1000 && bytes < BYTES + 100, "{plain} rows, {bytes} bytes");
+    let tag = "x".repeat(200);
+    let (tagged, bytes) = taken(of(usize::MAX, BYTES), Some(&[&tag, &tag]));
+    assert!(
+        (200..500).contains(&tagged) && bytes < BYTES + 500,
+        "{tagged} rows, {bytes} bytes"
+    );
+}
+
+#[test]
 fn what_the_sink_says_is_the_error() {
     struct Full;
     impl Write for Full {
