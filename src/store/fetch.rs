@@ -31,6 +31,22 @@ macro_rules! series {
     };
 }
 
+/// What reaches into a window of packs, by series, classes and which of them there are.
+macro_rules! packs {
+    ($($of:expr),+) => {
+        sql!("SELECT c.place, p.versions, p.point_count
+          FROM (", $($of),+, ") AS c
+          CROSS JOIN LATERAL (
+            SELECT p.versions, p.point_count::int8 AS point_count
+            FROM timedb.packs p
+            WHERE p.tenant_id = $1 AND p.series_id = c.series_id AND p.span = c.span AND p.valid_from >= c.earliest
+              AND p.valid_from < $3 AND p.valid_to >= $9
+              AND p.last_known >= $4 AND p.first_known < $5 AND p.first_known <= $6 AND p.first_change <= $6
+            OFFSET 0) AS p
+          WHERE c.span BETWEEN c.first AND c.last")
+    };
+}
+
 /// Rows begin mostly near the time at which they were known; those that begin more than two days before or after it have
 /// an index. In microseconds.
 const NEAR: i64 = 2 * 86_400_000_000;
@@ -84,8 +100,7 @@ statements! {
     PACKS(
         Uuid, &[Uuid], Timestamptz, Timestamptz, Timestamptz, Timestamptz, &[i16], &[Timestamptz], Timestamptz
     ) -> (i32, PackBytes, i64) =
-        sql!("SELECT c.place, p.versions, p.point_count
-          FROM (SELECT s.place, s.series_id, e.first, e.last, unnest($7) AS span, unnest($8) AS earliest
+        packs!("SELECT s.place, s.series_id, e.first, e.last, unnest($7) AS span, unnest($8) AS earliest
                 FROM ", series!(), "
                 CROSS JOIN LATERAL (
                   SELECT p.span AS first, (SELECT q.span
@@ -96,15 +111,13 @@ statements! {
                   FROM timedb.packs p
                   WHERE p.tenant_id = $1 AND p.series_id = s.series_id
                   ORDER BY p.span
-                  LIMIT 1) AS e) AS c
-          CROSS JOIN LATERAL (
-            SELECT p.versions, p.point_count::int8 AS point_count
-            FROM timedb.packs p
-            WHERE p.tenant_id = $1 AND p.series_id = c.series_id AND p.span = c.span AND p.valid_from >= c.earliest
-              AND p.valid_from < $3 AND p.valid_to >= $9
-              AND p.last_known >= $4 AND p.first_known < $5 AND p.first_known <= $6 AND p.first_change <= $6
-            OFFSET 0) AS p
-          WHERE c.span BETWEEN c.first AND c.last");
+                  LIMIT 1) AS e");
+    /// Of one series: to begin those two scans costs more than they save.
+    PACKS_OF_ONE(
+        Uuid, &[Uuid], Timestamptz, Timestamptz, Timestamptz, Timestamptz, &[i16], &[Timestamptz], Timestamptz
+    ) -> (i32, PackBytes, i64) =
+        packs!("SELECT s.place, s.series_id, 0 AS first, 32767 AS last, unnest($7) AS span, unnest($8) AS earliest
+                FROM ", series!());
 }
 
 impl Stored {
@@ -113,7 +126,8 @@ impl Stored {
         let bounds = Bounds::of(windows);
         let mut stored: Vec<Stored> = series.iter().map(|_| Stored::default()).collect();
         let mut reached = Reached::default();
-        PACKS.stream_while(bounds.given(tenant, series), |(place, pack, points)| {
+        let packs = if series.len() == 1 { &PACKS_OF_ONE } else { &PACKS };
+        packs.stream_while(bounds.given(tenant, series), |(place, pack, points)| {
             reached.add(place, &mut stored, |stored| stored.add_pack(&pack, points, windows))
         })?;
         if let Some(near) = near(windows) {
