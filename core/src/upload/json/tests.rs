@@ -171,7 +171,8 @@ fn what_is_no_value_is_refused() {
         "1e-99999999999999999999",
         &tiny,
     ] {
-        says(&format!(r#""value":{number}"#), Kind::NumberOutOfRange, message);
+        let fields = format!(r#""value_key":"k","value":{number}"#);
+        says(&fields, Kind::NumberOutOfRange, message);
     }
 }
 
