@@ -82,8 +82,7 @@ fn set_by(name: &CStr, value: &CStr, context: pg_sys::GucContext::Type, action: 
 pub fn with_plans_hidden<T>(work: impl FnOnce() -> T) -> T {
     // SAFETY: reads variables that Postgres keeps for these settings.
     let is_default = unsafe {
-        !pg_sys::Debug_print_plan
-            && pg_sys::plan_cache_mode as u32 == pg_sys::PlanCacheMode::PLAN_CACHE_MODE_AUTO as u32
+        !pg_sys::Debug_print_plan && pg_sys::plan_cache_mode as u32 == pg_sys::PlanCacheMode::PLAN_CACHE_MODE_AUTO
     };
     if is_default {
         return work();

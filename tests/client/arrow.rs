@@ -284,7 +284,7 @@ fn batches_of_no_rows_are_one_with_the_columns_all_the_same() {
     assert_eq!(expected.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [0]);
     for scan in ["on", "off"] {
         run(&mut client, &format!("SET timedb.enable_scan = {scan}"));
-        assert_eq!(batches_of(&mut client, none), [expected.clone()]);
+        assert_eq!(batches_of(&mut client, none), std::slice::from_ref(&expected));
     }
 }
 
