@@ -68,6 +68,9 @@ impl Time {
 
     /// Reads ISO 8601 and Postgres' own output. Without an offset it is UTC, without a time it is midnight.
     pub fn parse(text: &str) -> Result<Time, TimeError> {
+        if let Some(time) = parse_plain(text.as_bytes()) {
+            return Ok(time);
+        }
         match text.strip_suffix(" BC").map(before_christ) {
             None => parse_pieces(text, text),
             Some(Some(astronomical)) => parse_pieces(&astronomical, text),
@@ -166,6 +169,31 @@ fn after_minutes(time: &str) -> Option<&str> {
 /// A text with a zero for each digit.
 fn shape(text: &str) -> String {
     text.replace(|char: char| char.is_ascii_digit(), "0")
+}
+
+/// What most programs write, UTC to the second, milli- or microsecond, for which jiff goes through all the forms there are. None
+/// for whatever is not just that.
+fn parse_plain(text: &[u8]) -> Option<Time> {
+    let (local, rest) = text.split_first_chunk::<19>()?;
+    let number = |digits: &[u8]| {
+        let digit = |number, byte: &u8| byte.is_ascii_digit().then(|| number * 10 + i32::from(byte - b'0'));
+        digits.iter().try_fold(0, digit)
+    };
+    let micros = match rest {
+        b"Z" | b"+00:00" => 0,
+        [b'.', millis @ .., b'Z'] if millis.len() == 3 => number(millis)? * 1000,
+        [b'.', micros @ .., b'Z'] if micros.len() == 6 => number(micros)?,
+        _ => return None,
+    };
+    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if separators.iter().any(|&(at, separator)| local[at] != separator) {
+        return None;
+    }
+    let year = number(&local[..4])? as i16;
+    let two = |at: usize| number(&local[at..at + 2]).map(|number| number as i8);
+    let time = DateTime::new(year, two(5)?, two(8)?, two(11)?, two(14)?, two(17)?, micros * 1000).ok()?;
+    let since = time.duration_since(EPOCH);
+    Time::from_micros(since.as_secs() * MICROS_PER_SECOND + i64::from(since.subsec_micros()))
 }
 
 /// Parses `text`; errors show `given`, what the user wrote.
@@ -279,6 +307,29 @@ mod tests {
             micros("9999-12-31T23:59:59.999999+01"),
             Time::MAX.micros() - 3_600_000_000
         );
+    }
+
+    #[test]
+    fn what_most_programs_write_is_read_the_short_way() {
+        for (text, micros) in [
+            ("2025-01-01T12:00:00Z", NOON),
+            ("2025-01-01T12:00:00+00:00", NOON),
+            ("2025-01-01T12:00:00.007Z", NOON + 7000),
+            ("2025-01-01T11:59:59.999999Z", NOON - 1),
+            ("1999-12-31T23:59:59.999999Z", -1),
+        ] {
+            assert_eq!(parse_plain(text.as_bytes()).map(Time::micros), Some(micros), "{text}");
+            assert_eq!(parse_pieces(text, text).map(Time::micros), Ok(micros), "{text}");
+        }
+        for text in [
+            "2025-01-01T12:00:00",
+            "2025-01-01T12:00:00.00Z",
+            "2025-01-01T12:00:60Z",
+            "2025-02-29T12:00:00Z",
+            "+025-01-01T12:00:00Z",
+        ] {
+            assert_eq!(parse_plain(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]
@@ -419,6 +470,16 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn the_short_way_agrees_with_the_long_one(
+            text in "(0000|1999|2000|2024|2025|9999|[0-9]{4})-(0[1-9]|1[0-3])-(0[1-9]|[12][0-9]|3[0-2])T([01][0-9]|2[0-4]):\
+                     ([0-5][0-9]|60):([0-5][0-9]|60)(|\\.[0-9]{3}|\\.[0-9]{6}|\\.[0-9]{2})(Z|\\+00:00|)",
+        ) {
+            if let Some(time) = parse_plain(text.as_bytes()) {
+                prop_assert_eq!(parse_pieces(&text, &text), Ok(time), "{}", text);
+            }
+        }
+
 
         #[test]
         fn every_moment_comes_back_from_its_text(micros in Time::MIN.micros()..=Time::MAX.micros()) {

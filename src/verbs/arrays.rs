@@ -4,6 +4,8 @@ use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
 use crate::types::pieces::{element_time, null_element};
 use pgrx::Array;
+use pgrx::array::Scalar;
+use pgrx::datum::UnboxDatum;
 use timedb_core::points::Point;
 use timedb_core::rows::{BadRows, Field, Kind};
 use timedb_core::upload::{SeriesRows, UploadColumns};
@@ -34,8 +36,8 @@ pub fn rows_of_arrays(
     }
     let mut columns = UploadColumns::new();
     let mut bad = BadRows::default();
-    let mut ends = ends.map(|ends| ends.iter());
-    for (row, ((key, start), value)) in keys.iter().zip(starts.iter()).zip(values.iter()).enumerate() {
+    let mut ends = ends.map(elements);
+    for (row, ((key, start), value)) in keys.iter().zip(elements(starts)).zip(elements(values)).enumerate() {
         if row % 4096 == 0 {
             answer_cancel();
         }
@@ -48,6 +50,16 @@ pub fn rows_of_arrays(
     }
     bad.finish().map_err(Error::Row)?;
     Ok(columns.finish())
+}
+
+/// Mostly there is no null among them; where there may be one, pgrx looks before each.
+fn elements<'a, T: Scalar + for<'d> UnboxDatum<As<'d> = T>>(
+    array: &'a Array<T>,
+) -> Box<dyn Iterator<Item = Option<T>> + 'a> {
+    match array.as_slice() {
+        Ok(elements) => Box::new(elements.iter().copied().map(Some)),
+        Err(_) => Box::new(array.iter()),
+    }
 }
 
 fn push(

@@ -103,14 +103,16 @@ impl UploadColumns {
         }
         self.places
             .insert((key.map(|key| Cow::Owned(key.to_owned())), id), place);
+        // Series mostly have as many points as the one before. Taken together this asks for no more room than for all rows.
+        let expected = self.series.last().map_or(1, |before| before.points.len());
         self.series.push(SeriesRows {
             series: SeriesRef {
                 key: key.map(str::to_owned),
                 id,
             },
             first_row: self.rows as usize,
-            points: Vec::new(),
-            rows: Vec::new(),
+            points: Vec::with_capacity(expected),
+            rows: Vec::with_capacity(expected),
         });
         Ok(place)
     }

@@ -170,7 +170,8 @@ fn push_nulls(bytes: &mut Vec<u8>, points: &[Point]) {
 }
 
 fn push_values(bytes: &mut Vec<u8>, points: &[Point]) {
-    let present: Vec<f64> = points.iter().filter_map(|point| point.value).collect();
+    let mut present = Vec::with_capacity(points.len());
+    present.extend(points.iter().filter_map(|point| point.value));
     let encoding = values::encode(&present, bytes);
     set_encoding(bytes, encoding);
 }
