@@ -1,10 +1,12 @@
-//! New rows of `timedb.values` and new packs: how versions are cut into them, and the one place that writes them.
+//! New rows of `timedb.values`, with the runs that uploads are, and new packs: how versions are cut into them, and the one place
+//! that writes them.
 
 use super::spans;
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::clock;
-use crate::pg::statement::statements;
+use crate::pg::statement::{sql, statements};
+use crate::pg::varlena::Jsonb;
 use std::collections::BTreeMap;
 use timedb_core::pack::{pack_versions, text_bytes};
 use timedb_core::points::{Point, Points, pack};
@@ -24,18 +26,48 @@ const PACK_ROW_BYTES: usize = 24 + 100 + 4;
 /// most, however often compact is called.
 pub const SMALL_PACK: usize = POINTS_IN_A_PACK / 2;
 
+/// One statement writes the run and its rows: what a statement does before its first row and after its last is most of what a
+/// small upload takes.
+macro_rules! with_run {
+    () => {
+        "WITH run AS (
+           INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
+                                    changed_by, inserted_at, last_change_time)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9))"
+    };
+}
+
 statements! {
-    /// What an upload writes. The arrays are opened in the target list, side by side: in FROM, each would be put into a
-    /// tuple store of its own first.
-    INSERT_RUN_VALUES(
-        Uuid, &str, Uuid, Time, Time, &[Uuid], &[i16], &[i16], &[Time], &[Time], &[&[u8]]
+    /// An upload without values.
+    INSERT_RUN(Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time) -> () =
+        c"INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
+                                   changed_by, inserted_at, last_change_time)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
+    /// An upload of one row: nothing is put into arrays and taken out again.
+    INSERT_RUN_VALUE(
+        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, Uuid, i16, i16, Time, Time, &[u8]
     ) -> () =
-        c"INSERT INTO timedb.values (tenant_id, changed_by, run_id, change_time, known_time, series_id, part, span,
-                                     valid_from, valid_to, points)
-          SELECT $1, $2, $3, $4, $5, r.series_id, r.part, r.span, r.valid_from, r.valid_to,
-                 timedb._points_of_bytes(r.points)
-          FROM (SELECT unnest($6) AS series_id, unnest($7) AS part, unnest($8) AS span, unnest($9) AS valid_from,
-                       unnest($10) AS valid_to, unnest($11) AS points) AS r";
+        sql!(
+            with_run!(),
+            " INSERT INTO timedb.values (tenant_id, run_id, known_time, changed_by, change_time, series_id, part, span,
+                                         valid_from, valid_to, points)
+              VALUES ($1, $2, $6, $8, $9, $10, $11, $12, $13, $14, timedb._points_of_bytes($15))"
+        );
+    /// An upload of many. The arrays are opened in the target list, side by side: in FROM, each would be put into a tuple store
+    /// of its own first.
+    INSERT_RUN_VALUES(
+        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, &[Uuid], &[i16], &[i16], &[Time], &[Time],
+        &[&[u8]]
+    ) -> () =
+        sql!(
+            with_run!(),
+            " INSERT INTO timedb.values (tenant_id, run_id, known_time, changed_by, change_time, series_id, part, span,
+                                         valid_from, valid_to, points)
+              SELECT $1, $2, $6, $8, $9, r.series_id, r.part, r.span, r.valid_from, r.valid_to,
+                     timedb._points_of_bytes(r.points)
+              FROM (SELECT unnest($10) AS series_id, unnest($11) AS part, unnest($12) AS span, unnest($13) AS valid_from,
+                           unnest($14) AS valid_to, unnest($15) AS points) AS r"
+        );
     /// What an update writes: of several runs, with annotations and tags.
     INSERT_VALUES(
         Uuid, &[&str], &[Uuid], &[Uuid], &[Time], &[i16], &[i16], &[Time], &[Time], &[Time], &[&[u8]],
@@ -61,6 +93,14 @@ statements! {
                           unnest($10), unnest($11))
                AS r(pack_id, span, valid_from, valid_to, first_known, last_known, first_change, point_count, versions)
           RETURNING pg_column_size(packs.*)::int8";
+}
+
+/// What a run's row says beside what its version does.
+pub struct RunRow<'a> {
+    pub workflow_id: &'a str,
+    pub start: Time,
+    pub finish: Option<Time>,
+    pub params: Option<Jsonb>,
 }
 
 /// Rows to be written, a column each.
@@ -97,26 +137,49 @@ impl NewRows {
         Ok(part)
     }
 
-    /// Writes rows of one version, which nothing is said of beside its author: faster than [`NewRows::insert`].
-    pub fn insert_run(self, tenant: Uuid, version: &Version) -> Result<()> {
+    /// Writes a run and its rows, which are of one version that nothing is said of beside its author.
+    pub fn insert_run(self, tenant: Uuid, run: &RunRow, version: &Version) -> Result<()> {
         debug_assert!(self.versions.iter().all(|of| of == version));
         debug_assert!(version.remark.annotation.is_none() && version.remark.tags.is_none());
-        if self.series.is_empty() {
-            return Ok(());
+        let (id, known, by, change) = (version.run, version.known, version.remark.by.as_str(), version.change);
+        let (workflow_id, start, finish, params) = (run.workflow_id, run.start, run.finish, run.params);
+        match self.series[..] {
+            [] => INSERT_RUN.run((tenant, id, workflow_id, start, finish, known, params, by, change)),
+            [series] => INSERT_RUN_VALUE.run((
+                tenant,
+                id,
+                workflow_id,
+                start,
+                finish,
+                known,
+                params,
+                by,
+                change,
+                series,
+                self.parts[0],
+                self.spans[0],
+                self.valid_from[0],
+                self.valid_to[0],
+                &self.points[0],
+            )),
+            _ => INSERT_RUN_VALUES.run((
+                tenant,
+                id,
+                workflow_id,
+                start,
+                finish,
+                known,
+                params,
+                by,
+                change,
+                &self.series,
+                &self.parts,
+                &self.spans,
+                &self.valid_from,
+                &self.valid_to,
+                &slices(&self.points),
+            )),
         }
-        INSERT_RUN_VALUES.run((
-            tenant,
-            &version.remark.by,
-            version.run,
-            version.change,
-            version.known,
-            &self.series,
-            &self.parts,
-            &self.spans,
-            &self.valid_from,
-            &self.valid_to,
-            &slices(&self.points),
-        ))
     }
 
     pub fn insert(self, tenant: Uuid) -> Result<()> {

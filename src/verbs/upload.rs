@@ -10,11 +10,10 @@ use crate::pg::cancel::answer_cancel;
 use crate::pg::clock;
 use crate::pg::datum::id;
 use crate::pg::result::Returned;
-use crate::pg::statement::statements;
 use crate::pg::timestamp;
 use crate::pg::varlena::{Json, Jsonb};
 use crate::pg::warning::warn;
-use crate::store::write::NewRows;
+use crate::store::write::{NewRows, RunRow};
 use pgrx::Array;
 use pgrx::prelude::*;
 use serde::{Serialize, Serializer};
@@ -32,13 +31,6 @@ use uuid::Uuid;
 
 const DEFAULT_WORKFLOW: &str = "api-workflow";
 
-statements! {
-    INSERT_RUN(Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time) -> () =
-        c"INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
-                                   changed_by, inserted_at, last_change_time)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
-}
-
 /// The arguments of an upload that are about the run.
 struct RunArguments<'a> {
     run_start_time: Option<i64>,
@@ -51,12 +43,9 @@ struct RunArguments<'a> {
 
 /// A run to be stored, its arguments checked.
 struct Run<'a> {
-    workflow_id: &'a str,
-    start: Time,
-    finish: Option<Time>,
+    row: RunRow<'a>,
     /// None for the moment at which it is stored.
     known: Option<Time>,
-    params: Option<Jsonb>,
     descriptions: HashMap<String, String>,
 }
 
@@ -199,12 +188,17 @@ impl<'a> RunArguments<'a> {
     fn check(self) -> Result<Run<'a>> {
         let workflow_id = unless_blank(self.workflow_id).unwrap_or(DEFAULT_WORKFLOW);
         Error::if_longer("workflow_id", workflow_id, LONGEST_WORKFLOW)?;
+        let start = timestamp::required("run_start_time", self.run_start_time)?;
+        let finish = timestamp::optional("run_finish_time", self.run_finish_time)?;
+        let known = timestamp::optional("known_time", self.known_time)?;
         Ok(Run {
-            workflow_id,
-            start: timestamp::required("run_start_time", self.run_start_time)?,
-            finish: timestamp::optional("run_finish_time", self.run_finish_time)?,
-            known: timestamp::optional("known_time", self.known_time)?,
-            params: object_or_null(self.run_params)?,
+            row: RunRow {
+                workflow_id,
+                start,
+                finish,
+                params: object_or_null(self.run_params)?,
+            },
+            known,
             descriptions: descriptions(self.series_descriptions)?,
         })
     }
@@ -247,12 +241,11 @@ fn store(
         remark: Rc::new(Remark::by(writer.name())),
     };
     warn_if_ahead(version.known, now.moment);
-    insert_run(writer.tenant, &run, &version)?;
     let mut new = NewRows::default();
     for series in &resolved {
         new.add(&version, series.id, 0, &series.rows.points)?;
     }
-    new.insert_run(writer.tenant, &version)?;
+    new.insert_run(writer.tenant, &run.row, &version)?;
     let ids = SeriesIds(&resolved);
     let ids = serde_json::to_string(&ids).map_err(|error| Error::Broken(error.to_string()))?;
     let answer = (version.run, "Run created successfully", Json::of(&ids));
@@ -430,20 +423,6 @@ fn warn_if_ahead(known: Time, now: Time) {
 
 fn normal(key: &str) -> Cow<'_, str> {
     in_normal_form(key).map_or(Cow::Borrowed(key), Cow::Owned)
-}
-
-fn insert_run(tenant: Uuid, run: &Run, version: &Version) -> Result<()> {
-    INSERT_RUN.run((
-        tenant,
-        version.run,
-        run.workflow_id,
-        run.start,
-        run.finish,
-        version.known,
-        run.params,
-        &version.remark.by,
-        version.change,
-    ))
 }
 
 /// Name → id, in the order in which the upload first named the series; further names of one come after the first.

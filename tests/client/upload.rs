@@ -223,6 +223,44 @@ fn the_answer_names_the_series_in_first_seen_order() {
     assert_eq!(found, 5);
 }
 
+/// Each of the three is written by a statement of its own.
+#[test]
+fn a_run_of_no_row_of_one_and_of_many_is_stored_with_all_of_its_rows() {
+    let database = Database::fresh("none, one, many");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    let labelled: Uuid = one(
+        &mut client,
+        r#"SELECT timedb.create_series('zeta', labels => '{"site": "north"}')"#,
+    );
+    upload(&mut client, &json!([]));
+    let made = upload(&mut client, &json!([value_row("zeta", hour(0), 1)]));
+    let found = upload(&mut client, &json!([value_row("zeta", hour(1), 2)]));
+    upload(
+        &mut client,
+        &json!([value_row("zeta", hour(2), 3), value_row("eta", hour(2), 4)]),
+    );
+    // A key alone means the series without labels, also where it is the only one asked for.
+    assert_ne!(made.series("zeta"), labelled);
+    assert_eq!(found.series("zeta"), made.series("zeta"));
+    let stored = database.admin().query(
+        "SELECT count(v.run_id) FROM timedb.runs r
+         LEFT JOIN timedb.values v
+           ON (v.tenant_id, v.run_id, v.known_time, v.changed_by, v.change_time)
+            = (r.tenant_id, r.run_id, r.known_time, r.changed_by, r.last_change_time)
+         WHERE r.inserted_at = r.last_change_time
+         GROUP BY r.run_id ORDER BY r.run_id",
+        &[],
+    );
+    let stored: Vec<i64> = stored.expect("runs").iter().map(|row| row.get(0)).collect();
+    assert_eq!(stored, [0, 1, 1, 2]);
+    let values: Vec<f64> = one(
+        &mut client,
+        "SELECT array_agg(value ORDER BY valid_time, value) FROM timedb.read()",
+    );
+    assert_eq!(values, [1.0, 2.0, 3.0, 4.0]);
+}
+
 #[test]
 fn a_key_and_an_id_that_disagree_are_refused_and_make_no_series() {
     let database = Database::fresh("key and id disagree");
