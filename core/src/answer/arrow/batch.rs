@@ -22,6 +22,8 @@ pub(super) struct Batches {
     starts: ScalarBuffer<i64>,
     ends: FinishedRows<i64>,
     values: FinishedRows<f64>,
+    /// The version of each row.
+    versions: Vec<u32>,
     spans: Vec<Span>,
     /// The first span with rows that are in no batch yet.
     span: usize,
@@ -40,6 +42,7 @@ impl Batches {
             starts: rows.starts.into(),
             ends: rows.ends.finish(),
             values: rows.values.finish(),
+            versions: rows.versions,
             spans: rows.spans,
             span: 0,
             tables: tables.collect::<Result<_, _>>()?,
@@ -48,11 +51,12 @@ impl Batches {
 
     /// The record batch of these rows, which follow those of the batch before.
     pub(super) fn batch(&mut self, rows: Range<usize>) -> Result<RecordBatch, ArrowError> {
-        let (series, versions) = self.codes(rows.clone());
+        let series = self.series(rows.clone());
+        let versions = &self.versions[rows.clone()];
         let columns = READ.iter().zip(&self.tables).map(|(column, table)| {
             Ok(match (column.source, table) {
                 (Source::Series(_), Some(table)) => table.column(&series)?,
-                (Source::Version(_), Some(table)) => table.column(&versions)?,
+                (Source::Version(_), Some(table)) => table.column(versions)?,
                 (Source::End, _) => zoned(self.ends.slice(rows.clone())),
                 (Source::Value, _) => Arc::new(self.values.slice::<Float64Type>(rows.clone())),
                 _ => {
@@ -65,20 +69,17 @@ impl Batches {
         RecordBatch::try_new(self.schema.clone(), columns)
     }
 
-    /// The series and the version of each of these rows.
-    fn codes(&mut self, rows: Range<usize>) -> (Vec<u32>, Vec<u32>) {
+    /// The series of each of these rows.
+    fn series(&mut self, rows: Range<usize>) -> Vec<u32> {
         let mut series = Vec::with_capacity(rows.len());
-        let mut versions = Vec::with_capacity(rows.len());
         while series.len() < rows.len() {
             let span = self.spans[self.span];
-            let until = span.end.min(rows.end) - rows.start;
-            series.resize(until, span.series.0);
-            versions.resize(until, span.version.0);
+            series.resize(span.end.min(rows.end) - rows.start, span.series.0);
             if span.end <= rows.end {
                 self.span += 1;
             }
         }
-        (series, versions)
+        series
     }
 }
 
