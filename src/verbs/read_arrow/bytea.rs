@@ -29,6 +29,7 @@ impl Bytea<'_> {
             let start = pg_sys::palloc(words * size_of::<u64>()).cast();
             std::slice::from_raw_parts_mut(start, words)
         };
+        ask_for_huge_pages(room);
         Bytea { room, length: HEADER }
     }
 
@@ -48,7 +49,10 @@ impl Room {
         if words > self.0.len() {
             // What is there need not be copied.
             self.0 = Vec::new();
-            self.0.resize_with(words, MaybeUninit::uninit);
+            self.0.reserve_exact(words);
+            // SAFETY: there is room for as many, and none of them need be anything.
+            unsafe { self.0.set_len(words) };
+            ask_for_huge_pages(&mut self.0);
         }
         Bytea {
             room: &mut self.0,
@@ -56,6 +60,24 @@ impl Room {
         }
     }
 }
+
+/// Where the system gives them to who asks: for pages of 4 KB it is called thousands of times, which takes longer than writing
+/// them. Only of what is so large that the allocator maps it by itself, and unmaps it when it is freed.
+#[cfg(target_os = "linux")]
+fn ask_for_huge_pages(room: &mut [MaybeUninit<u64>]) {
+    const PAGE: usize = 2 << 20;
+    const MAPPED_FROM: usize = 32 << 20;
+    let (start, bytes) = (room.as_mut_ptr(), size_of_val(room));
+    let skipped = start.addr().next_multiple_of(PAGE) - start.addr();
+    if bytes > MAPPED_FROM {
+        let whole = (bytes - skipped) / PAGE * PAGE;
+        // SAFETY: within the room, and what is in it stays; that it is refused does not matter.
+        unsafe { libc::madvise(start.byte_add(skipped).cast(), whole, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_huge_pages(_: &mut [MaybeUninit<u64>]) {}
 
 fn words(bytes: usize) -> usize {
     (HEADER + bytes).div_ceil(size_of::<u64>())
