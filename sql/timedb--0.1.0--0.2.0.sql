@@ -164,8 +164,18 @@ $keys$;
 SET LOCAL client_min_messages = warning;
 
 -- A window of known time looks at what was known in it, not at the whole history.
-CREATE INDEX IF NOT EXISTS values_known_idx ON timedb.values (tenant_id, series_id, known_time)
+DO $known$
+BEGIN
+  -- Anything else of that name makes this fail.
+  IF NOT EXISTS (
+    SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = 'timedb.values'::regclass AND c.relname = 'values_known_idx'
+  ) THEN
+CREATE INDEX values_known_idx ON timedb.values (tenant_id, series_id, known_time)
   WHERE valid_from - known_time NOT BETWEEN interval '-2 days' AND interval '2 days';
+  END IF;
+END
+$known$;
 COMMENT ON INDEX timedb.values_known_idx IS
   'Of rows that begin more than two days before or after they were known, those known in a window; all others are found by valid_from.';
 
