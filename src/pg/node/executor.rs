@@ -5,12 +5,14 @@ use super::planner::{self, Methods, NODE, Narrowing};
 use super::{Call, Condition, Function, Query, SlotRow, Source, Value, definer, explain};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
-use crate::pg::datum::NullableDatum;
+use crate::pg::datum::{Bind, Fetch, NullableDatum};
 use crate::pg::timestamp::Timestamptz;
+use crate::pg::varlena::{TextArray, UuidArray};
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::{FromDatum, PgList, PgLogLevel, PgMemoryContexts, pg_guard, pg_sys};
+use pgrx::{PgList, PgLogLevel, PgMemoryContexts, pg_guard, pg_sys};
 use std::ffi::CStr;
 use std::ptr;
+use uuid::Uuid;
 
 static SCAN: Methods<pg_sys::CustomScanMethods> = Methods(pg_sys::CustomScanMethods {
     CustomName: NODE.as_ptr(),
@@ -386,25 +388,15 @@ impl Value {
         // SAFETY: see above. A null among several compares with nothing.
         unsafe {
             Some(match of {
-                pg_sys::TIMESTAMPTZOID => Value::Time(Timestamptz(datum.value() as i64)),
-                pg_sys::UUIDOID => Value::Ids(vec![uuid(pgrx::Uuid::from_datum(datum, false)?)]),
-                pg_sys::UUIDARRAYOID => {
-                    let ids = Vec::<Option<pgrx::Uuid>>::from_datum(datum, false)?;
-                    Value::Ids(ids.into_iter().flatten().map(uuid).collect())
-                }
-                pg_sys::TEXTOID => Value::Texts(vec![String::from_datum(datum, false)?]),
-                pg_sys::TEXTARRAYOID => {
-                    let texts = Vec::<Option<String>>::from_datum(datum, false)?;
-                    Value::Texts(texts.into_iter().flatten().collect())
-                }
+                Timestamptz::OID => Value::Time(Timestamptz::fetch(Some(datum))?),
+                Uuid::OID => Value::Ids(vec![Uuid::fetch(Some(datum))?]),
+                UuidArray::OID => Value::Ids(UuidArray::fetch(Some(datum))?.ids()),
+                pg_sys::TEXTOID => Value::Texts(vec![String::fetch(Some(datum))?]),
+                TextArray::OID => Value::Texts(TextArray::fetch(Some(datum))?.texts()),
                 _ => return None,
             })
         }
     }
-}
-
-fn uuid(id: pgrx::Uuid) -> uuid::Uuid {
-    crate::pg::datum::id(id)
 }
 
 /// # Safety
