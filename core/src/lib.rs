@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod blank;
 mod excerpt;
 pub mod held;
 pub mod key;

@@ -12,6 +12,7 @@ use crate::pg::statement::{sql, statements};
 use crate::pg::timestamp::Timestamptz;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
+use timedb_core::blank::unless_blank;
 use timedb_core::key;
 use timedb_core::limits::LONGEST_KEY_NAME;
 use timedb_core::scope::Scope;
@@ -123,7 +124,7 @@ fn _create_key(
 ) -> Reported<Returned> {
     let scope = self::scope(scope)?;
     let expires_at = end(expires_at, "Leave it out for a key without an end.")?;
-    let name = name.filter(|name| !name.trim().is_empty());
+    let name = unless_blank(name);
     Error::if_longer("name", name.unwrap_or_default(), LONGEST_KEY_NAME)?;
     let user = user::find(&UserName {
         email,

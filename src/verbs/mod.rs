@@ -15,11 +15,6 @@ use crate::pg::varlena::PassedArray;
 
 pub use read::SCANNED;
 
-/// A text that may be left out: a blank one is none.
-fn unless_blank(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| !text.trim().is_empty())
-}
-
 /// An array argument whose elements must all be there.
 fn without_nulls<A: PassedArray>(argument: &'static str, array: Option<A>) -> Result<Option<A>> {
     if array.is_some_and(A::has_nulls) {

@@ -1,6 +1,5 @@
 //! Series: made and named by key and labels, and found by key or id for an upload.
 
-use super::unless_blank;
 use crate::error::{Error, Reported, Result};
 use crate::identity::session;
 use crate::pg::clock;
@@ -11,6 +10,7 @@ use crate::pg::varlena::Jsonb;
 use pgrx::prelude::*;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use timedb_core::blank::unless_blank;
 use timedb_core::limits::{
     LARGEST_LABELS, LARGEST_STORED_LABELS, LONGEST_DESCRIPTION, LONGEST_SERIES_KEY, LONGEST_UNIT,
 };

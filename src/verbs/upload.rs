@@ -2,7 +2,7 @@
 
 use super::arrays::rows_of_arrays;
 use super::resolved::{ONE_KEY, Resolved};
-use super::{series, unless_blank};
+use super::series;
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
 use crate::identity::standing::Identity;
@@ -20,6 +20,7 @@ use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use timedb_core::blank::unless_blank;
 use timedb_core::limits::{KNOWN_AHEAD, LONGEST_WORKFLOW, MOST_UPLOAD_ROWS};
 use timedb_core::rows::{BadRows, Kind, Refusal, RowError};
 use timedb_core::scope::Scope;
