@@ -156,6 +156,19 @@ fn t18_a_name_another_tenant_has_is_free_and_tells_nothing() {
     stage.assert_bob(&mut stage.bob());
 }
 
+/// The look-up by key and labels meets no policy: it names the tenant.
+#[test]
+fn t18_a_key_with_labels_another_tenant_has_is_free_and_tells_nothing() {
+    let stage = Stage::set("t18 labels");
+    let labelled = "SELECT timedb.create_series('bob', 'MW', 'mine', '{\"site\": 1}')";
+    let bobs: Uuid = one(&mut stage.bob(), labelled);
+    let mut alice = stage.alice();
+    let alices: Uuid = one(&mut alice, labelled);
+    assert_ne!(alices, bobs);
+    assert_eq!(one::<Uuid>(&mut alice, labelled), alices);
+    assert_eq!(one::<Uuid>(&mut stage.bob(), labelled), bobs);
+}
+
 #[test]
 fn t30_history_is_append_only_and_its_who_and_when_are_the_servers() {
     let stage = Stage::set("t30");
