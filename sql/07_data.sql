@@ -10,19 +10,6 @@ CREATE FUNCTION timedb.create_series(
 COMMENT ON FUNCTION timedb.create_series(text, text, text, jsonb) IS
   'The id of the series with this name (its series_key) and labels, made if unknown: "dimensionless" without a unit. Of a series that is there, no unit means whichever it has; one may be set while it is "dimensionless", another one is 22023. The first description that is not blank stays. A name is looked for as it is and then in Unicode''s normal form C; a new one is stored in that, and is 22023 with control characters or with blanks at its ends.';
 
-CREATE FUNCTION timedb.list_series(
-  OUT series_id uuid, OUT series_key text, OUT unit text, OUT description text, OUT labels jsonb,
-  OUT inserted_at timestamptz
-) RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-  SET debug_print_plan = off SET plan_cache_mode = auto AS $$
-  SELECT s.series_id, s.series_key, s.unit, s.description, s.labels, s.inserted_at
-  FROM timedb.series s
-  WHERE s.tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._require_login()) IS NOT NULL
-  ORDER BY s.series_key COLLATE "C", s.series_id
-$$;
-COMMENT ON FUNCTION timedb.list_series() IS 'The tenant''s series, ordered by key.';
-
 CREATE FUNCTION timedb._points_of_bytes(bytes bytea) RETURNS timedb.points
   AS 'MODULE_PATHNAME', '_points_of_bytes_wrapper' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION timedb._points_of_bytes(bytea) IS 'Points from the bytes that upload and update have packed.';

@@ -25,9 +25,12 @@ mod verbs;
 ::pgrx::extension_sql_file!("../sql/06_manage.sql", name = "manage", requires = ["policies"]);
 ::pgrx::extension_sql_file!("../sql/07_data.sql", name = "data", requires = ["manage"]);
 ::pgrx::extension_sql_file!("../sql/08_read.sql", name = "read", requires = ["data"]);
-::pgrx::extension_sql_file!("../sql/09_self_check.sql", name = "self_check", requires = ["read"]);
-::pgrx::extension_sql_file!("../sql/10_owners.sql", name = "owners", requires = ["self_check"]);
-::pgrx::extension_sql_file!("../sql/11_grants.sql", name = "grants", requires = ["owners"], finalize);
+::pgrx::extension_sql_file!("../sql/09_series.sql", name = "series", requires = ["read"]);
+::pgrx::extension_sql_file!("../sql/10_asked.sql", name = "asked", requires = ["series"]);
+::pgrx::extension_sql_file!("../sql/11_changes.sql", name = "changes", requires = ["asked"]);
+::pgrx::extension_sql_file!("../sql/12_self_check.sql", name = "self_check", requires = ["changes"]);
+::pgrx::extension_sql_file!("../sql/13_owners.sql", name = "owners", requires = ["self_check"]);
+::pgrx::extension_sql_file!("../sql/14_grants.sql", name = "grants", requires = ["owners"], finalize);
 
 #[::pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {

@@ -1,0 +1,1 @@
+-- What dashboards and analysts ask, answered by what read answers: the newest value, buckets, gaps, coverage, runs.

@@ -1,0 +1,1 @@
+-- What has changed since: every version once, and none that could still appear.
