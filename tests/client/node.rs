@@ -232,6 +232,70 @@ fn explain_evaluates_no_argument_and_fetches_nothing() {
     assert!(plan(&mut client, "EXECUTE q(now())").contains(NODE));
 }
 
+/// By what is asked alone: so it is the same whoever asks, and whatever is stored.
+#[test]
+fn how_many_rows_are_expected_goes_by_the_series_and_the_times_that_are_asked_for() {
+    let (_database, mut client) = stocked("node estimates");
+    run(
+        &mut client,
+        "PREPARE of_a_day (text[]) AS SELECT FROM timedb.read('2025-01-01Z', '2025-01-02Z', series_keys => $1)",
+    );
+    run(&mut client, "SET plan_cache_mode = force_custom_plan");
+    for (sql, expected) in [
+        ("SELECT FROM timedb.read()", 10_000),
+        ("SELECT FROM timedb.read(series_keys => '{s00,s01}')", 2000),
+        ("SELECT FROM timedb.read('2025-01-01Z', '2025-01-02Z')", 240),
+        (
+            "SELECT FROM timedb.read('2025-01-01Z', '2025-01-02Z', series_keys => '{s00,s01}')",
+            48,
+        ),
+        (
+            "SELECT FROM timedb.read('2025-01-01Z', '2025-01-02Z', series_ids => '{}')",
+            1,
+        ),
+        (
+            "SELECT FROM timedb.read('2025-01-02Z', '2025-01-01Z', series_keys => '{s00}')",
+            1,
+        ),
+        ("SELECT FROM timedb.read() WHERE series_key = 's00'", 1000),
+        (
+            "SELECT FROM timedb.read() WHERE series_key IN ('s00', 's01', 's02')",
+            3000,
+        ),
+        (
+            "SELECT FROM timedb.read(series_keys => '{s00,s01}') WHERE series_key IN ('s00', 's01', 's02')",
+            2000,
+        ),
+        (
+            "SELECT FROM timedb.read() WHERE valid_time >= '2025-01-01Z' AND valid_time < '2025-01-03Z'",
+            480,
+        ),
+        (
+            "SELECT FROM timedb.read() WHERE valid_time >= now() AND valid_time < now() + interval '2 days'",
+            480,
+        ),
+        (
+            "SELECT FROM timedb.read('2025-01-01Z', '2025-02-01Z') WHERE valid_time = '2025-01-03Z'",
+            10,
+        ),
+        ("EXECUTE of_a_day('{s00,s01,s02}')", 72),
+        (
+            "SELECT FROM timedb.list_series() l, LATERAL timedb.read('2025-01-01Z', '2025-01-02Z', \
+               series_ids => ARRAY[l.series_id]) r",
+            24_000,
+        ),
+    ] {
+        let plan: Value = one(&mut client, &format!("EXPLAIN (FORMAT json) {sql}"));
+        assert_eq!(plan[0]["Plan"]["Plan Rows"].as_i64(), Some(expected), "{sql}: {plan}");
+    }
+    // What else is asked of them is asked of so many.
+    let plan: Value = one(
+        &mut client,
+        "EXPLAIN (FORMAT json) SELECT FROM timedb.read(series_keys => '{s00}') WHERE value = 1",
+    );
+    assert_eq!(plan[0]["Plan"]["Plan Rows"].as_i64(), Some(5), "{plan}");
+}
+
 #[test]
 fn an_order_that_the_rows_have_needs_no_sort() {
     let (_database, mut client) = stocked("node order");

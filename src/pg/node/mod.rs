@@ -8,6 +8,7 @@
 
 mod conditions;
 mod definer;
+mod estimate;
 mod executor;
 mod explain;
 mod order;
@@ -24,6 +25,7 @@ use std::ffi::CStr;
 use uuid::Uuid;
 
 pub use conditions::Comparison;
+pub use estimate::Extent;
 pub use planner::install;
 pub use query::Query;
 pub use settings::define;
@@ -40,6 +42,8 @@ pub struct Function {
     pub narrowing: &'static [i16],
     /// The columns that its rows are ordered by, in this order; none where that is not promised.
     pub order: Option<Order>,
+    /// What tells how many rows to expect; where none does, the function's declaration.
+    pub extent: Option<Extent>,
     /// Begins an answer; as the owner of the function, like all that the source fetches.
     pub open: fn(&Call) -> Result<Box<dyn Source>>,
 }

@@ -1,7 +1,7 @@
 //! Where a statement reads from a function that a node can stand for: the path that the planner then has, and the plan.
 
 use super::conditions::{self, Comparison};
-use super::{Function, definer, executor, order, settings};
+use super::{Function, definer, estimate, executor, order, settings};
 use pgrx::{PgList, PgTupleDesc, is_a, pg_guard, pg_sys};
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -68,6 +68,11 @@ unsafe extern "C-unwind" fn consider(
             && may_be_a_node(root)
             && columns_used(rel).is_some()
         {
+            if let Some(call) = only_call(entry)
+                && let Some(rows) = estimate::rows(root, rel, call, function)
+            {
+                ((*rel).tuples, (*rel).rows) = (rows.brought, rows.left);
+            }
             let path = path(root, rel, number, function);
             (*rel).pathlist = ptr::null_mut();
             pg_sys::add_path(rel, path.cast());
@@ -112,6 +117,15 @@ pub(super) unsafe fn only_call(entry: *mut pg_sys::RangeTblEntry) -> Option<*mut
         let call = (*functions.get_ptr(0)?).funcexpr;
         (is_a(call, pg_sys::NodeTag::T_FuncExpr)).then_some(call.cast())
     }
+}
+
+/// An expression as the constant that it is, if it is one.
+///
+/// # Safety
+/// An expression.
+pub(super) unsafe fn constant<'a>(expression: *mut pg_sys::Node) -> Option<&'a pg_sys::Const> {
+    // SAFETY: see above; a node is looked at as what its tag says.
+    unsafe { is_a(expression, pg_sys::NodeTag::T_Const).then(|| &*expression.cast()) }
 }
 
 /// What the catalog says of a function.

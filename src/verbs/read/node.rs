@@ -6,7 +6,7 @@ use super::request::{Arguments, Reading, Request, Shown};
 use crate::error::{Error, Result};
 use crate::identity::session::Session;
 use crate::identity::standing::Identity;
-use crate::pg::node::{Call, Function, Order, SlotRow, Source};
+use crate::pg::node::{Call, Extent, Function, Order, SlotRow, Source};
 use crate::pg::timestamp::Timestamptz;
 use crate::pg::tuple::FetchAll;
 use crate::pg::varlena::{TextArray, UuidArray};
@@ -25,6 +25,11 @@ pub static SCANNED: [Function; 3] = [
         columns: || oids(&READ),
         narrowing: &conditions::OF_READ,
         order: Some(Order { key: 5, id: 4, time: 2 }),
+        extent: Some(Extent {
+            names: &[6, 7],
+            window: (0, 1),
+            time: 2,
+        }),
         open: |call| Ok(Box::new(read(call)?)),
     },
     Function {
@@ -33,6 +38,7 @@ pub static SCANNED: [Function; 3] = [
         columns: || oids(&OF_ONE_SERIES),
         narrowing: &conditions::OF_ONE_SERIES,
         order: None,
+        extent: None,
         open: |call| Ok(Box::new(series_values(call)?)),
     },
     BATCHES,

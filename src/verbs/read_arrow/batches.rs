@@ -20,6 +20,7 @@ pub const BATCHES: Function = Function {
     columns: || vec![pg_sys::BYTEAOID],
     narrowing: &[],
     order: None,
+    extent: None,
     open: |call| Ok(Box::new(Rows::open(call)?)),
 };
 
