@@ -787,4 +787,41 @@ mod what_differs {
         let base64 = json!({"run_start_time": "2025-01-01T00:00:00Z", "stream": "/////w=="});
         assert_eq!(alice.post("/rpc/upload_arrow", &base64).status, 400);
     }
+
+    #[test]
+    fn batches_of_arrow_come_as_an_array_of_whole_streams() {
+        let (_gateway, alice) = filled(Gateway::of_readers("batches"));
+        let count = alice.get("/rpc/read").body.as_array().map(Vec::len).expect("rows");
+        assert!(count > 1, "the premise");
+        let every_row = alice.get("/rpc/read_arrow_batches?max_rows=1").body;
+        let streams = every_row.as_array().unwrap_or_else(|| panic!("no array: {every_row}"));
+        assert_eq!(streams.len(), count);
+        let rows = streams.iter().map(|stream| rows_of_stream(stream));
+        assert_eq!(rows.sum::<usize>(), count);
+        let posted = alice.post("/rpc/read_arrow_batches", &json!({}));
+        let whole: Vec<usize> = posted
+            .body
+            .as_array()
+            .expect("an array")
+            .iter()
+            .map(rows_of_stream)
+            .collect();
+        assert_eq!(whole, [count]);
+        let refused = alice.get("/rpc/read_arrow_batches?max_rows=0");
+        assert!(refused.status == 400 && refused.body["code"] == "22023", "{refused:?}");
+    }
+
+    /// How many rows a stream has, in the text that JSON has of it.
+    fn rows_of_stream(stream: &Value) -> usize {
+        let digits = stream
+            .as_str()
+            .and_then(|text| text.strip_prefix("\\x"))
+            .expect("bytes in digits");
+        let bytes: Vec<u8> = (0..digits.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("digits"))
+            .collect();
+        let batches = arrow_ipc::reader::StreamReader::try_new(bytes.as_slice(), None).expect("a stream");
+        batches.map(|batch| batch.expect("a batch").num_rows()).sum()
+    }
 }
