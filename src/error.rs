@@ -102,6 +102,11 @@ impl Error {
         Error::TimeOutOfRange { argument, hint }
     }
 
+    pub fn interval_out_of_range(argument: &'static str) -> Error {
+        let hint = "An interval is finite, and at most as long as from 4714 BC to the end of the year 9999.";
+        Error::TimeOutOfRange { argument, hint }
+    }
+
     pub fn absent_user(name: impl Into<String>) -> Error {
         Error::Absent {
             what: "user",

@@ -12,10 +12,13 @@ use crate::pg::guc::Lasting;
 use crate::pg::result::Tuplestore;
 use crate::pg::statement::statements;
 use crate::pg::varlena::{PointsBytes, Text};
+use crate::pg::zone::{self, Zone};
 use crate::store::keys::Wanted;
 use crate::store::write::NewRows;
+use pgrx::datum::Interval;
 use pgrx::prelude::*;
 use std::rc::Rc;
+use timedb_core::calendar::{self, Calendar, Local, plus};
 use timedb_core::held::Held;
 use timedb_core::limits::MOST_READ_ROWS;
 use timedb_core::points::Point;
@@ -40,6 +43,11 @@ statements! {
         c"SELECT concat_ws('|', $1::text, $2::text, $3::text, $4::text, $5::text)";
     STORED_TEXT() -> (Text<'static>, String) = c"SELECT t, t FROM in_backend_texts ORDER BY length(t)";
     ALTERED() -> (i64,) = c"SELECT n FROM in_backend_altered";
+    SHOWN(Time, &str) -> (i64,) =
+        c"SELECT (extract(epoch FROM $1 AT TIME ZONE $2) * 1000000)::int8 - 946684800000000";
+    SHOWN_AT(i64, &str) -> (Time,) =
+        c"SELECT (timestamp '2000-01-01' + $1 * interval '1 microsecond') AT TIME ZONE $2";
+    LATER(Time, Interval) -> (Time,) = c"SELECT $1 + $2";
     NULL_TEXT() -> (i32, String) = c"SELECT 1, NULL::text";
     OTHER_TYPE() -> (i64,) = c"SELECT 1::int4";
     FEWER_COLUMNS() -> (i32, i32) = c"SELECT 1";
@@ -328,4 +336,60 @@ fn test_a_header_is_found_only_in_a_request_and_by_its_lower_case_name() {
     assert_eq!(http::header("n"), None, "a header is a text");
     Spi::run("SELECT set_config('request.headers', 'not json', true)").expect("a setting");
     assert_eq!(http::header("x-api-key"), None);
+}
+
+/// Zones with summer times, with half hours, with a day that was left out, and with none of that.
+#[pg_extern(sql = false)]
+fn test_a_zone_is_what_postgres_makes_of_it() {
+    for name in [
+        "Europe/Berlin",
+        "Australia/Lord_Howe",
+        "Asia/Kolkata",
+        "Pacific/Apia",
+        "UTC",
+        "<+0130>-1:30",
+    ] {
+        let zone = ran(Zone::of(Some(name)));
+        Spi::run(&format!("SET LOCAL TimeZone = '{name}'")).expect("a setting");
+        // From 1890 to 2050, now and then in the hours around a change.
+        let moments =
+            (0..4000).map(|step| -3_471_292_800_000_000 + step * 1_262_304_000_000 + step % 7 * 7_200_000_000);
+        for moment in moments.filter_map(Time::from_micros) {
+            let local = zone.local(moment).expect("within the calendar");
+            assert_eq!(ran(SHOWN.read((moment, name))), [(local.0,)], "{name} {moment}");
+            let around = Local(local.0 / 1_800_000_000 * 1_800_000_000);
+            let at = zone.moment(around).expect("within the calendar");
+            assert_eq!(ran(SHOWN_AT.read((around.0, name))), [(at,)], "{name} {moment}");
+            let interval = Interval::new(1, 2, 3_600_000_000).expect("an interval");
+            let counted = calendar::Interval {
+                months: 1,
+                days: 2,
+                micros: 3_600_000_000,
+            };
+            let later = plus(&zone, moment, counted, 1).expect("within all time");
+            assert_eq!(ran(LATER.read((moment, interval))), [(later,)], "{name} {moment}");
+        }
+    }
+    for edge in [Time::MIN, Time::MAX] {
+        let zone = ran(Zone::of(Some("America/New_York")));
+        assert!(
+            zone.local(edge)
+                .is_some_and(|local| zone.moment(local).is_none_or(|back| back == edge))
+        );
+    }
+    for unknown in ["Mars/Olympus", "CEST", "right/UTC", "a\0b", "../../etc/passwd"] {
+        let error = Zone::of(Some(unknown)).err().expect("no zone");
+        assert_eq!(error.sqlstate(), "22023");
+        assert!(
+            error.message().starts_with("\"time_zone\" is no time zone"),
+            "{}",
+            error.message()
+        );
+    }
+    let all = calendar::Interval {
+        months: i32::MAX,
+        days: i32::MAX,
+        micros: i64::MAX,
+    };
+    assert_eq!(zone::interval("lead", all).expect_err("infinite").sqlstate(), "22008");
 }

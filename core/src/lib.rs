@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod blank;
+pub mod calendar;
 mod excerpt;
 pub mod held;
 pub mod key;

@@ -102,7 +102,7 @@ impl Window {
         };
     }
 
-    fn contains(&self, time: Time) -> bool {
+    pub fn contains(&self, time: Time) -> bool {
         self.start.is_none_or(|start| start <= time) && self.end.is_none_or(|end| time < end)
     }
 }

@@ -18,7 +18,7 @@ pub(crate) const FROM_EPOCH: &str = "Numbers since an epoch are not taken. Write
 const SIXTY: &str = "Minutes and seconds go from 00 to 59.";
 const ISO: &str = "Write ISO 8601, as in 2025-01-01T12:00:00+01:00.";
 
-const EPOCH: DateTime = civil::date(2000, 1, 1).at(0, 0, 0, 0);
+pub(crate) const EPOCH: DateTime = civil::date(2000, 1, 1).at(0, 0, 0, 0);
 const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Arrow counts from 1970, a [`Time`] from 2000.
 pub(crate) const MICROS_FROM_1970_TO_2000: i64 = 946_684_800_000_000;

@@ -224,6 +224,25 @@ unsafe impl Bind for Interval {
     }
 }
 
+// SAFETY: an interval is a pointer to its parts.
+unsafe impl Fetch for timedb_core::calendar::Interval {
+    type Fetched<'r> = timedb_core::calendar::Interval;
+
+    fn is(oid: pg_sys::Oid) -> bool {
+        oid == pg_sys::INTERVALOID
+    }
+
+    unsafe fn fetch<'r>(datum: NullableDatum) -> Option<Self::Fetched<'r>> {
+        // SAFETY: see above.
+        let parts = unsafe { &*datum?.cast_mut_ptr::<pg_sys::Interval>() };
+        Some(timedb_core::calendar::Interval {
+            months: parts.month,
+            days: parts.day,
+            micros: parts.time,
+        })
+    }
+}
+
 // SAFETY: a text.
 unsafe impl Bind for Scope {
     type Given<'a> = Scope;

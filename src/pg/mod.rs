@@ -22,3 +22,4 @@ pub mod timestamp;
 pub mod tuple;
 pub mod varlena;
 pub mod warning;
+pub mod zone;
