@@ -94,6 +94,7 @@ GRANT EXECUTE ON FUNCTION
   timedb.read_arrow_batches(
     timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer)
   TO timedb_caller, timedb_user;
+GRANT EXECUTE ON FUNCTION timedb.settled_time() TO timedb_caller, timedb_user;
 -- What the view current_values calls.
 GRANT EXECUTE ON FUNCTION timedb._series_values(uuid) TO timedb_user;
 

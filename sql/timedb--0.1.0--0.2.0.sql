@@ -383,6 +383,16 @@ GRANT EXECUTE ON FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, inte
 COMMENT ON FUNCTION timedb.create_key(text, uuid, uuid, text, text, timestamptz) IS
   'Another key for a user, beside those it has, with scope read, write or admin. The key is shown here and never again. 42704 if there is no such user; 55000 if the user is deactivated; 22023 if expires_at is in the past.';
 
+-- What can appear no more, and so what has changed since.
+CREATE OR REPLACE FUNCTION timedb.settled_time() RETURNS timestamptz
+  AS 'MODULE_PATHNAME', 'settled_time_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.settled_time() IS
+  'A moment up to which nothing of the tenant can appear any more: whatever has a change_time up to it is to be seen by now, or has been rolled back. So what as_of shows of moments up to it, it shows for ever. As a rule a microsecond ago; while a transaction of the tenant that writes is open, prepared ones too, before its first write. Others'' transactions do not count. 0A000 on a standby, which cannot know.';
+ALTER FUNCTION timedb.settled_time() OWNER TO timedb_api;
+REVOKE ALL ON FUNCTION timedb.settled_time() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION timedb.settled_time() TO timedb_user;
+
 -- The self-check, which knows all of it.
 CREATE OR REPLACE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)
   RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $check$

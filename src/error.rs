@@ -63,6 +63,8 @@ pub enum Error {
     DeletedMeanwhile,
     /// An Arrow stream that no bytea holds.
     AnswerTooLarge,
+    /// What cannot be answered here, or within such a transaction.
+    Unsupported { what: &'static str, hint: &'static str },
     /// A row of a JSON argument that cannot be taken.
     Row(RowError),
     /// The text form of points that cannot be read.
@@ -140,6 +142,7 @@ impl Error {
                 Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
             }
             Error::DeletedMeanwhile => Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            Error::Unsupported { .. } => Code::ERRCODE_FEATURE_NOT_SUPPORTED,
             Error::Row(error) => row_code(&error.kind),
             Error::PointsText(_) | Error::PackText(_) => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
             Error::PointsBinary(_) => Code::ERRCODE_INVALID_BINARY_REPRESENTATION,
@@ -176,6 +179,7 @@ impl Error {
             }
             Error::DeletedMeanwhile => "rows to be packed were deleted meanwhile".into(),
             Error::AnswerTooLarge => "the answer would be larger than 1 GB".into(),
+            Error::Unsupported { what, .. } => (*what).into(),
             Error::Row(error) => error.to_string(),
             Error::PackText(error) => format!("invalid text form of timedb.pack: {error}"),
             Error::PackStored(error) => format!("corrupt timedb.pack: {error}"),
@@ -219,7 +223,7 @@ impl Error {
                 kind: Kind::TooMany, ..
             }) => Some("Split it over several calls."),
             Error::Row(error) => error.hint,
-            Error::TimeOutOfRange { hint, .. } => Some(hint),
+            Error::TimeOutOfRange { hint, .. } | Error::Unsupported { hint, .. } => Some(hint),
             Error::Broken(_) => Some("Run SELECT * FROM timedb.self_check() as a superuser."),
             _ => None,
         }

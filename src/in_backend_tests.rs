@@ -9,6 +9,7 @@ use crate::identity::standing;
 use crate::pg::clock;
 use crate::pg::datum::{Bind, NullableDatum};
 use crate::pg::guc::Lasting;
+use crate::pg::moment;
 use crate::pg::result::Tuplestore;
 use crate::pg::statement::statements;
 use crate::pg::varlena::{PointsBytes, Text};
@@ -299,7 +300,7 @@ fn test_a_long_vector_is_cut_into_parts_that_hold_all_of_it() {
 /// Finer than the clock: so the ids of all backends are in its order.
 #[pg_extern(sql = false)]
 fn test_an_id_tells_the_microsecond_that_was_read_with_it() {
-    let readings: Vec<clock::Reading> = (0..1000).map(|_| ran(clock::read())).collect();
+    let readings: Vec<clock::Reading> = (0..1000).map(|_| ran(clock::read(moment::tell(Uuid::nil())))).collect();
     assert!(readings.is_sorted_by(|a, b| a.id < b.id && a.moment <= b.moment));
     // Twelve bits below the millisecond count steps of 245 nanoseconds.
     let micros = |id: Uuid| {
@@ -314,7 +315,7 @@ fn test_an_id_tells_the_microsecond_that_was_read_with_it() {
 
 #[pg_extern(sql = false)]
 fn test_ids_of_a_backend_ascend_within_a_microsecond_and_when_the_clock_is_set_back() {
-    let now = ran(clock::read()).moment;
+    let now = ran(clock::read(moment::tell(Uuid::nil()))).moment;
     let later = |micros: i64| Time::from_micros(now.micros() + micros).expect("a time");
     let moments = [10_000; 1000]
         .into_iter()

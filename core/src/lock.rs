@@ -1,4 +1,4 @@
-//! The number by which a tenant's lock is known: it tells neither the tenant's id nor, without the secret, whether it is a
+//! The numbers by which a tenant's locks are known: they tell neither the tenant's id nor, without the secret, whether they are a
 //! certain tenant's.
 
 use sha2::{Digest, Sha256};
@@ -6,7 +6,17 @@ use uuid::Uuid;
 
 /// Tenants that share one wait for each other, and no more.
 pub fn number(secret: &[u8], tenant: Uuid) -> u64 {
-    let digest = Sha256::new().chain_update(secret).chain_update(tenant).finalize();
+    first_bytes(Sha256::new().chain_update(secret).chain_update(tenant))
+}
+
+/// One of 48 bits, where the lock has no other place for the database.
+pub fn number_in(secret: &[u8], database: u32, tenant: Uuid) -> u64 {
+    let hash = Sha256::new().chain_update(secret).chain_update(database.to_be_bytes());
+    first_bytes(hash.chain_update(tenant)) >> 16
+}
+
+fn first_bytes(hash: Sha256) -> u64 {
+    let digest = hash.finalize();
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
     u64::from_be_bytes(first)
@@ -14,7 +24,7 @@ pub fn number(secret: &[u8], tenant: Uuid) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::number;
+    use super::{number, number_in};
     use uuid::Uuid;
 
     #[test]
@@ -25,6 +35,22 @@ mod tests {
         assert_ne!(number(b"secret", a), number(b"other", a));
         for secret in [&b""[..], b"secret"] {
             assert_ne!(number(secret, a), 1);
+        }
+    }
+
+    #[test]
+    fn one_of_48_bits_is_also_that_of_one_database() {
+        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let number = number_in(b"secret", 5, a);
+        assert_eq!(number, number_in(b"secret", 5, a));
+        assert!(number < 1 << 48 && number >= 1 << 32, "{number:x}");
+        for other in [
+            number_in(b"secret", 6, a),
+            number_in(b"secret", 5, b),
+            number_in(b"other", 5, a),
+            super::number(b"secret", a) >> 16,
+        ] {
+            assert_ne!(number, other);
         }
     }
 }

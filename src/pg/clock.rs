@@ -1,5 +1,6 @@
 //! The server's clock, and ids in the order of time.
 
+use super::moment::Told;
 use super::timestamp::{self, Timestamptz};
 use crate::error::Result;
 use pgrx::pg_sys;
@@ -18,9 +19,10 @@ pub struct Reading {
     pub id: Uuid,
 }
 
-/// An error where the clock of the machine is out of range.
-pub fn read() -> Result<Reading> {
-    let moment = timestamp::required("clock", Some(now().0))?;
+/// Not before the moment that the transaction has told, also where the clock was set back since. An error where the clock of
+/// the machine is out of range.
+pub fn read(told: Told) -> Result<Reading> {
+    let moment = timestamp::required("clock", Some(now().max(told.moment()).0))?;
     Ok(Reading {
         moment,
         id: id_at(moment),

@@ -31,7 +31,7 @@ pub fn hold(what: For, tenant: Uuid) {
 }
 
 /// A secret of this server, in no catalog and no function's answer: pg_locks is for everybody to read.
-fn secret() -> &'static [u8] {
+pub(super) fn secret() -> &'static [u8] {
     // SAFETY: so many bytes of the control file, which each backend has in memory as long as it lives. Postgres makes the salts
     // of roles that do not exist of them, by the same one-way function.
     unsafe {

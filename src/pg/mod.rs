@@ -10,6 +10,7 @@ pub mod guc;
 pub mod index_scan;
 pub mod jsonb;
 pub mod lock;
+pub mod moment;
 pub mod node;
 pub mod owned;
 pub mod result;

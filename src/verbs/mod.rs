@@ -2,6 +2,7 @@
 //! below to work.
 
 mod arrays;
+mod changes;
 mod compact;
 mod read;
 mod read_arrow;

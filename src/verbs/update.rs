@@ -9,8 +9,10 @@ use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
 use crate::identity::standing::Identity;
 use crate::pg::cancel::answer_cancel;
+use crate::pg::moment;
 use crate::pg::result::{Returned, Rows};
 use crate::pg::statement::statements;
+use crate::pg::timestamp::Timestamptz;
 use crate::store::keys::{Current, Target, Wanted};
 use crate::store::write::NewRows;
 use pgrx::prelude::*;
@@ -37,7 +39,7 @@ statements! {
             FOR NO KEY UPDATE) AS r";
     /// Nothing is inserted: in conflict with what is locked, a row finds it by its index, where the join of an UPDATE could be
     /// turned round.
-    MARK_RUNS(Uuid, &[Uuid]) -> (Uuid, Time, Time) =
+    MARK_RUNS(Uuid, &[Uuid], Timestamptz) -> (Uuid, Time, Time) =
         c"INSERT INTO timedb.runs (tenant_id, run_id, run_start_time, known_time, changed_by, inserted_at, last_change_time)
           SELECT $1, r.run_id, r.run_start_time, r.known_time, r.changed_by, r.inserted_at, r.last_change_time
           FROM (SELECT unnest($2) AS run_id) AS w
@@ -47,7 +49,7 @@ statements! {
             WHERE r.tenant_id = $1 AND r.run_id = w.run_id
             OFFSET 0) AS r
           ON CONFLICT (tenant_id, run_id) DO UPDATE
-          SET last_change_time = greatest(clock_timestamp(), runs.last_change_time + interval '1 microsecond')
+          SET last_change_time = greatest(clock_timestamp(), $3, runs.last_change_time + interval '1 microsecond')
           RETURNING run_id, known_time, last_change_time";
 }
 
@@ -107,7 +109,9 @@ fn mark_runs(tenant: Uuid, updates: &[ValueUpdate], outcomes: &[Outcome]) -> Res
     if runs.is_empty() {
         return Ok(Marked::new());
     }
-    let found = MARK_RUNS.write((tenant, &runs))?;
+    // Before the statement reads the clock.
+    let told = moment::tell(tenant);
+    let found = MARK_RUNS.write((tenant, &runs, told.moment()))?;
     let marked = |(run, known, change)| (run, (known, change));
     Ok(found.into_iter().map(marked).collect())
 }

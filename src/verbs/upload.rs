@@ -9,6 +9,7 @@ use crate::identity::standing::Identity;
 use crate::pg::cancel::answer_cancel;
 use crate::pg::clock;
 use crate::pg::datum::id;
+use crate::pg::moment;
 use crate::pg::result::Returned;
 use crate::pg::timestamp;
 use crate::pg::varlena::{Json, Jsonb};
@@ -234,7 +235,7 @@ fn store(
     describe(writer.tenant, &run.descriptions, &resolved)?;
     // Nothing is waited for after this: of two runs the one with the later id was uploaded later, and is known later too
     // where neither says since when.
-    let now = clock::read()?;
+    let now = clock::read(moment::tell(writer.tenant))?;
     let version = Version {
         run: now.id,
         known: run.known.unwrap_or(now.moment),

@@ -69,6 +69,7 @@ fn t55_a_callers_plans_of_functions_are_the_same_whatever_others_have() {
         "timedb.read_arrow()",
         "timedb.read_arrow_batches()",
         "timedb.list_series()",
+        "timedb.settled_time()",
         "timedb.compact()",
         "timedb.whoami()",
         "timedb.update('[]')",

@@ -319,6 +319,7 @@ fn t28_an_operator_manages_and_reads_no_data_and_no_hash() {
         [
             "timedb.read()",
             "timedb.list_series()",
+            "timedb.settled_time()",
             "timedb.upload(now(), '[]')",
             "timedb.update('[]')",
             "timedb.read_arrow()",

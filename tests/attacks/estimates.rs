@@ -201,6 +201,7 @@ fn t55_no_plan_within_a_function_is_shown_to_whoever_calls_it() {
         "read_arrow(series_keys => '{alice}')".into(),
         format!("read(series_ids => '{{{series}}}', mode => 'overlapping')"),
         "list_series()".into(),
+        "settled_time()".into(),
         "create_series('planned too')".into(),
         "compact(older_than => '0')".into(),
         format!("create_user('{alice}', 'planned@tenant-a.com')"),

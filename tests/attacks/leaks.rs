@@ -276,3 +276,101 @@ fn t62_the_lock_of_a_tenant_that_is_compacted_does_not_tell_its_id() {
         "the premise: it is still held"
     );
 }
+
+fn settled(client: &mut Client) -> i64 {
+    let sql = "SELECT (extract(epoch FROM timedb.settled_time()) * 1000000)::int8";
+    one(client, sql)
+}
+
+/// Neither holds the other back, nor sees that the other writes.
+#[test]
+fn t70_another_tenants_open_transaction_does_not_move_what_is_settled() {
+    let stage = Stage::set("t70");
+    let (mut alice, mut bob) = (stage.alice(), stage.bob());
+    run(&mut bob, "BEGIN");
+    Stored::of(&mut bob, "bob", 3.0);
+    let bobs = settled(&mut bob);
+    let asked = settled(&mut alice);
+    assert!(asked > bobs, "the premise: Bob's is held back, {asked} {bobs}");
+    run(&mut alice, "BEGIN");
+    Stored::of(&mut alice, "alice", 3.0);
+    let held = settled(&mut alice);
+    assert!(held >= asked);
+    run(&mut bob, "COMMIT");
+    assert_eq!(settled(&mut alice), held);
+    assert!(settled(&mut bob) > held, "Alice's transaction is open");
+    run(&mut alice, "ROLLBACK");
+    assert!(settled(&mut alice) > held);
+}
+
+/// Whoever cannot write cannot hold back either: SQL makes no such lock, of whatever numbers.
+#[test]
+fn t70_no_lock_that_sql_takes_moves_what_is_settled() {
+    let stage = Stage::set("t70 locks");
+    let (mut alice, mut evil) = (stage.alice(), stage.evil());
+    run(&mut alice, "BEGIN");
+    Stored::of(&mut alice, "alice", 3.0);
+    let held = settled(&mut alice);
+    let pid: i32 = one(&mut alice, "SELECT pg_backend_pid()");
+    let sql = "SELECT l.classid::int8, l.objid::int8, l.objsubid::int8 FROM pg_locks l \
+               WHERE l.locktype = 'userlock' AND l.pid = $1";
+    let row = evil.query_one(sql, &[&pid]).expect("the premise: one lock is seen");
+    let (high, low): (i64, i64) = (row.get(0), row.get(1));
+    run(&mut alice, "COMMIT");
+    run(&mut evil, "BEGIN");
+    for take in ["pg_advisory_xact_lock", "pg_advisory_xact_lock_shared"] {
+        run(&mut evil, &format!("SELECT {take}({})", (high << 32) | low));
+        run(&mut evil, &format!("SELECT {take}({}, {})", high as i32, low as i32));
+    }
+    assert!(settled(&mut alice) > held);
+}
+
+/// The catalog of locks is for everybody to read.
+#[test]
+fn t70_the_lock_of_a_writer_does_not_tell_whose_it_is() {
+    let stage = Stage::set("t70 ids");
+    // An id as people make them by hand.
+    let tenant = Uuid::from_u128(0xab_0000_0000_00cd);
+    let carol = stage.database.create_user(tenant, "carol@tenant-c.com", "write");
+    let mut carol = stage.database.authenticated(&carol);
+    run(&mut carol, "BEGIN");
+    Stored::of(&mut carol, "carol", 1.0);
+    let sql = "SELECT (l.database::int8 << 16) | (l.objsubid::int8 & 65535) FROM pg_locks l \
+               WHERE l.locktype = 'userlock' AND l.pid = $1";
+    let pid: i32 = one(&mut carol, "SELECT pg_backend_pid()");
+    let number: i64 = one_of(&mut stage.evil(), sql, &[&pid]);
+    assert!(number >= 1 << 32, "the premise: it is a hash, {number:x}");
+    for bits in (0..128).step_by(8) {
+        assert_ne!(
+            number as u64,
+            tenant.as_u128().rotate_right(bits) as u64 & 0xffff_ffff_ffff
+        );
+    }
+    // Nor by trying ids: that takes a secret of the server.
+    for tried in ["uuid_send($1)", "int4send(d.oid::int4) || uuid_send($1)"] {
+        let tried = format!(
+            "SELECT ('x' || left(encode(sha256({tried}), 'hex'), 12))::bit(48)::int8 \
+             FROM pg_database d WHERE d.datname = current_database()"
+        );
+        assert_ne!(one_of::<i64>(&mut stage.evil(), &tried, &[&tenant]), number);
+    }
+}
+
+/// The table of locks is everybody's.
+#[test]
+fn t70_a_transaction_of_many_writes_does_not_fill_the_table_of_locks() {
+    let stage = Stage::set("t70 many");
+    let mut alice = stage.alice();
+    let pid: i32 = one(&mut alice, "SELECT pg_backend_pid()");
+    run(&mut alice, "BEGIN");
+    run(
+        &mut alice,
+        "DO $$ BEGIN FOR i IN 1..3000 LOOP BEGIN \
+           PERFORM timedb.upload_points(now(), '{alice}', '{2025-01-01Z}', ARRAY[i]); \
+           IF i % 3 = 0 THEN RAISE 'no'; END IF; \
+         EXCEPTION WHEN raise_exception THEN NULL; END; END LOOP; END $$",
+    );
+    let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'userlock' AND pid = $1";
+    assert_eq!(one_of::<i64>(&mut stage.evil(), sql, &[&pid]), 1);
+    run(&mut alice, "COMMIT");
+}

@@ -66,6 +66,7 @@ fn t24_objects_in_public_and_pg_temp_capture_no_name_of_any_function() {
         "compact(older_than => '0')",
         "read_arrow()",
         "read_arrow_batches()",
+        "settled_time()",
         "versions",
         "create_series('x', 'MW')",
         "create_user(timedb.current_tenant(), 'x@y.z')",

@@ -126,6 +126,7 @@ fn t14_a_key_that_expires_within_a_transaction_is_refused_from_then_on() {
         "read_arrow()",
         "read_arrow_batches()",
         "read()",
+        "settled_time()",
     ] {
         run(&mut app, "SAVEPOINT s");
         refused(app.execute(&format!("SELECT timedb.{call}"), &[]))

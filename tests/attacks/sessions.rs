@@ -258,6 +258,7 @@ fn every_call(stage: &Stage) -> Vec<String> {
         "timedb.versions".into(),
         "timedb.create_series('new', 'MW')".into(),
         "timedb.list_series()".into(),
+        "timedb.settled_time()".into(),
         format!("timedb.create_user('{tenant}', 'c@tenant-a.com')"),
         "timedb.list_users()".into(),
         format!("timedb.regenerate_key(user_id => '{alice}')"),

@@ -19,6 +19,7 @@ mod readme;
 mod release;
 mod script;
 mod session;
+mod settled;
 mod setup;
 mod several;
 mod span;
