@@ -1,20 +1,25 @@
 //! The workloads by name, in the order in which they run.
 
 mod arrow;
+mod backfill;
 mod clients;
 mod flat;
 mod growth;
 mod known;
+mod labels;
+mod latest;
 mod login;
 mod many;
 mod memory;
 mod new_series;
 mod overlapping;
+mod relative;
 mod revisions;
 mod sizes;
 mod stream;
 mod tenants;
 mod trickle;
+mod unchanged;
 mod update;
 mod upload;
 mod window;
@@ -47,7 +52,7 @@ pub struct Workload {
     pub measure: fn(&mut Lab) -> Result<Vec<Record>>,
 }
 
-const ALL: [Workload; 20] = [
+const ALL: [Workload; 25] = [
     Workload {
         name: "W1",
         measure: upload::arrays,
@@ -117,8 +122,28 @@ const ALL: [Workload; 20] = [
         measure: new_series::measure,
     },
     Workload {
+        name: "W17",
+        measure: backfill::measure,
+    },
+    Workload {
+        name: "W18",
+        measure: relative::relative,
+    },
+    Workload {
         name: "W19",
         measure: known::measure,
+    },
+    Workload {
+        name: "W20",
+        measure: relative::buckets,
+    },
+    Workload {
+        name: "W21",
+        measure: unchanged::measure,
+    },
+    Workload {
+        name: "W22",
+        measure: labels::measure,
     },
     Workload {
         name: "growth",

@@ -1,5 +1,5 @@
-//! README.md is true: its sql blocks are typed into one psql session, in order, and what psql prints is compared with the
-//! text block below each.
+//! README.md and the pages that are SQL are true: the sql blocks of each are typed into one psql session, in order, and what
+//! psql prints is compared with the text block below each.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,24 +9,30 @@ use std::thread;
 
 use timedb_testkit::{Database, Project};
 
-/// Fewer would mean that the blocks are no longer found.
-const FEWEST_BLOCKS: usize = 10;
+/// The pages, and of each how many blocks there are at the least: fewer would mean that they are no longer found.
+const PAGES: [(&str, usize); 2] = [("README.md", 10), ("docs/forecasting.md", 14)];
 /// Other names would be blocks that look like SQL and are not run.
 const LANGUAGES: [&str; 5] = ["sql", "text", "sh", "ini", "python"];
 const FENCE: &str = "```";
 
+#[track_caller]
+fn assert_true(page: usize) {
+    let (name, fewest) = PAGES[page];
+    let text = fs::read_to_string(Project::default().root().join(name)).expect("the page can be read");
+    let blocks = blocks(name, &text);
+    assert!(blocks.len() >= fewest, "{name} has {} sql blocks", blocks.len());
+    let differences = differences(name, &blocks);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
 #[test]
 fn every_sql_block_of_the_readme_prints_what_the_readme_shows() {
-    let path = Project::default().root().join("README.md");
-    let readme = fs::read_to_string(&path).expect("README.md can be read");
-    let blocks = blocks(&readme);
-    assert!(
-        blocks.len() >= FEWEST_BLOCKS,
-        "README.md has {} sql blocks",
-        blocks.len()
-    );
-    let differences = differences(&blocks);
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert_true(0);
+}
+
+#[test]
+fn every_sql_block_of_the_cookbook_prints_what_the_cookbook_shows() {
+    assert_true(1);
 }
 
 #[test]
@@ -45,7 +51,7 @@ SELECT email FROM timedb.create_user(gen_random_uuid(), 'alice@tenant-a.com');
 SELECT 1;
 ```
 ";
-    let differences = differences(&blocks(readme));
+    let differences = differences("README.md", &blocks("README.md", readme));
     assert_eq!(differences.len(), 2, "{differences:?}");
     assert!(differences[0].contains("alice@tenant-a.com"));
     assert!(differences[1].starts_with("README.md:10: "));
@@ -54,7 +60,7 @@ SELECT 1;
 #[test]
 fn a_statement_that_never_ends_is_found() {
     let readme = "```sql\nSELECT 'x\n```\n";
-    let differences = differences(&blocks(readme));
+    let differences = differences("README.md", &blocks("README.md", readme));
     assert_eq!(differences, ["README.md:1: psql stopped before its end"]);
 }
 
@@ -76,13 +82,13 @@ fn ids_keys_and_the_clock_may_differ_and_nothing_else() {
 #[test]
 #[should_panic(expected = "README.md:1: a text block that follows no sql block")]
 fn an_output_without_its_sql_is_refused() {
-    blocks("```text\n(1 row)\n```\n");
+    blocks("README.md", "```text\n(1 row)\n```\n");
 }
 
 #[test]
 #[should_panic(expected = "README.md:2: \"SQL\"")]
 fn a_block_in_a_language_that_nobody_runs_is_refused() {
-    blocks("\n```SQL\nSELECT 1;\n```\n");
+    blocks("README.md", "\n```SQL\nSELECT 1;\n```\n");
 }
 
 /// A sql block: the line where it begins, what is typed, and what is shown below it.
@@ -95,7 +101,7 @@ struct Block {
 
 /// The sql blocks of a page, each with the text block that directly follows, if one does.
 #[track_caller]
-fn blocks(page: &str) -> Vec<Block> {
+fn blocks(name: &str, page: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     // Whether nothing but blank lines has come since the last sql block.
     let mut may_show = false;
@@ -107,7 +113,7 @@ fn blocks(page: &str) -> Vec<Block> {
         };
         assert!(
             LANGUAGES.contains(&language) && text.starts_with(FENCE),
-            "README.md:{line}: {language:?} is no block that this test knows"
+            "{name}:{line}: {language:?} is no block that this test knows"
         );
         let body: Vec<&str> = lines
             .by_ref()
@@ -122,7 +128,7 @@ fn blocks(page: &str) -> Vec<Block> {
                 shown: String::new(),
             }),
             ("text", Some(block)) if may_show => block.shown = body,
-            ("text", _) => panic!("README.md:{line}: a text block that follows no sql block"),
+            ("text", _) => panic!("{name}:{line}: a text block that follows no sql block"),
             _ => {}
         }
         may_show = language == "sql";
@@ -131,12 +137,12 @@ fn blocks(page: &str) -> Vec<Block> {
 }
 
 /// What is wrong with the blocks, run in a fresh database, one after the other.
-fn differences(blocks: &[Block]) -> Vec<String> {
-    let database = Database::fresh("readme");
+fn differences(name: &str, blocks: &[Block]) -> Vec<String> {
+    let database = Database::fresh(&format!("page {name}"));
     let printed = printed(&database, blocks);
     let mut differences = Vec::new();
     for (number, block) in blocks.iter().enumerate() {
-        let place = format!("README.md:{}", block.line);
+        let place = format!("{name}:{}", block.line);
         match between(&printed, &mark(number), &mark(number + 1)) {
             None => differences.push(format!("{place}: psql stopped before its end")),
             Some(got) if comparable(got) == comparable(&block.shown) => {}
@@ -148,7 +154,7 @@ fn differences(blocks: &[Block]) -> Vec<String> {
 
 /// A line that psql itself prints around a block's output.
 fn mark(number: usize) -> String {
-    format!("@ README block {number} @")
+    format!("@ block {number} @")
 }
 
 fn between<'a>(printed: &'a str, start: &str, end: &str) -> Option<&'a str> {

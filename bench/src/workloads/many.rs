@@ -1,4 +1,4 @@
-//! W14: a day of many series in one call, against the rows of that day fetched and left as they are, and against `lean`.
+//! W14: a day of many series in one call (and `latest`), against the rows of that day fetched and left as they are, and against `lean`.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use crate::flat_read::Answer;
 use crate::lab::{Lab, settle};
 use crate::peers::{LEAN, LIMIT, Lean, Tenant, Timedb};
 use crate::record::{Goal, Line, Record, TIMEDB};
+use crate::workloads::latest;
 
 const SHAPE: Shape = Shape {
     series: 1_000,
@@ -56,6 +57,7 @@ pub fn measure(lab: &mut Lab) -> Result<Vec<Record>> {
     for series in [10, 100, 1_000] {
         records.extend(day.read_by_all(lab, series)?);
     }
+    records.extend(latest::measure(lab)?);
     Ok(records)
 }
 
