@@ -92,13 +92,29 @@ CREATE TABLE timedb.series (
   unit        text NOT NULL DEFAULT 'dimensionless',
   description text,
   inserted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  labels_entered boolean NOT NULL DEFAULT false,
   CONSTRAINT series_pkey PRIMARY KEY (tenant_id, series_id),
   CONSTRAINT series_series_key_labels_key UNIQUE (tenant_id, series_key, labels),
   CONSTRAINT series_series_key_check CHECK (series_key <> '' AND octet_length(series_key) <= 500),
   CONSTRAINT series_labels_check CHECK (jsonb_typeof(labels) = 'object' AND pg_column_size(labels) <= 2100)
 );
+CREATE INDEX series_unentered_idx ON timedb.series (tenant_id) WHERE NOT labels_entered AND labels <> '{}';
 COMMENT ON TABLE timedb.series IS 'What is measured or forecast: a key and its labels name a series within its tenant.';
 COMMENT ON COLUMN timedb.series.unit IS 'May be set while it is "dimensionless", then stays.';
+COMMENT ON COLUMN timedb.series.labels_entered IS 'Whether series_labels has all entries of its labels.';
+COMMENT ON INDEX timedb.series_unentered_idx IS
+  'Series with labels that series_labels does not have, such as those of a dump of 0.1.0: every filter by labels looks at them.';
+
+CREATE TABLE timedb.series_labels (
+  tenant_id uuid NOT NULL,
+  label     text COLLATE "C" NOT NULL,
+  value     text COLLATE "C" NOT NULL,
+  series_id uuid NOT NULL,
+  CONSTRAINT series_labels_pkey PRIMARY KEY (tenant_id, label, value, series_id)
+);
+COMMENT ON TABLE timedb.series_labels IS
+  'By which labels series are found: those that are no objects and no arrays. Of what is found labels of series decide, so an entry whose series has other labels by now does no harm, and none is deleted.';
+COMMENT ON COLUMN timedb.series_labels.value IS 'As JSON; numbers without zeros at their end, so that equal ones are one.';
 
 CREATE TABLE timedb.runs (
   tenant_id        uuid NOT NULL,
@@ -199,6 +215,7 @@ SELECT pg_extension_config_dump('timedb.key_ends', '');
 SELECT pg_extension_config_dump('timedb.role_bindings', '');
 SELECT pg_extension_config_dump('timedb.audit', '');
 SELECT pg_extension_config_dump('timedb.series', '');
+SELECT pg_extension_config_dump('timedb.series_labels', '');
 SELECT pg_extension_config_dump('timedb.runs', '');
 SELECT pg_extension_config_dump('timedb.values', '');
 SELECT pg_extension_config_dump('timedb.packs', '');

@@ -8,6 +8,7 @@ ALTER TABLE timedb.key_ends ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.role_bindings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.audit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.series ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.series_labels ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.runs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.values ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.packs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -20,6 +21,11 @@ CREATE POLICY series_write ON timedb.series FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 CREATE POLICY series_change ON timedb.series FOR UPDATE TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+
+CREATE POLICY series_labels_tenant ON timedb.series_labels FOR SELECT TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()));
+CREATE POLICY series_labels_write ON timedb.series_labels FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 
 CREATE POLICY runs_tenant ON timedb.runs FOR SELECT TO timedb_user, timedb_api

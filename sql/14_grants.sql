@@ -30,7 +30,8 @@ GRANT USAGE ON SCHEMA timedb
   TO timedb_api, timedb_auth, timedb_operator, timedb_compactor, timedb_admin, timedb_caller, timedb_user;
 
 -- timedb_api: a tenant's tables, under their policies. Nothing is deleted, and of a row only what is named here changes.
-GRANT SELECT, INSERT, UPDATE (unit, description) ON timedb.series TO timedb_api;
+GRANT SELECT, INSERT, UPDATE (series_key, labels, labels_entered, unit, description) ON timedb.series TO timedb_api;
+GRANT SELECT, INSERT ON timedb.series_labels TO timedb_api;
 GRANT SELECT, INSERT, UPDATE (last_change_time) ON timedb.runs TO timedb_api;
 GRANT SELECT, INSERT ON timedb.values TO timedb_api;
 GRANT SELECT ON timedb.packs TO timedb_api;
@@ -83,7 +84,8 @@ GRANT EXECUTE ON FUNCTION
   timedb.unnest_pack(timedb.pack)
   TO timedb_caller, timedb_user;
 GRANT EXECUTE ON FUNCTION
-  timedb.create_series(text, text, text, jsonb), timedb.list_series(),
+  timedb.create_series(text, text, text, jsonb), timedb.list_series(jsonb, text, integer, text, uuid),
+  timedb.label_values(text), timedb.update_series(uuid, text, text, text, jsonb),
   timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid),
   timedb.upload_points(
     timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb),

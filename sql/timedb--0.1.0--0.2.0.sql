@@ -10,7 +10,6 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 ALTER FUNCTION timedb.compact(uuid[], interval) SET enable_seqscan = off;
 
 -- Plans within are not shown to whoever calls; those in the library it hides itself.
-ALTER FUNCTION timedb.list_series() SET debug_print_plan = off SET plan_cache_mode = auto;
 ALTER FUNCTION timedb.list_bindings() SET debug_print_plan = off SET plan_cache_mode = auto;
 
 -- Between tables of an extension pg_restore -j knows no order: what the foreign key promised, the functions do, and
@@ -393,6 +392,132 @@ ALTER FUNCTION timedb.settled_time() OWNER TO timedb_api;
 REVOKE ALL ON FUNCTION timedb.settled_time() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION timedb.settled_time() TO timedb_user;
 
+-- Labels are an address: what they are found by is a table of its own, and of the series that are there it is filled.
+DO $labels$
+DECLARE
+  granted record;
+BEGIN
+  -- One of that name that is not the extension's makes this fail.
+  IF NOT EXISTS (
+    SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = to_regclass('timedb.series_labels')
+      AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'timedb'
+  ) THEN
+CREATE TABLE timedb.series_labels (
+  tenant_id uuid NOT NULL,
+  label     text COLLATE "C" NOT NULL,
+  value     text COLLATE "C" NOT NULL,
+  series_id uuid NOT NULL,
+  CONSTRAINT series_labels_pkey PRIMARY KEY (tenant_id, label, value, series_id)
+);
+ALTER TABLE timedb.series_labels OWNER TO timedb_owner;
+    FOR granted IN
+      SELECT g.grantee
+      FROM pg_class c, LATERAL aclexplode(c.relacl) g
+      WHERE c.oid = 'timedb.series_labels'::regclass AND g.grantee <> c.relowner
+    LOOP
+      EXECUTE format('REVOKE ALL ON timedb.series_labels FROM %s',
+                     CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+    END LOOP;
+CREATE POLICY series_labels_tenant ON timedb.series_labels FOR SELECT TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()));
+CREATE POLICY series_labels_write ON timedb.series_labels FOR INSERT TO timedb_api
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+  END IF;
+END
+$labels$;
+COMMENT ON TABLE timedb.series_labels IS
+  'By which labels series are found: those that are no objects and no arrays. Of what is found labels of series decide, so an entry whose series has other labels by now does no harm, and none is deleted.';
+COMMENT ON COLUMN timedb.series_labels.value IS 'As JSON; numbers without zeros at their end, so that equal ones are one.';
+ALTER TABLE timedb.series_labels
+  ALTER COLUMN tenant_id SET STATISTICS 0, ALTER COLUMN label SET STATISTICS 0, ALTER COLUMN value SET STATISTICS 0,
+  ALTER COLUMN series_id SET STATISTICS 0;
+SELECT pg_extension_config_dump('timedb.series_labels', '');
+ALTER TABLE timedb.series_labels ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+GRANT SELECT, INSERT ON timedb.series_labels TO timedb_api;
+GRANT UPDATE (series_key, labels) ON timedb.series TO timedb_api;
+-- Of a name that is not the extension's this fails, too.
+ALTER TABLE timedb.series ADD COLUMN IF NOT EXISTS labels_entered boolean NOT NULL DEFAULT false;
+ALTER TABLE timedb.series ALTER COLUMN labels_entered SET STATISTICS 0;
+DO $unentered$
+BEGIN
+  IF NOT EXISTS (
+    SELECT FROM pg_index i WHERE i.indrelid = 'timedb.series'::regclass AND i.indexrelid = to_regclass('timedb.series_unentered_idx')
+  ) THEN
+CREATE INDEX series_unentered_idx ON timedb.series (tenant_id) WHERE NOT labels_entered AND labels <> '{}';
+  END IF;
+END
+$unentered$;
+COMMENT ON INDEX timedb.series_unentered_idx IS
+  'Series with labels that series_labels does not have, such as those of a dump of 0.1.0: every filter by labels looks at them.';
+COMMENT ON COLUMN timedb.series.labels_entered IS 'Whether series_labels has all entries of its labels.';
+GRANT UPDATE (labels_entered) ON timedb.series TO timedb_api;
+-- As the library enters them.
+INSERT INTO timedb.series_labels (tenant_id, label, value, series_id)
+SELECT s.tenant_id, e.label, e.value, s.series_id
+FROM timedb.series s
+CROSS JOIN LATERAL (
+  SELECT j.key AS label, CASE jsonb_typeof(j.value)
+           WHEN 'number' THEN trim_scale(j.value::numeric)::text
+           WHEN 'object' THEN NULL
+           WHEN 'array' THEN NULL
+           ELSE j.value::text END AS value
+  FROM jsonb_each(s.labels) AS j) AS e
+WHERE octet_length(e.label) + octet_length(e.value) <= 2000
+ON CONFLICT DO NOTHING;
+UPDATE timedb.series SET labels_entered = true WHERE NOT labels_entered AND labels <> '{}';
+
+DROP FUNCTION IF EXISTS timedb.list_series();
+CREATE OR REPLACE FUNCTION timedb.list_series(
+  labels jsonb DEFAULT NULL, search text DEFAULT NULL, max_rows integer DEFAULT NULL, after_key text DEFAULT NULL,
+  after_id uuid DEFAULT NULL, OUT series_id uuid, OUT series_key text, OUT unit text, OUT description text,
+  OUT labels jsonb, OUT inserted_at timestamptz
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'list_series_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.list_series(jsonb, text, integer, text, uuid) IS
+  'The tenant''s series, ordered by key, byte by byte, and id: those whose labels contain these (@>), and whose key or description contains the text, whatever its case. At most max_rows of them; the next page are those after the last row''s series_key and series_id.';
+ALTER FUNCTION timedb.list_series(jsonb, text, integer, text, uuid) OWNER TO timedb_api;
+
+CREATE OR REPLACE FUNCTION timedb.label_values(label text, OUT value text, OUT series_count bigint) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'label_values_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.label_values(text) IS
+  'Which values a label has, and how many series have each: a text as it is, a null of JSON as null, anything else as JSON. Ordered by value.';
+ALTER FUNCTION timedb.label_values(text) OWNER TO timedb_api;
+
+CREATE OR REPLACE FUNCTION timedb.update_series(
+  series_id uuid, new_key text DEFAULT NULL, unit text DEFAULT NULL, description text DEFAULT NULL,
+  labels jsonb DEFAULT NULL, OUT series_id uuid, OUT series_key text, OUT unit text, OUT description text,
+  OUT labels jsonb, OUT inserted_at timestamptz
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'update_series_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.update_series(uuid, text, text, text, jsonb) IS
+  'Renames and describes a series, and answers it as list_series does. What is left out or null stays; a blank description takes away the one there is; labels take the place of all that it has. A unit may be set while it is "dimensionless", another one is 22023. A key with labels that another series has is 23505. Whoever names the series by its former key makes a new one.';
+ALTER FUNCTION timedb.update_series(uuid, text, text, text, jsonb) OWNER TO timedb_api;
+
+-- From nothing here, too.
+DO $revoke$
+DECLARE
+  granted record;
+BEGIN
+  FOR granted IN
+    SELECT p.oid::regprocedure AS routine, g.grantee
+    FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
+    WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner
+      AND p.proname IN ('list_series', 'label_values', 'update_series')
+  LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
+                   CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+  END LOOP;
+END
+$revoke$;
+GRANT EXECUTE ON FUNCTION
+  timedb.list_series(jsonb, text, integer, text, uuid), timedb.label_values(text),
+  timedb.update_series(uuid, text, text, text, jsonb)
+  TO timedb_user;
+
 -- The self-check, which knows all of it.
 CREATE OR REPLACE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)
   RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $check$
@@ -432,6 +557,8 @@ WITH
       ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
       ('series', 'series_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('series', 'series_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
+      ('series_labels', 'series_labels_tenant', 'SELECT', '{timedb_api}', 'tenant', NULL),
+      ('series_labels', 'series_labels_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
       ('runs', 'runs_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('runs', 'runs_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
@@ -497,7 +624,8 @@ WITH
       ('values', 'timedb_user', 'SELECT', NULL), ('current_values', 'timedb_user', 'SELECT', NULL),
       ('packs', 'timedb_user', 'SELECT', NULL), ('versions', 'timedb_user', 'SELECT', NULL),
       ('series', 'timedb_api', 'SELECT', NULL), ('series', 'timedb_api', 'INSERT', NULL),
-      ('series', 'timedb_api', 'UPDATE', '{unit,description}'),
+      ('series', 'timedb_api', 'UPDATE', '{series_key,labels,labels_entered,unit,description}'),
+      ('series_labels', 'timedb_api', 'SELECT', NULL), ('series_labels', 'timedb_api', 'INSERT', NULL),
       ('runs', 'timedb_api', 'SELECT', NULL), ('runs', 'timedb_api', 'INSERT', NULL),
       ('runs', 'timedb_api', 'UPDATE', '{last_change_time}'),
       ('values', 'timedb_api', 'SELECT', NULL), ('values', 'timedb_api', 'INSERT', NULL),

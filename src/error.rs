@@ -39,6 +39,8 @@ pub enum Error {
     UserInactive(String),
     /// An email that a user of the tenant has.
     EmailTaken(String),
+    /// A key and labels that another series of the tenant has.
+    SeriesTaken { key: String, other: Uuid },
     /// A role that acts for a tenant already.
     BoundAlready(String),
     /// Null for an argument that needs a value, or inside an array.
@@ -133,7 +135,7 @@ impl Error {
             }
             Error::Absent { .. } | Error::NoActiveKey(_) => Code::ERRCODE_UNDEFINED_OBJECT,
             Error::UserInactive(_) => Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            Error::EmailTaken(_) => Code::ERRCODE_UNIQUE_VIOLATION,
+            Error::EmailTaken(_) | Error::SeriesTaken { .. } => Code::ERRCODE_UNIQUE_VIOLATION,
             Error::BoundAlready(_) => Code::ERRCODE_DUPLICATE_OBJECT,
             Error::NullArgument(_) | Error::NullElement(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::BadArgument { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -163,6 +165,9 @@ impl Error {
             Error::NoActiveKey(user) => format!("user \"{user}\" has no active key"),
             Error::UserInactive(email) => format!("user \"{email}\" is deactivated"),
             Error::EmailTaken(email) => format!("the tenant has a user \"{email}\" already"),
+            Error::SeriesTaken { key, other } => {
+                format!("series \"{other}\" has the key {key:?} with the same labels already")
+            }
             Error::BoundAlready(role) => format!("role \"{role}\" is bound already"),
             Error::NullArgument(argument) => format!("\"{argument}\" must not be null"),
             Error::NullElement(argument) => format!("\"{argument}\" must not contain null"),
@@ -211,6 +216,9 @@ impl Error {
                 "timedb.create_key() makes a further key for that user; \
                  timedb.list_users(include_inactive => true) shows who is deactivated.",
             ),
+            Error::SeriesTaken { .. } => {
+                Some("A key and labels name one series: give this one another key, or other labels.")
+            }
             Error::BoundAlready(_) => Some("End that with timedb.unbind_role() first."),
             Error::BindingTooLow(_) => {
                 Some("Have an operator bind this role anew, by timedb.bind_role(), or log in with such a key.")
@@ -236,7 +244,9 @@ impl Error {
             // PostgREST would answer 401, as every user of a key comes as its anonymous role.
             Error::ScopeTooLow(_) | Error::BindingTooLow(_) | Error::ForeignTenant => Some(403),
             Error::Absent { .. } | Error::NoActiveKey(_) => Some(404),
-            Error::BoundAlready(_) | Error::UserInactive(_) | Error::EmailTaken(_) => Some(409),
+            Error::BoundAlready(_) | Error::UserInactive(_) | Error::EmailTaken(_) | Error::SeriesTaken { .. } => {
+                Some(409)
+            }
             Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
                 Some(413)
             }

@@ -4,11 +4,14 @@
 mod arrays;
 mod changes;
 mod compact;
+mod labels;
+mod list_series;
 mod read;
 mod read_arrow;
 mod resolved;
 mod series;
 mod update;
+mod update_series;
 mod upload;
 
 use crate::error::{Error, Result};

@@ -1,5 +1,6 @@
 //! Series: made and named by key and labels, and found by key or id for an upload.
 
+use super::labels;
 use crate::error::{Error, Reported, Result};
 use crate::identity::session;
 use crate::pg::clock;
@@ -11,15 +12,13 @@ use pgrx::prelude::*;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use timedb_core::blank::unless_blank;
-use timedb_core::limits::{
-    LARGEST_LABELS, LARGEST_STORED_LABELS, LONGEST_DESCRIPTION, LONGEST_SERIES_KEY, LONGEST_UNIT,
-};
+use timedb_core::limits::{LONGEST_DESCRIPTION, LONGEST_SERIES_KEY, LONGEST_UNIT};
 use timedb_core::rows::Refusal;
 use timedb_core::scope::Scope;
 use timedb_core::series_key::{self, code_points, in_normal_form, look_alike};
 use uuid::Uuid;
 
-const NO_UNIT: &str = "dimensionless";
+pub const NO_UNIT: &str = "dimensionless";
 
 statements! {
     /// A description of blanks, which 0.1.0 stored, is none.
@@ -30,10 +29,10 @@ statements! {
           WHERE s.tenant_id = $1 AND s.series_id BETWEEN $2 AND $2
           ORDER BY s.series_id
           LIMIT 1";
-    /// A series that is there is found by its index, where the planner would compare the labels of all series of the key.
+    /// Its labels are entered next. A series that is there is found by its index, where the planner would compare the labels of all series of the key.
     MAKE_OR_COMPLETE(Uuid, Uuid, &str, &str, Option<&str>, Jsonb) -> () =
-        c"INSERT INTO timedb.series (tenant_id, series_id, series_key, unit, description, labels)
-          VALUES ($1, $2, $3, $4, $5, $6)
+        c"INSERT INTO timedb.series (tenant_id, series_id, series_key, unit, description, labels, labels_entered)
+          VALUES ($1, $2, $3, $4, $5, $6, true)
           ON CONFLICT (tenant_id, series_key, labels) DO UPDATE
           SET unit = CASE WHEN series.unit = 'dimensionless' THEN excluded.unit ELSE series.unit END,
               description = CASE WHEN series.description ~ '[^[:space:]]' THEN series.description
@@ -117,7 +116,7 @@ fn create_series(
     check_key(name)?;
     Error::if_longer("unit", unit.unwrap_or_default(), LONGEST_UNIT)?;
     Error::if_longer("description", description.unwrap_or_default(), LONGEST_DESCRIPTION)?;
-    let labels = check_labels(labels)?;
+    let labels = labels::or_none(labels::checked(labels)?)?;
     let id = find_or_make(tenant, name, unit, description, labels)?;
     Ok(pg_id(id))
 }
@@ -167,6 +166,10 @@ fn find_or_make(
         let (new_id, new_unit) = (clock::new_id(), unit.unwrap_or(NO_UNIT));
         MAKE_OR_COMPLETE.run((tenant, new_id, &*name, new_unit, description, labels))?;
         found = find_labelled(tenant, &name, labels)?;
+        // Of one that is there they are entered already.
+        if let Some(made) = found.as_ref().filter(|series| series.id == new_id) {
+            labels::enter(tenant, &[made.id])?;
+        }
     }
     let series = found.ok_or_else(|| Error::Broken("a new series is not there".into()))?;
     match unit {
@@ -193,7 +196,7 @@ fn find_labelled(tenant: Uuid, key: &str, labels: Jsonb) -> Result<Option<Labell
     Ok(found.map(|(unit, is_described)| Labelled { id, unit, is_described }))
 }
 
-fn other_unit(unit: &str, series: &str, has: &str) -> Error {
+pub fn other_unit(unit: &str, series: &str, has: &str) -> Error {
     let alike = look_alike(unit, has);
     let shown = |unit: &str| match alike {
         true => format!("\"{unit}\" ({})", code_points(unit)),
@@ -224,29 +227,6 @@ fn check_new(key: &str) -> Result<()> {
             hint: refusal.hint,
         }),
     }
-}
-
-/// The labels; a null, or one of JSON, is none.
-fn check_labels(labels: Option<Jsonb>) -> Result<Jsonb> {
-    let none = || Jsonb::empty().ok_or_else(|| Error::Broken("there is no empty object".into()));
-    let Some(labels) = labels else { return none() };
-    let json = labels.inspect()?;
-    match json.kind.as_str() {
-        "object" => {}
-        "null" => return none(),
-        _ => return Err(Error::bad("labels", "must be a JSON object")),
-    }
-    let too_long = |what: &str, most: i64| Error::TooLong {
-        argument: "labels",
-        reason: format!("is larger than {most} bytes{what}"),
-    };
-    if json.text_size > LARGEST_LABELS {
-        return Err(too_long("", LARGEST_LABELS));
-    }
-    if json.stored_size > LARGEST_STORED_LABELS {
-        return Err(too_long(" as it is stored", LARGEST_STORED_LABELS));
-    }
-    Ok(labels)
 }
 
 /// A series that an upload refers to by id.

@@ -70,6 +70,8 @@ fn t55_a_callers_plans_of_functions_are_the_same_whatever_others_have() {
         "timedb.read_arrow_batches()",
         "timedb.list_series()",
         "timedb.settled_time()",
+        "timedb.list_series('{\"site\": \"north\"}', max_rows => 1)",
+        "timedb.label_values('site')",
         "timedb.compact()",
         "timedb.whoami()",
         "timedb.update('[]')",

@@ -104,6 +104,54 @@ fn t20_reading_by_anothers_ids_adds_no_row() {
     assert_eq!(one::<i64>(&mut alice, by_key), 0);
 }
 
+/// What labels are looked up by is a table of its own, of all tenants.
+#[test]
+fn t20_the_labels_of_anothers_series_are_found_by_no_filter_and_stand_in_nobodys_way() {
+    let stage = Stage::set("t20 labels");
+    let (mut alice, mut bob) = (stage.alice(), stage.bob());
+    let sql = "SELECT timedb.create_series('labelled', 'K', labels => '{\"zone\": \"DE\", \"n\": 1}')";
+    let bobs: Uuid = one(&mut bob, sql);
+    let entries = "SELECT count(*) FROM timedb.series_labels WHERE tenant_id = $1";
+    let entries: i64 = one_of(&mut stage.admin(), entries, &[&stage.bob.tenant_id]);
+    assert_eq!(entries, 2, "the premise: they are entered");
+    for sql in [
+        "SELECT count(*) FROM timedb.list_series('{\"zone\": \"DE\"}')",
+        "SELECT count(*) FROM timedb.list_series('{\"n\": 1, \"zone\": \"DE\"}')",
+        "SELECT count(*) FROM timedb.list_series(search => 'LABEL')",
+        "SELECT count(*) FROM timedb.label_values('zone')",
+    ] {
+        assert_eq!(one::<i64>(&mut bob, sql), 1, "the premise: {sql}");
+        assert_eq!(one::<i64>(&mut alice, sql), 0, "{sql}");
+    }
+    assert_told_alike(
+        &mut alice,
+        "SELECT timedb.update_series(($1::json ->> 0)::uuid, new_key => 'mine')",
+        bobs,
+        |id| json!([id.to_string()]),
+    );
+    // She may call hers the same, in another unit, and is told of no namesake.
+    let sql = "SELECT series_key FROM timedb.update_series($1, new_key => 'labelled', unit => 'm', labels => '{\"zone\": \"DE\", \"n\": 1}')";
+    assert_eq!(
+        one_of::<String>(&mut alice, sql, &[&stage.alices.series_id]),
+        "labelled"
+    );
+    let same = "SELECT array_agg(series_id) FROM timedb.list_series('{\"zone\": \"DE\"}')";
+    assert_eq!(one::<Vec<Uuid>>(&mut alice, same), [stage.alices.series_id]);
+    assert_eq!(one::<Vec<Uuid>>(&mut bob, same), [bobs]);
+    for mut client in [alice, stage.caller()] {
+        each_refused(
+            &mut client,
+            "42501",
+            [
+                "SELECT * FROM timedb.series_labels",
+                "INSERT INTO timedb.series_labels VALUES (gen_random_uuid(), 'a', '1', gen_random_uuid())",
+                "DELETE FROM timedb.series_labels",
+                "UPDATE timedb.series SET labels = '{}'",
+            ],
+        );
+    }
+}
+
 #[test]
 fn t40_a_key_of_scope_read_or_write_does_no_more_than_that() {
     let stage = Stage::set("t40");
@@ -114,6 +162,7 @@ fn t40_a_key_of_scope_read_or_write_does_no_more_than_that() {
         "upload(now(), '[]')",
         "update('[]')",
         "create_series('x')",
+        "update_series(gen_random_uuid(), new_key => 'x')",
         "upload_points(now(), '{a}', '{2025-01-01}', '{1}')",
         "upload_arrow(now(), '')",
         "compact()",

@@ -18,6 +18,7 @@ mod read_model;
 mod readme;
 mod release;
 mod script;
+mod series;
 mod session;
 mod settled;
 mod setup;

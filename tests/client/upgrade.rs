@@ -144,6 +144,15 @@ fn an_updated_database_has_the_catalog_of_a_fresh_one_and_gives_the_same_answers
     assert_same(&catalogs(&mut admin), &catalogs(&mut fresh.admin()));
     assert_whole(server, DATABASE);
 
+    // Labels of series that were there are looked up as those of new ones are.
+    let labelled = "SELECT count(*), count(*) FILTER (WHERE labels_entered) FROM timedb.series WHERE labels <> '{}'";
+    let row = admin.query_one(labelled, &[]).expect("the series");
+    let (all, entered): (i64, i64) = (row.get(0), row.get(1));
+    assert!(all > 0, "the premise: some have labels");
+    assert_eq!(entered, all);
+    let south = "SELECT count(*) FROM timedb.series_labels WHERE label = 'site' AND value = '\"south\"'";
+    assert!(one::<i64>(&mut admin, south) > 0);
+
     // And it lives on.
     let mut alice = server.connect("app", DATABASE).expect("app");
     let login = alice.execute("SELECT timedb.authenticate($1)", &[&keys()["alice"]]);
@@ -206,6 +215,11 @@ fn an_update_adopts_nothing_that_somebody_has_made_in_the_schema() {
             "relation",
             "42P07",
         ),
+        (
+            "TABLE timedb.series_labels (tenant_id uuid, label text, value text, series_id uuid)",
+            "relation",
+            "42P07",
+        ),
     ] {
         run(&mut app, &format!("CREATE {squat}"));
         refused(admin.batch_execute(UPDATE)).code(code).message_contains(kind);
@@ -214,7 +228,11 @@ fn an_update_adopts_nothing_that_somebody_has_made_in_the_schema() {
             .split_once([' '])
             .map(|(kind, rest)| (kind, rest.split(" RETURNS").next().unwrap_or_default()));
         let (kind, name) = made.expect("a kind and a name");
-        let name = if kind == "TABLE" { "timedb.key_ends" } else { name };
+        let name = if kind == "TABLE" {
+            name.split(" (").next().unwrap_or_default()
+        } else {
+            name
+        };
         run(&mut app, &format!("DROP {kind} {name}"));
     }
     // What is not in the way stays its maker's.

@@ -223,6 +223,45 @@ fn the_walkthrough_of_the_original_service_works_with_the_new_paths() {
 }
 
 #[test]
+fn series_are_found_by_labels_page_by_page_and_renamed() {
+    let gateway = Gateway::fresh("series");
+    let alice = gateway.alice();
+    for key in ["a", "b", "c"] {
+        let created = alice.post(
+            "/rpc/create_series",
+            &json!({"name": key, "labels": {"zone": "DE", "n": 1.0}}),
+        );
+        assert_eq!(created.status, 200, "{created:?}");
+    }
+    let filter = "labels=%7B%22zone%22:%22DE%22,%22n%22:1%7D";
+    let page = alice.get(&format!("/rpc/list_series?{filter}&max_rows=2"));
+    assert_eq!(page.status, 200, "{page:?}");
+    assert_eq!([&page.body[0]["series_key"], &page.body[1]["series_key"]], ["a", "b"]);
+    let last = &page.body[1];
+    let after = json!({"labels": {"zone": "DE"}, "max_rows": 2, "after_key": last["series_key"], "after_id": last["series_id"]});
+    let page = alice.post("/rpc/list_series", &after);
+    let rows = page.body.as_array().expect("rows");
+    assert_eq!(rows.len(), 1, "{page:?}");
+    let change = json!({"series_id": rows[0]["series_id"], "new_key": "d", "labels": {"zone": "FR"}, "unit": null});
+    let changed = alice.post("/rpc/update_series", &change);
+    assert_eq!(changed.status, 200, "{changed:?}");
+    assert_eq!(changed.body["series_key"], "d");
+    assert_eq!(changed.body["unit"], "dimensionless");
+    let values = alice.get("/rpc/label_values?label=zone");
+    assert_eq!(
+        values.body,
+        json!([{"value": "DE", "series_count": 2}, {"value": "FR", "series_count": 1}])
+    );
+    let taken = alice.post(
+        "/rpc/update_series",
+        &json!({"series_id": last["series_id"], "new_key": "a"}),
+    );
+    assert_eq!(taken.status, 409, "{taken:?}");
+    let bobs = gateway.bob().get(&format!("/rpc/list_series?{filter}"));
+    assert_eq!(bobs.body, json!([]));
+}
+
+#[test]
 fn a_key_whose_scope_does_not_allow_it_is_403_and_reads_all_the_same() {
     let gateway = Gateway::fresh("scopes");
     let reader = gateway.server.with_key(&gateway.stage.alice_of_scope("read").api_key);

@@ -93,7 +93,7 @@ ROLLBACK;
 
 -- A function of the tables' owner, or of a superuser.
 BEGIN;
-ALTER FUNCTION timedb.list_series() OWNER TO timedb_owner;
+ALTER FUNCTION timedb.list_series OWNER TO timedb_owner;
 ALTER FUNCTION timedb.update(json) OWNER TO CURRENT_USER;
 SELECT * FROM timedb.self_check();
 ROLLBACK;
@@ -101,7 +101,7 @@ ROLLBACK;
 -- compact as a role with other rights, and another function as the one that may delete.
 BEGIN;
 ALTER FUNCTION timedb.compact(uuid[], interval) OWNER TO timedb_api;
-ALTER FUNCTION timedb.list_series() OWNER TO timedb_compactor;
+ALTER FUNCTION timedb.list_series OWNER TO timedb_compactor;
 SELECT * FROM timedb.self_check();
 ROLLBACK;
 
@@ -144,7 +144,7 @@ ROLLBACK;
 -- Grants on functions.
 BEGIN;
 GRANT EXECUTE ON FUNCTION timedb._require_login() TO PUBLIC;
-GRANT EXECUTE ON FUNCTION timedb.list_series() TO timedb_user WITH GRANT OPTION;
+GRANT EXECUTE ON FUNCTION timedb.list_series TO timedb_user WITH GRANT OPTION;
 GRANT EXECUTE ON FUNCTION timedb._create_user_operator(uuid, text, text) TO timedb_user;
 GRANT EXECUTE ON FUNCTION timedb._pack_of_bytes(bytea) TO timedb_user;
 GRANT EXECUTE ON FUNCTION timedb.compact(uuid[], interval) TO timedb_admin;
