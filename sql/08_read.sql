@@ -5,26 +5,32 @@ CREATE FUNCTION timedb.read(
   start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
   mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
   series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
+  labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
+  corrections text DEFAULT 'all',
   OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz, OUT series_id uuid,
   OUT series_key text, OUT unit text, OUT value float8, OUT run_id uuid, OUT change_time timestamptz,
-  OUT changed_by text, OUT annotation text, OUT tags text[]
+  OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb
 ) RETURNS SETOF record
   AS 'MODULE_PATHNAME', 'read_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read(
-  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) IS
-  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. Ordered by series, valid time, known time and change time.';
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text) IS
+  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. labels: of series whose labels contain these, among those that keys and ids name; run_ids, workflow_id: as if there were no other runs. corrections "known": what an update wrote counts since it was written, where that is later than its run''s known_time, so that end_known is what was shown then. Ordered by series, valid time, known time and change time.';
 
 CREATE FUNCTION timedb.read_arrow(
   start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
   start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
   mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
-  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
+  labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
+  corrections text DEFAULT 'all'
 ) RETURNS bytea
   AS 'MODULE_PATHNAME', 'read_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_arrow(
-  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) IS
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text) IS
   'As read, with the same columns in the same order, as one Arrow IPC stream: what pandas, polars and DuckDB load without parsing. 54000 where it would be larger than 1 GB.';
 
 CREATE FUNCTION timedb.read_arrow_batches(
@@ -32,12 +38,15 @@ CREATE FUNCTION timedb.read_arrow_batches(
   start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
   mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
   series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
+  labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
+  corrections text DEFAULT 'all',
   max_rows integer DEFAULT 1000000
 ) RETURNS SETOF bytea
   AS 'MODULE_PATHNAME', 'read_arrow_batches_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_arrow_batches(
-  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer) IS
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text, integer) IS
   'As read_arrow, but the rows in batches, in the order of read: each a whole Arrow IPC stream of at most max_rows rows (1 to 10,000,000) and less than 1 GB, at least one. A series may go on in the next batch.';
 
 CREATE FUNCTION timedb._series_values(
@@ -61,7 +70,7 @@ COMMENT ON FUNCTION timedb._run_scan() IS
 -- A row a value, but built on the packed rows: a filter on the series still opens only that series.
 CREATE VIEW timedb.current_values WITH (security_invoker = true) AS
   SELECT v.known_time, v.valid_time, v.valid_time_end, s.series_id, s.series_key, s.unit, v.value, v.run_id,
-         v.change_time, v.changed_by, v.annotation, v.tags
+         v.change_time, v.changed_by, v.annotation, v.tags, s.labels
   FROM timedb.series s, LATERAL timedb._series_values(s.series_id) v
   WHERE s.tenant_id = (SELECT timedb.current_tenant());
 COMMENT ON VIEW timedb.current_values IS

@@ -91,10 +91,15 @@ GRANT EXECUTE ON FUNCTION
     timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb),
   timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb),
   timedb.update(json), timedb.compact(uuid[], interval),
-  timedb.read(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz),
-  timedb.read_arrow(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz),
+  timedb.read(
+    timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+    jsonb, uuid[], text, text),
+  timedb.read_arrow(
+    timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+    jsonb, uuid[], text, text),
   timedb.read_arrow_batches(
-    timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer)
+    timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+    jsonb, uuid[], text, text, integer)
   TO timedb_caller, timedb_user;
 GRANT EXECUTE ON FUNCTION timedb.settled_time() TO timedb_caller, timedb_user;
 -- What the view current_values calls.

@@ -104,25 +104,6 @@ COMMENT ON FUNCTION timedb._has_statistics(regclass, smallint) IS
   'Whether the planner has statistics of a column, whoever may see them: for self_check.';
 ALTER FUNCTION timedb._has_statistics(regclass, smallint) OWNER TO timedb_api;
 
-CREATE OR REPLACE FUNCTION timedb.read_arrow_batches(
-  start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
-  start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
-  mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
-  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
-  max_rows integer DEFAULT 1000000
-) RETURNS SETOF bytea
-  AS 'MODULE_PATHNAME', 'read_arrow_batches_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
-COMMENT ON FUNCTION timedb.read_arrow_batches(
-  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer) IS
-  'As read_arrow, but the rows in batches, in the order of read: each a whole Arrow IPC stream of at most max_rows rows (1 to 10,000,000) and less than 1 GB, at least one. A series may go on in the next batch.';
-ALTER FUNCTION timedb.read_arrow_batches(
-  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer) OWNER TO timedb_api;
-REVOKE ALL ON FUNCTION timedb.read_arrow_batches(
-  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION timedb.read_arrow_batches(
-  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz, integer) TO timedb_user;
-
 CREATE OR REPLACE FUNCTION timedb.create_series(
   name text, unit text DEFAULT NULL, description text DEFAULT NULL, labels jsonb DEFAULT '{}'
 ) RETURNS uuid
@@ -183,9 +164,6 @@ COMMENT ON COLUMN timedb.runs.run_id IS
   'Version 7: ids are in the order in which runs were uploaded, which decides between runs of one known_time.';
 COMMENT ON AGGREGATE timedb.merge_points(timedb.points, timestamptz, timestamptz, uuid) IS
   'Merges the points of one series: per valid_time and end the value of the latest (known_time, run_id, change_time), as a flat read does. Null points are skipped.';
-COMMENT ON FUNCTION timedb.read(
-  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) IS
-  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. Ordered by series, valid time, known time and change time.';
 
 -- Several elements of one value are one change of it.
 COMMENT ON FUNCTION timedb.update(json) IS
@@ -517,6 +495,91 @@ GRANT EXECUTE ON FUNCTION
   timedb.list_series(jsonb, text, integer, text, uuid), timedb.label_values(text),
   timedb.update_series(uuid, text, text, text, jsonb)
   TO timedb_user;
+
+-- Reads are of labels, runs and workflows, and of corrections since they were made; their answer tells the labels. They are made
+-- anew: an answer of other columns is another function.
+DROP FUNCTION IF EXISTS timedb.read(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz);
+DROP FUNCTION IF EXISTS timedb.read_arrow(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz);
+CREATE OR REPLACE FUNCTION timedb.read(
+  start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
+  start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
+  mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
+  labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
+  corrections text DEFAULT 'all',
+  OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz, OUT series_id uuid,
+  OUT series_key text, OUT unit text, OUT value float8, OUT run_id uuid, OUT change_time timestamptz,
+  OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'read_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.read(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text) IS
+  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. labels: of series whose labels contain these, among those that keys and ids name; run_ids, workflow_id: as if there were no other runs. corrections "known": what an update wrote counts since it was written, where that is later than its run''s known_time, so that end_known is what was shown then. Ordered by series, valid time, known time and change time.';
+ALTER FUNCTION timedb.read(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text) OWNER TO timedb_api;
+REVOKE ALL ON FUNCTION timedb.read(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION timedb.read(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text) TO timedb_user;
+CREATE OR REPLACE FUNCTION timedb.read_arrow(
+  start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
+  start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
+  mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
+  labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
+  corrections text DEFAULT 'all'
+) RETURNS bytea
+  AS 'MODULE_PATHNAME', 'read_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.read_arrow(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text) IS
+  'As read, with the same columns in the same order, as one Arrow IPC stream: what pandas, polars and DuckDB load without parsing. 54000 where it would be larger than 1 GB.';
+ALTER FUNCTION timedb.read_arrow(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text) OWNER TO timedb_api;
+REVOKE ALL ON FUNCTION timedb.read_arrow(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION timedb.read_arrow(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text) TO timedb_user;
+CREATE OR REPLACE FUNCTION timedb.read_arrow_batches(
+  start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
+  start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
+  mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
+  labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
+  corrections text DEFAULT 'all',
+  max_rows integer DEFAULT 1000000
+) RETURNS SETOF bytea
+  AS 'MODULE_PATHNAME', 'read_arrow_batches_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.read_arrow_batches(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text, integer) IS
+  'As read_arrow, but the rows in batches, in the order of read: each a whole Arrow IPC stream of at most max_rows rows (1 to 10,000,000) and less than 1 GB, at least one. A series may go on in the next batch.';
+ALTER FUNCTION timedb.read_arrow_batches(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text, integer) OWNER TO timedb_api;
+REVOKE ALL ON FUNCTION timedb.read_arrow_batches(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION timedb.read_arrow_batches(
+  timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
+  jsonb, uuid[], text, text, integer) TO timedb_user;
+CREATE OR REPLACE VIEW timedb.current_values WITH (security_invoker = true) AS
+  SELECT v.known_time, v.valid_time, v.valid_time_end, s.series_id, s.series_key, s.unit, v.value, v.run_id,
+         v.change_time, v.changed_by, v.annotation, v.tags, s.labels
+  FROM timedb.series s, LATERAL timedb._series_values(s.series_id) v
+  WHERE s.tenant_id = (SELECT timedb.current_tenant());
 
 -- The self-check, which knows all of it.
 CREATE OR REPLACE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)

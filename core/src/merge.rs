@@ -4,6 +4,7 @@
 //! Only keys are looked at, never values: what is not shown need not be unpacked. Vectors that lie on one grid, as nearly
 //! all do, are merged in slots (`grid`); the rest by their keys (`keys`).
 
+mod counted;
 mod grid;
 mod keys;
 #[cfg(test)]
@@ -37,13 +38,44 @@ pub struct Pick {
     pub end: Option<Time>,
 }
 
+/// Of a start of points, the moment until when what counts for them had to.
+pub type Cutoff<'c> = &'c mut (dyn FnMut(Time) -> Option<Time> + 'c);
+
+/// Which points of which versions count. Those that do not might as well not have been written.
+#[derive(Default)]
+pub struct Counts<'s, 'c> {
+    /// Of each version since when it counts, and none of one that does not; without it all do, since they were known.
+    pub since: Option<&'s [Option<Time>]>,
+    /// Of a start of points, the moment at which what counts for them was known, itself included; none where that lies before all
+    /// time. Without it all points of a version count.
+    pub cutoff: Option<Cutoff<'c>>,
+}
+
 /// Merges the versions of one series. The picks are ordered by start, end (none first), known time, change time and run. Of
 /// two versions of a run with the same change time, which are parts of one write, the later in the slice is the newer.
 pub fn merge(versions: &[Shaped], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
-    let oldest_first = rank(versions, mode, window);
-    match grid::Grid::of(versions, &oldest_first, window) {
-        Some(grid) => grid.merge(mode, all_versions),
-        None => keys::merge(versions, &oldest_first, mode, all_versions, window),
+    merge_counted(versions, mode, all_versions, window, Counts::default())
+}
+
+/// Of versions of which not all count.
+pub fn merge_counted(versions: &[Shaped], mode: Mode, all_versions: bool, window: Window, counts: Counts) -> Vec<Pick> {
+    let Counts { since, cutoff } = counts;
+    let mut oldest_first = rank(versions, mode, window);
+    oldest_first.retain(|version| since.is_none_or(|since| since[*version as usize].is_some()));
+    let since = |version: u32| match since {
+        Some(since) => since[version as usize].unwrap_or(Time::MAX),
+        None => versions[version as usize].version.known,
+    };
+    let grid = grid::Grid::of(versions, &oldest_first, window);
+    match (grid, cutoff) {
+        (Some(grid), None) => grid.merge(mode, all_versions, &counted::All),
+        (Some(grid), Some(cutoff)) => grid.merge(mode, all_versions, &grid.cut(since, cutoff)),
+        (None, None) => keys::merge(versions, &oldest_first, mode, all_versions, window, &counted::All),
+        (None, Some(cutoff)) => {
+            let starts = keys::starts(versions, &oldest_first, window);
+            let cut = counted::Cut::of(versions.len(), since, starts, cutoff);
+            keys::merge(versions, &oldest_first, mode, all_versions, window, &cut)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Postgres' C, and nothing of timedb: values, rows, statements, results, settings, roles, clocks. Whoever is above writes
 //! safe Rust against what this folder promises.
 
+pub mod arguments;
 mod array;
 pub mod cancel;
 pub mod clock;

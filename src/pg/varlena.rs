@@ -4,7 +4,7 @@
 use super::datum::{Bind, Fetch, NullableDatum};
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::{Array, FromDatum, IntoDatum, pg_sys};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -161,6 +161,14 @@ impl UuidArray {
 }
 
 impl Jsonb {
+    /// By Postgres' own reading of a text that it has written itself.
+    pub fn of(text: &str) -> Option<Jsonb> {
+        let text = CString::new(text).ok()?;
+        let argument = Some(pg_sys::Datum::from(text.as_ptr()));
+        // SAFETY: it takes a C string; what it makes is palloc'd.
+        unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[argument]) }.map(Jsonb)
+    }
+
     /// An object without a field.
     pub fn empty() -> Option<Jsonb> {
         let empty = serde_json::Value::Object(serde_json::Map::new());

@@ -132,12 +132,32 @@ impl Stored {
         })?;
         if let Some(near) = near(windows) {
             let around = bounds.around(near);
-            add_rows(&WINDOW, around.given(tenant, &series[..stored.len()]), &mut stored)?;
-            add_rows(&FAR, bounds.far(near, tenant, &series[..stored.len()]), &mut stored)?;
+            add_rows(
+                &WINDOW,
+                around.given(tenant, &series[..stored.len()]),
+                windows,
+                &mut stored,
+            )?;
+            add_rows(
+                &FAR,
+                bounds.far(near, tenant, &series[..stored.len()]),
+                windows,
+                &mut stored,
+            )?;
         } else if windows.valid.start.is_none() {
-            add_rows(&HISTORY, bounds.given(tenant, &series[..stored.len()]), &mut stored)?;
+            add_rows(
+                &HISTORY,
+                bounds.given(tenant, &series[..stored.len()]),
+                windows,
+                &mut stored,
+            )?;
         } else {
-            add_rows(&WINDOW, bounds.given(tenant, &series[..stored.len()]), &mut stored)?;
+            add_rows(
+                &WINDOW,
+                bounds.given(tenant, &series[..stored.len()]),
+                windows,
+                &mut stored,
+            )?;
         }
         Ok(stored)
     }
@@ -146,18 +166,21 @@ impl Stored {
 fn add_rows<A: BindAll + 'static>(
     rows: &Statement<A, Rows>,
     given: A::Given<'_>,
+    windows: &Windows,
     stored: &mut Vec<Stored>,
 ) -> Result<()> {
     let mut reached = Reached::default();
     rows.stream_while(given, |Then((place,), row)| {
-        reached.add(place, stored, |stored| stored.add_row(row))
+        reached.add(place, stored, |stored| stored.add_row(row, windows))
     })
 }
 
 /// Where a row begins that was known in the window, unless it is one of those that have an index by known time; none where
 /// the window of valid time says it better.
 fn near(windows: &Windows) -> Option<(Timestamptz, Timestamptz)> {
-    let Windows { valid, known, as_of } = windows;
+    let Windows {
+        valid, known, as_of, ..
+    } = windows;
     let moment = as_of.map(|moment| moment.micros() + 1);
     let ends = [known.end.map(Time::micros), moment];
     let from = known.start?.micros() - NEAR;

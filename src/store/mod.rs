@@ -4,6 +4,7 @@
 pub mod fetch;
 pub mod keys;
 pub mod open;
+pub mod runs;
 pub mod scan;
 mod spans;
 pub mod take;

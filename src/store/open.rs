@@ -1,16 +1,28 @@
 //! The versions of one series, wherever they are stored, merged; and their values, which are decoded only once something of
 //! a version is shown, and of a pack forgotten once nothing more of it will be.
 
+use super::runs::Counting;
 use super::scan::{Stored, Windows};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
 use self_cell::self_cell;
 use std::ops::Range;
 use timedb_core::held::Held;
-use timedb_core::merge::{Mode, Pick, Window, merge};
+use timedb_core::merge::{Counts, Cutoff, Mode, Pick, Window, merge_counted};
 use timedb_core::pack::Pack;
 use timedb_core::points::{Corrupt, Point, Points, Values};
 use timedb_core::version::{Shaped, Version};
+use uuid::Uuid;
+
+/// Which of the versions in the windows are to be shown.
+pub struct Shown<'a> {
+    pub tenant: Uuid,
+    pub mode: Mode,
+    pub all_versions: bool,
+    pub counting: &'a mut Counting,
+    /// Until when what is shown of a start counted: see [`Counts`].
+    pub cutoff: Option<Cutoff<'a>>,
+}
 
 /// What is shown of one series, in the order of an answer: as it is stored, and what is looked at of it where it stands.
 pub struct Opened(Cell);
@@ -64,7 +76,7 @@ struct OpenedPack<'a> {
 impl Stored {
     /// Opens what is stored, and merges it: of rows all, as the statement that fetched them has looked at their times; of
     /// packs, what is in the windows.
-    pub fn open(self, windows: &Windows, mode: Mode, all_versions: bool) -> Result<Opened> {
+    pub fn open(self, windows: &Windows, shown: Shown<'_>) -> Result<Opened> {
         let bytes = Bytes {
             points: self.points,
             packs: self.packs,
@@ -72,7 +84,7 @@ impl Stored {
         let rows = self.rows;
         let cell = Cell::try_new(bytes, |bytes| {
             let mut opened = Versions::of(bytes, rows, windows)?;
-            opened.merge(mode, all_versions, windows.valid);
+            opened.merge(windows.valid, shown)?;
             Ok::<_, Error>(opened)
         });
         Ok(Opened(cell?))
@@ -169,16 +181,23 @@ impl<'a> Versions<'a> {
             .map_err(Error::WindowTooWide)
     }
 
-    fn merge(&mut self, mode: Mode, all_versions: bool, window: Window) {
-        self.picks = merge(&self.versions, mode, all_versions, window);
+    fn merge(&mut self, window: Window, shown: Shown<'_>) -> Result<()> {
+        let since = shown.counting.of(shown.tenant, &self.versions)?;
+        let (mode, all_versions) = (shown.mode, shown.all_versions);
+        let counts = Counts {
+            since: since.as_deref(),
+            cutoff: shown.cutoff,
+        };
+        self.picks = merge_counted(&self.versions, mode, all_versions, window, counts);
         if self.packs.is_empty() {
-            return;
+            return Ok(());
         }
         for (place, pick) in self.picks.iter().enumerate() {
             if let Origin::Pack { number, .. } = self.sources[pick.version as usize] {
                 self.packs[number].last_pick = place;
             }
         }
+        Ok(())
     }
 
     fn next(&mut self) -> Result<Option<(usize, Point)>> {

@@ -4,6 +4,7 @@
 use super::version::{Row, version};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
+use std::collections::HashSet;
 use std::ops::Range;
 use timedb_core::held::Held;
 use timedb_core::limits::MOST_READ_VALUES;
@@ -12,13 +13,15 @@ use timedb_core::pack::Pack;
 use timedb_core::points::peek;
 use timedb_core::time::Time;
 use timedb_core::version::{Remarks, Shaped, Version};
+use uuid::Uuid;
 
-/// What was to be known of which time, and when.
-#[derive(Clone, Copy, Default)]
+/// What was to be known of which time, and when; and of which runs, where not of all.
+#[derive(Clone, Default)]
 pub struct Windows {
     pub valid: Window,
     pub known: Window,
     pub as_of: Option<Time>,
+    pub runs: Option<HashSet<Uuid>>,
 }
 
 /// A pack of which less than one part in so many is in the windows is not held for it.
@@ -43,9 +46,13 @@ pub struct Stored {
 }
 
 impl Windows {
-    /// Whether a version of a pack is in the windows; of rows the statement that fetches them asks.
+    /// Whether a version of a pack is in the windows; of rows the statement that fetches them asks, but for their runs.
     pub fn hold(&self, of: &Shaped) -> bool {
-        self.know(&of.version) && self.valid.reaches(&of.shape)
+        self.know(&of.version) && self.valid.reaches(&of.shape) && self.are_of(&of.version.run)
+    }
+
+    pub fn are_of(&self, run: &Uuid) -> bool {
+        self.runs.as_ref().is_none_or(|runs| runs.contains(run))
     }
 
     fn know(&self, version: &Version) -> bool {
@@ -119,7 +126,10 @@ impl Stored {
         Ok(())
     }
 
-    pub(super) fn add_row(&mut self, row: Row<'_>) -> Result<()> {
+    pub(super) fn add_row(&mut self, row: Row<'_>, windows: &Windows) -> Result<()> {
+        if !windows.are_of(&row.0) {
+            return Ok(());
+        }
         let (version, points) = version(row, &mut self.remarks);
         let (values, first) = peek(&points).map_err(Error::PointsStored)?;
         let counted = self.held.add_values(values, version.known, first);

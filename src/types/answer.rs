@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::pg::datum::{Bind, NullableDatum, borrowed_id};
 use crate::pg::result::{Returned, Tuplestore};
 use crate::pg::template::Template;
+use crate::pg::varlena::Jsonb;
 use pgrx::{PgMemoryContexts, pg_sys};
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -56,8 +57,10 @@ pub struct RowsOfSeries<'a> {
 const MOST_KEPT: usize = 64;
 
 impl AnswerRows {
-    pub fn open(fcinfo: pg_sys::FunctionCallInfo, columns: &'static [Column]) -> Result<AnswerRows> {
+    /// These columns, or the first of them, where an earlier release declares the function without the others.
+    pub fn open(fcinfo: pg_sys::FunctionCallInfo, columns: &'static [Column], fewest: usize) -> Result<AnswerRows> {
         let store = Tuplestore::open(fcinfo);
+        let columns = &columns[..store.types().len().clamp(fewest, columns.len())];
         check(&store.types(), columns)?;
         let mut of_version = Vec::new();
         let mut of_point = Vec::new();
@@ -150,7 +153,7 @@ impl Cut {
                 Some(Content::Time(time)) => self.template.set(*place, time.micros()),
                 Some(Content::Id(id)) => self.template.set(*place, id.into_bytes()),
                 Some(Content::Number(number)) => self.template.set(*place, number),
-                Some(Content::Text(_) | Content::Texts(_)) | None => {}
+                Some(Content::Text(_) | Content::Texts(_) | Content::Json(_)) | None => {}
             }
         }
         self.of = version;
@@ -228,6 +231,7 @@ fn oid(of: Type) -> pg_sys::Oid {
         Type::Id => uuid::Uuid::OID,
         Type::Text => <&str>::OID,
         Type::Texts => <&[&str]>::OID,
+        Type::Json => Jsonb::OID,
     }
 }
 
@@ -238,6 +242,7 @@ pub fn datum(content: Content<'_>) -> NullableDatum {
         Content::Number(number) => f64::bind(number),
         Content::Id(id) => borrowed_id(id),
         Content::Text(text) => <&str>::bind(text),
+        Content::Json(text) => Jsonb::of(text).and_then(Jsonb::bind),
         Content::Texts(texts) => {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             <&[&str]>::bind(&texts)

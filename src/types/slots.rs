@@ -52,7 +52,7 @@ impl Slots {
 
     /// The rows that follow are of this series, and of no version that has been before.
     pub fn begin(&mut self, series: &Series) {
-        // SAFETY: texts, and arrays of texts, are varlenas; an id becomes a copy of its own.
+        // SAFETY: texts, arrays of texts and JSON are varlenas; an id becomes a copy of its own.
         let owned = |of: Type, content| unsafe { kept(of, content) };
         self.series = self
             .of_series
@@ -91,14 +91,14 @@ impl Slots {
         let (_, texts) = self.remarks.entry(Rc::as_ptr(&version.remark)).or_insert_with(|| {
             let texts = columns.iter().map(|(_, of, content)| match of {
                 // SAFETY: these are varlenas.
-                Type::Text | Type::Texts => unsafe { kept(*of, content(version)) },
+                Type::Text | Type::Texts | Type::Json => unsafe { kept(*of, content(version)) },
                 Type::Time | Type::Number | Type::Id => Owned::none(),
             });
             (version.remark.clone(), texts.collect())
         });
         for ((place, of, content), text) in columns.iter().zip(texts) {
             let datum = match of {
-                Type::Text | Type::Texts => text.datum(),
+                Type::Text | Type::Texts | Type::Json => text.datum(),
                 Type::Time | Type::Number | Type::Id => content(version).and_then(datum),
             };
             // SAFETY: as the caller's.

@@ -2,7 +2,7 @@
 
 use postgres::Client;
 use serde_json::{Value, json};
-use timedb_testkit::{Stage, one, one_of, refused};
+use timedb_testkit::{Stage, one, one_of, refused, run};
 use uuid::Uuid;
 
 use crate::support::{each_refused, rows_of, update_of, upload};
@@ -150,6 +150,56 @@ fn t20_the_labels_of_anothers_series_are_found_by_no_filter_and_stand_in_nobodys
             ],
         );
     }
+}
+
+/// By whatever else a read can be asked to be of: what Bob has is answered as what nobody has, and changes nothing of one's own.
+#[test]
+fn t20_labels_runs_and_workflows_of_anothers_add_no_row() {
+    let stage = Stage::set("t20 filters");
+    let mut bob = stage.bob();
+    let labelled: Uuid = one(
+        &mut bob,
+        r#"SELECT timedb.create_series('bob', labels => '{"secret": "bobs"}')"#,
+    );
+    let row = rows_of(labelled);
+    let sql = "SELECT run_id FROM timedb.upload(now(), $1, workflow_id => 'bobs')";
+    let bobs_run: Uuid = one_of(&mut bob, sql, &[&row]);
+    let mut alice = stage.alice();
+    let arguments = [
+        r#"labels => '{"secret": "bobs"}'"#.to_owned(),
+        r#"labels => '{"secret": "bobs"}', series_keys => '{alice,bob}'"#.to_owned(),
+        format!("run_ids => '{{{bobs_run}}}'"),
+        "workflow_id => 'bobs'".to_owned(),
+        format!("workflow_id => 'bobs', run_ids => '{{{bobs_run}}}', corrections => 'known', end_known => 'tomorrow'"),
+    ];
+    for arguments in &arguments {
+        for scan in ["on", "off"] {
+            let count = format!("SELECT count(*) FROM timedb.read({arguments}) r");
+            let streams = format!("SELECT md5(timedb.read_arrow({arguments}))");
+            for client in [&mut bob, &mut alice] {
+                run(client, &format!("SET timedb.enable_scan = {scan}"));
+            }
+            assert_eq!(one::<i64>(&mut bob, &count), 1, "the premise: {arguments}");
+            assert_eq!(one::<i64>(&mut alice, &count), 0, "{arguments}");
+            // An answer of no rows tells of one's own series, and of nothing else.
+            let nobodys = arguments
+                .replace(&bobs_run.to_string(), &Uuid::now_v7().to_string())
+                .replace("=> 'bobs'", "=> 'nobodys'")
+                .replace(r#""bobs""#, r#""nobodys""#);
+            let of_nobodys = format!("SELECT md5(timedb.read_arrow({nobodys}))");
+            assert_eq!(
+                one::<String>(&mut alice, &streams),
+                one::<String>(&mut alice, &of_nobodys)
+            );
+        }
+    }
+    // Beside one's own run another's is none.
+    let own = format!(
+        "SELECT count(*) FROM timedb.read(run_ids => '{{{},{bobs_run}}}')",
+        stage.alices.run_id
+    );
+    assert_eq!(one::<i64>(&mut alice, &own), 1);
+    stage.assert_alice(&mut alice);
 }
 
 #[test]

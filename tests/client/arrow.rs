@@ -34,6 +34,7 @@ struct Row {
     changed_by: String,
     annotation: Option<String>,
     tags: Option<Vec<String>>,
+    labels: Value,
 }
 
 #[track_caller]
@@ -55,6 +56,7 @@ fn read(client: &mut Client, arguments: &str) -> Vec<Row> {
         changed_by: row.get("changed_by"),
         annotation: row.get("annotation"),
         tags: row.get("tags"),
+        labels: row.get("labels"),
     };
     rows.unwrap_or_else(|error| panic!("{arguments}: {error:?}"))
         .iter()
@@ -109,6 +111,7 @@ fn row_of(batch: &RecordBatch, row: usize) -> Row {
         changed_by: text("changed_by").expect(needed),
         annotation: text("annotation"),
         tags: tags(),
+        labels: serde_json::from_str(&text("labels").expect(needed)).expect("JSON"),
     }
 }
 
@@ -391,6 +394,7 @@ fn an_answer_of_no_rows_has_the_columns_all_the_same() {
             "changed_by: Dictionary(Int32, Utf8)",
             "annotation: Dictionary(Int32, Utf8), null",
             "tags: List(non-null Utf8), null",
+            "labels: Dictionary(Int32, Utf8)",
         ]
     );
 }

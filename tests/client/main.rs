@@ -30,3 +30,4 @@ mod types;
 mod update;
 mod upgrade;
 mod upload;
+mod which;

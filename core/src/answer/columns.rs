@@ -12,6 +12,8 @@ pub struct Series {
     pub id: Uuid,
     pub key: String,
     pub unit: String,
+    /// As the text of a JSON object.
+    pub labels: String,
 }
 
 pub struct Column {
@@ -21,7 +23,7 @@ pub struct Column {
     pub source: Source,
 }
 
-/// The type of a column; in Postgres timestamptz, float8, uuid, text and text[].
+/// The type of a column; in Postgres timestamptz, float8, uuid, text, text[] and jsonb.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Type {
     Time,
@@ -29,6 +31,7 @@ pub enum Type {
     Id,
     Text,
     Texts,
+    Json,
 }
 
 /// Where the content of a column comes from. What is of a series or a version is the same for many rows.
@@ -50,6 +53,7 @@ pub enum Content<'a> {
     Id(&'a Uuid),
     Text(&'a str),
     Texts(&'a [String]),
+    Json(&'a str),
 }
 
 const KNOWN_TIME: Column = of_version("known_time", Type::Time, |version| Some(Content::Time(version.known)));
@@ -86,8 +90,10 @@ const TAGS: Column = nullable(of_version("tags", Type::Texts, |version| {
     version.remark.tags.as_deref().map(Content::Texts)
 }));
 
+const LABELS: Column = of_series("labels", Type::Json, |series| Some(Content::Json(&series.labels)));
+
 /// The columns of `read`, in their order.
-pub static READ: [Column; 12] = [
+pub static READ: [Column; 13] = [
     KNOWN_TIME,
     VALID_TIME,
     VALID_TIME_END,
@@ -100,7 +106,11 @@ pub static READ: [Column; 12] = [
     CHANGED_BY,
     ANNOTATION,
     TAGS,
+    LABELS,
 ];
+
+/// How many of them `read` had in 0.1.0: the first.
+pub const READ_BEFORE_LABELS: usize = 12;
 
 /// Those of one series: what the view current_values has beside the columns of `series`.
 pub static OF_ONE_SERIES: [Column; 9] = [
@@ -151,6 +161,7 @@ impl Content<'_> {
             Content::Id(_) => Type::Id,
             Content::Text(_) => Type::Text,
             Content::Texts(_) => Type::Texts,
+            Content::Json(_) => Type::Json,
         };
         own == of
     }
@@ -166,6 +177,7 @@ mod tests {
             id: Uuid::nil(),
             key: "wind".into(),
             unit: "MW".into(),
+            labels: "{}".into(),
         };
         let mut version = Version {
             run: Uuid::nil(),

@@ -1,6 +1,7 @@
 //! Merging in slots, where the points of all versions lie on one grid: hourly forecasts, each an hour after the other, or
 //! quarter-hourly ones among them. No key is compared, and a point that a newer one covers costs a look into its slot.
 
+use super::counted::{Counted, Cut};
 use super::{Mode, Pick, Window, number_runs};
 use crate::points;
 use crate::time::Time;
@@ -81,21 +82,36 @@ impl<'a> Grid<'a> {
         })
     }
 
-    pub fn merge(&self, mode: Mode, all_versions: bool) -> Vec<Pick> {
+    /// Of the slots with points in them, in their order, each is asked for once.
+    pub fn cut(
+        &self,
+        since: impl Fn(u32) -> Time,
+        cutoff: &mut dyn FnMut(Time) -> Option<Time>,
+    ) -> Cut<Vec<Option<Time>>> {
+        let mut is_met = vec![false; self.slots];
+        for line in &self.lines {
+            line.slots().for_each(|slot| is_met[slot] = true);
+        }
+        let of_slot = |(slot, is_met): (usize, bool)| is_met.then(|| cutoff(self.start(slot))).flatten();
+        let cutoffs = is_met.into_iter().enumerate().map(of_slot).collect();
+        Cut::with(self.versions.len(), since, cutoffs)
+    }
+
+    pub fn merge(&self, mode: Mode, all_versions: bool, counted: &impl Counted<usize>) -> Vec<Pick> {
         match (mode, all_versions) {
-            (Mode::Flat, false) => self.newest(),
-            (Mode::Flat, true) => self.of_newest_run(),
-            (Mode::Overlapping, false) => self.newest_of_each_run(),
-            (Mode::Overlapping, true) => self.sorted().picks(self),
+            (Mode::Flat, false) => self.newest(counted),
+            (Mode::Flat, true) => self.of_newest_run(counted),
+            (Mode::Overlapping, false) => self.newest_of_each_run(counted),
+            (Mode::Overlapping, true) => self.sorted(counted).picks(self),
         }
     }
 
     /// Newest first, each slot is taken once.
-    fn newest(&self) -> Vec<Pick> {
+    fn newest(&self, counted: &impl Counted<usize>) -> Vec<Pick> {
         let mut line_of = vec![EMPTY; self.slots];
         for (number, line) in self.lines.iter().enumerate().rev() {
             for slot in line.slots() {
-                if line_of[slot] == EMPTY {
+                if line_of[slot] == EMPTY && counted.counts(line.version, slot) {
                     line_of[slot] = number as u32;
                 }
             }
@@ -110,9 +126,9 @@ impl<'a> Grid<'a> {
     }
 
     /// For each slot, all versions of the run that has its newest point.
-    fn of_newest_run(&self) -> Vec<Pick> {
+    fn of_newest_run(&self, counted: &impl Counted<usize>) -> Vec<Pick> {
         let run = |&(version, _): &(u32, u32)| self.versions[version as usize].version.run;
-        let mut sorted = self.sorted();
+        let mut sorted = self.sorted(counted);
         sorted.retain(|_, of_slot| {
             let newest = of_slot.last().map(run);
             of_slot.iter().map(|entry| Some(run(entry)) == newest).collect()
@@ -120,8 +136,8 @@ impl<'a> Grid<'a> {
         sorted.picks(self)
     }
 
-    fn newest_of_each_run(&self) -> Vec<Pick> {
-        let mut sorted = self.sorted();
+    fn newest_of_each_run(&self, counted: &impl Counted<usize>) -> Vec<Pick> {
+        let mut sorted = self.sorted(counted);
         let chosen: Vec<u32> = self.lines.iter().map(|line| line.version).collect();
         let run_of = number_runs(self.versions, &chosen);
         let runs = chosen.iter().map(|&version| run_of[version as usize]).max();
@@ -143,11 +159,13 @@ impl<'a> Grid<'a> {
         sorted.picks(self)
     }
 
-    /// Every point by its slot, and in a slot oldest first: sorted by counting, as each line is in order already.
-    fn sorted(&self) -> Sorted {
+    /// Every point that counts by its slot, and in a slot oldest first: sorted by counting, as each line is in order already.
+    fn sorted(&self, counted: &impl Counted<usize>) -> Sorted {
         let mut ends = vec![0u32; self.slots];
         for line in &self.lines {
-            line.slots().for_each(|slot| ends[slot] += 1);
+            for slot in line.slots() {
+                ends[slot] += u32::from(counted.counts(line.version, slot));
+            }
         }
         let mut total = 0;
         for end in &mut ends {
@@ -158,6 +176,9 @@ impl<'a> Grid<'a> {
         let mut entries = vec![(0, 0); total as usize];
         for line in &self.lines {
             for (index, slot) in (line.index..).zip(line.slots()) {
+                if !counted.counts(line.version, slot) {
+                    continue;
+                }
                 let place = &mut ends[slot];
                 entries[*place as usize] = (line.version, index);
                 *place += 1;
@@ -166,13 +187,17 @@ impl<'a> Grid<'a> {
         Sorted { entries, ends }
     }
 
+    fn start(&self, slot: usize) -> Time {
+        Time::from_checked_micros(self.base + slot as i64 * self.step)
+    }
+
     fn pick(&self, slot: usize, version: u32, index: u32) -> Pick {
-        let start = self.base + slot as i64 * self.step;
-        let end = self.length.map(|length| start + length);
+        let start = self.start(slot);
+        let end = self.length.map(|length| start.micros() + length);
         Pick {
             version,
             index,
-            start: Time::from_checked_micros(start),
+            start,
             end: end.map(Time::from_checked_micros),
         }
     }

@@ -1,23 +1,39 @@
 //! Merging by keys: for times of any kind.
 
+use super::counted::Counted;
 use super::{Mode, Pick, Window, number_runs};
 use crate::points::Key;
+use crate::time::Time;
 use crate::version::Shaped;
 
-pub fn merge(versions: &[Shaped], oldest_first: &[u32], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
+pub fn merge(
+    versions: &[Shaped],
+    oldest_first: &[u32],
+    mode: Mode,
+    all_versions: bool,
+    window: Window,
+    counted: &impl Counted<Time>,
+) -> Vec<Pick> {
+    let picks = |version| picks(versions, version, window).filter(|pick| counted.counts(pick.version, pick.start));
     match (mode, all_versions) {
-        (Mode::Flat, false) => newest(versions, oldest_first, window),
-        (Mode::Overlapping, false) => newest_of_each_run(versions, oldest_first, window),
-        (Mode::Overlapping, true) => all(versions, oldest_first, window),
-        (Mode::Flat, true) => of_newest_run(&all(versions, oldest_first, window), versions),
+        (Mode::Flat, false) => newest(oldest_first, picks),
+        (Mode::Overlapping, false) => newest_of_each_run(versions, oldest_first, picks),
+        (Mode::Overlapping, true) => all(oldest_first, picks),
+        (Mode::Flat, true) => of_newest_run(&all(oldest_first, picks), versions),
     }
 }
 
+/// Where points of these versions start, those in the window.
+pub fn starts(versions: &[Shaped], of: &[u32], window: Window) -> impl Iterator<Item = Time> {
+    of.iter()
+        .flat_map(move |version| picks(versions, *version, window).map(|pick| pick.start))
+}
+
 /// Every point of every version.
-fn all(versions: &[Shaped], oldest_first: &[u32], window: Window) -> Vec<Pick> {
+fn all<Of: Iterator<Item = Pick>>(oldest_first: &[u32], picks: impl Fn(u32) -> Of) -> Vec<Pick> {
     let mut all = Vec::new();
     for &version in oldest_first {
-        picks(versions, version, window).for_each(|pick| all.push(pick));
+        picks(version).for_each(|pick| all.push(pick));
     }
     // Stable, so versions of a key stay oldest first; and quick, as each version is one ascending run.
     all.sort_by_key(Pick::key);
@@ -35,9 +51,13 @@ fn of_newest_run(picks: &[Pick], versions: &[Shaped]) -> Vec<Pick> {
     kept.copied().collect()
 }
 
-fn newest_of_each_run(versions: &[Shaped], oldest_first: &[u32], window: Window) -> Vec<Pick> {
+fn newest_of_each_run<Of: Iterator<Item = Pick>>(
+    versions: &[Shaped],
+    oldest_first: &[u32],
+    picks: impl Fn(u32) -> Of,
+) -> Vec<Pick> {
     let run_of = number_runs(versions, oldest_first);
-    let all = all(versions, oldest_first, window);
+    let all = all(oldest_first, picks);
     // Of a run's versions of a key the last one stays: from the newest on, the first that is met.
     let mut met_at = vec![usize::MAX; versions.len()];
     let mut kept = Vec::with_capacity(all.len());
@@ -57,12 +77,12 @@ fn newest_of_each_run(versions: &[Shaped], oldest_first: &[u32], window: Window)
 
 /// For each key, its newest point. A newer version mostly overwrites the end of what is there, and goes on after it; only a
 /// key that falls between those already there must be put aside and sorted in at the end.
-fn newest(versions: &[Shaped], oldest_first: &[u32], window: Window) -> Vec<Pick> {
+fn newest<Of: Iterator<Item = Pick>>(oldest_first: &[u32], picks: impl Fn(u32) -> Of) -> Vec<Pick> {
     let mut shown: Vec<Pick> = Vec::new();
     let mut between: Vec<Pick> = Vec::new();
     for &version in oldest_first {
         let mut at = 0;
-        picks(versions, version, window).for_each(|pick| {
+        picks(version).for_each(|pick| {
             if shown.get(at).is_some_and(|next| next.key() != pick.key()) {
                 at += shown[at..].partition_point(|other| other.key() < pick.key());
             }

@@ -24,6 +24,10 @@ struct Written {
 }
 
 fn merged(written: &[Written], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
+    merged_counted(written, mode, all_versions, window, Counts::default())
+}
+
+fn merged_counted(written: &[Written], mode: Mode, all_versions: bool, window: Window, counts: Counts) -> Vec<Pick> {
     let packed: Vec<Vec<u8>> = written.iter().map(|of| pack(&of.points).unwrap()).collect();
     let versions: Vec<Shaped> = written
         .iter()
@@ -38,11 +42,18 @@ fn merged(written: &[Written], mode: Mode, all_versions: bool, window: Window) -
             shape: Points::read(bytes).unwrap().shape(),
         })
         .collect();
-    merge(&versions, mode, all_versions, window)
+    merge_counted(&versions, mode, all_versions, window, counts)
 }
 
-/// What each mode is said to show, one rule after the other, over every point.
-fn model(written: &[Written], mode: Mode, all_versions: bool, window: Window) -> Vec<Pick> {
+/// What each mode is said to show, one rule after the other, over every point that counts.
+fn model(
+    written: &[Written],
+    mode: Mode,
+    all_versions: bool,
+    window: Window,
+    counts: impl Fn(usize, Time) -> bool,
+) -> Vec<Pick> {
+    let counts = &counts;
     let in_window = |point: &&Point| {
         window.start.is_none_or(|start| start <= point.start) && window.end.is_none_or(|end| point.start < end)
     };
@@ -50,7 +61,7 @@ fn model(written: &[Written], mode: Mode, all_versions: bool, window: Window) ->
         .flat_map(|version| {
             let points = (0..).zip(&written[version].points);
             points
-                .filter(|(_, point)| in_window(point))
+                .filter(move |(_, point)| in_window(point) && counts(version, point.start))
                 .map(move |(index, point)| Pick {
                     version: version as u32,
                     index,
@@ -199,11 +210,43 @@ proptest! {
             for all_versions in [false, true] {
                 for window in [window, Window::default()] {
                     let picks = merged(&written, mode, all_versions, window);
-                    let expected = model(&written, mode, all_versions, window);
+                    let expected = model(&written, mode, all_versions, window, |_, _| true);
                     prop_assert_eq!(
                         picks, expected, "{:?} {} {:?}", mode, all_versions, window
                     );
                 }
+            }
+        }
+    }
+
+    /// Each version counts since a moment of its own, or not at all; and what starts somewhere, where it counted at another.
+    #[test]
+    fn what_does_not_count_might_as_well_not_have_been_written(
+        written in written(), window in window(),
+        since in prop_oneof![Just(None), vec(prop::option::weighted(0.8, (0..6i64).prop_map(hour)), 12).prop_map(Some)],
+        cutoffs in prop::option::of((vec(prop::option::weighted(0.9, (0..6i64).prop_map(hour)), 50), 1..4i64)),
+    ) {
+        let cutoff_of = |start: Time| cutoffs.as_ref().map(|(of, each)| of[(start.micros() / HOUR / each) as usize]);
+        let since = since.map(|mut since| { since.truncate(written.len()); since });
+        let counts = |version: usize, start: Time| {
+            let since = since.as_ref().map_or(Some(written[version].known), |since| since[version]);
+            let in_time = |since| cutoff_of(start).is_none_or(|cutoff| cutoff.is_some_and(|cutoff| since <= cutoff));
+            since.is_some_and(in_time)
+        };
+        for mode in [Mode::Flat, Mode::Overlapping] {
+            for all_versions in [false, true] {
+                let mut asked = std::collections::HashSet::new();
+                let mut cutoff = |start: Time| {
+                    assert!(asked.insert(start), "a start is asked for twice");
+                    cutoff_of(start).unwrap()
+                };
+                let given = Counts {
+                    since: since.as_deref(),
+                    cutoff: cutoffs.is_some().then_some(&mut cutoff),
+                };
+                let picks = merged_counted(&written, mode, all_versions, window, given);
+                let expected = model(&written, mode, all_versions, window, counts);
+                prop_assert_eq!(picks, expected, "{:?} {}", mode, all_versions);
             }
         }
     }

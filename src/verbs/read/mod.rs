@@ -7,5 +7,5 @@ mod node;
 mod request;
 mod series;
 
-pub use node::{OfRead, SCANNED, reader, request};
-pub use request::{Arguments, LookedAt, Reading, Request, Shown};
+pub use node::{SCANNED, reader};
+pub use request::{LookedAt, OfRead, Reading, Request, Shown};

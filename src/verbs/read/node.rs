@@ -2,14 +2,12 @@
 //! rows are made as they are asked for.
 
 use super::conditions;
-use super::request::{Arguments, Reading, Request, Shown};
+use super::request::{OfRead, Reading, Request, Shown};
 use crate::error::{Error, Result};
 use crate::identity::session::Session;
 use crate::identity::standing::Identity;
 use crate::pg::node::{Call, Extent, Function, Order, SlotRow, Source};
-use crate::pg::timestamp::Timestamptz;
 use crate::pg::tuple::FetchAll;
-use crate::pg::varlena::{TextArray, UuidArray};
 use crate::types::answer::oids;
 use crate::types::slots::Slots;
 use crate::verbs::read_arrow::BATCHES;
@@ -44,19 +42,6 @@ pub static SCANNED: [Function; 3] = [
     BATCHES,
 ];
 
-/// The arguments of `read`.
-pub type OfRead = (
-    Option<Timestamptz>,
-    Option<Timestamptz>,
-    Option<Timestamptz>,
-    Option<Timestamptz>,
-    Option<String>,
-    Option<bool>,
-    Option<TextArray>,
-    Option<UuidArray>,
-    Option<Timestamptz>,
-);
-
 /// The rows of a read, as a node asks for them.
 struct Rows {
     /// None where nobody is logged in and that is no error.
@@ -80,28 +65,10 @@ fn nobody() -> Error {
     Session::now().required().err().unwrap_or(Error::LoginNeeded)
 }
 
-/// What the arguments of a node say.
-pub fn request(arguments: <OfRead as FetchAll>::Fetched<'_>) -> Result<Request> {
-    let (start_valid, end_valid, start_known, end_known, mode, all_versions, series_keys, series_ids, as_of) =
-        arguments;
-    let micros = |time: Option<Timestamptz>| time.map(|time| time.0);
-    Request::of(Arguments {
-        start_valid: micros(start_valid),
-        end_valid: micros(end_valid),
-        start_known: micros(start_known),
-        end_known: micros(end_known),
-        mode: mode.as_deref(),
-        all_versions,
-        series_keys,
-        series_ids,
-        as_of: micros(as_of),
-    })
-}
-
 fn read(call: &Call) -> Result<Rows> {
     // Before the arguments are looked at, as the function does.
     let identity = reader(call)?;
-    let mut request = request(call.arguments::<OfRead>()?)?;
+    let mut request = Request::of(call.arguments::<OfRead>()?)?;
     conditions::narrow(&mut request, &READ, &call.conditions);
     Ok(Rows::of(&READ, call, Some(Reading::of(identity, request))))
 }

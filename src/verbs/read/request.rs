@@ -4,44 +4,67 @@ use super::series::{Named, Which};
 use crate::error::{Error, Result};
 use crate::identity::session::{Acting, Session};
 use crate::identity::standing::Identity;
+use crate::pg::arguments::Arguments;
 use crate::pg::cancel::answer_cancel;
-use crate::pg::timestamp;
-use crate::pg::varlena::{TextArray, UuidArray};
+use crate::pg::timestamp::{self, Timestamptz};
+use crate::pg::tuple::{FetchAll, Then};
+use crate::pg::varlena::{Jsonb, TextArray, UuidArray};
 use crate::store::fetch::Groups;
-use crate::store::open::Opened;
+use crate::store::open::{self, Opened};
+use crate::store::runs::{Corrections, Counting, runs};
 use crate::store::scan::Windows;
-use crate::verbs::without_nulls;
+use crate::verbs::{labels, without_nulls};
+use pgrx::pg_sys;
 use std::ffi::CStr;
 use std::vec;
 use timedb_core::answer::Series;
+use timedb_core::blank::unless_blank;
+use timedb_core::limits::LONGEST_WORKFLOW;
 use timedb_core::merge::{Mode, Window};
+use timedb_core::time::Time;
 use uuid::Uuid;
 
 /// What is to be read.
 pub struct Request {
     pub which: Which,
     pub windows: Windows,
+    /// Of these runs alone, where not of all; looked for when the read begins.
+    pub runs: Option<Vec<Uuid>>,
+    pub counting: Counting,
     pub mode: Mode,
     pub all_versions: bool,
 }
 
-/// The arguments of `read`, `read_arrow` and `read_arrow_batches`.
-pub struct Arguments<'a> {
-    pub start_valid: Option<i64>,
-    pub end_valid: Option<i64>,
-    pub start_known: Option<i64>,
-    pub end_known: Option<i64>,
-    pub mode: Option<&'a str>,
-    pub all_versions: Option<bool>,
-    pub series_keys: Option<TextArray>,
-    pub series_ids: Option<UuidArray>,
-    pub as_of: Option<i64>,
+/// The arguments of `read` and `read_arrow`, as they are declared.
+pub type OfRead = Then<OfReadBefore, OfVersions>;
+
+/// Those that 0.1.0 declares them with.
+type OfReadBefore = (
+    Option<Timestamptz>,
+    Option<Timestamptz>,
+    Option<Timestamptz>,
+    Option<Timestamptz>,
+    Option<String>,
+    Option<bool>,
+    Option<TextArray>,
+    Option<UuidArray>,
+    Option<Timestamptz>,
+);
+
+/// Which of the series and of their versions count: labels, run_ids, workflow_id, corrections.
+pub type OfVersions = (Option<Jsonb>, Option<UuidArray>, Option<String>, Option<String>);
+
+/// A time that an argument tells, by its name.
+pub type Told = (&'static str, Option<Timestamptz>);
+
+pub fn time((argument, time): Told) -> Result<Option<Time>> {
+    timestamp::optional(argument, time.map(|time| time.0))
 }
 
-fn window(start: (&'static str, Option<i64>), end: (&'static str, Option<i64>)) -> Result<Window> {
+pub fn window(start: Told, end: Told) -> Result<Window> {
     Ok(Window {
-        start: timestamp::optional(start.0, start.1)?,
-        end: timestamp::optional(end.0, end.1)?,
+        start: time(start)?,
+        end: time(end)?,
     })
 }
 
@@ -53,43 +76,107 @@ fn mode(name: Option<&str>) -> Result<Mode> {
     }
 }
 
+fn corrections(name: Option<&str>) -> Result<Corrections> {
+    match name.unwrap_or("all") {
+        "all" => Ok(Corrections::All),
+        "known" => Ok(Corrections::Known),
+        _ => Err(Error::bad("corrections", "must be \"all\" or \"known\"")),
+    }
+}
+
 impl Request {
-    pub fn of(arguments: Arguments) -> Result<Request> {
-        let Arguments {
-            start_valid,
-            end_valid,
-            start_known,
-            end_known,
-            ..
-        } = arguments;
-        let keys = without_nulls("series_keys", arguments.series_keys)?;
-        let ids = without_nulls("series_ids", arguments.series_ids)?;
+    pub fn of(arguments: <OfRead as FetchAll>::Fetched<'_>) -> Result<Request> {
+        let Then(before, of_versions) = arguments;
+        let (start_valid, end_valid, start_known, end_known, mode_name, all_versions, keys, ids, as_of) = before;
+        let mut request = Request::of_some(keys, ids, of_versions)?;
+        request.windows.valid = window(("start_valid", start_valid), ("end_valid", end_valid))?;
+        request.windows.known = window(("start_known", start_known), ("end_known", end_known))?;
+        request.windows.as_of = time(("as_of", as_of))?;
+        // Whatever counts since before was known before.
+        if request.counting.corrections == Corrections::Known {
+            request.counting.before = request.windows.known.end;
+        }
+        request.mode = mode(mode_name.as_deref())?;
+        request.all_versions = all_versions.unwrap_or(false);
+        Ok(request)
+    }
+
+    /// What a call says, as the function is declared: by 0.1.0 too.
+    pub fn of_call(fcinfo: pg_sys::FunctionCallInfo) -> Result<Request> {
+        let arguments = Arguments::of(fcinfo);
+        if arguments.are::<OfReadBefore>() {
+            return Request::of(Then(arguments.fetch::<OfReadBefore>()?, OfVersions::default()));
+        }
+        Request::of(arguments.fetch::<OfRead>()?)
+    }
+
+    /// Everything of these series and versions.
+    pub fn of_some(
+        keys: Option<TextArray>,
+        ids: Option<UuidArray>,
+        (labels_asked, run_ids, workflow_id, corrections_name): OfVersions,
+    ) -> Result<Request> {
+        let keys = without_nulls("series_keys", keys)?;
+        let ids = without_nulls("series_ids", ids)?;
+        let workflow = unless_blank(workflow_id.as_deref());
+        Error::if_longer("workflow_id", workflow.unwrap_or_default(), LONGEST_WORKFLOW)?;
         Ok(Request {
-            which: Which::from(match (keys, ids) {
-                (None, None) => Named::Every,
-                (keys, ids) => Named::Some {
-                    keys: keys.map(TextArray::texts).unwrap_or_default(),
-                    ids: ids.map(UuidArray::ids).unwrap_or_default(),
-                },
-            }),
-            windows: Windows {
-                valid: window(("start_valid", start_valid), ("end_valid", end_valid))?,
-                known: window(("start_known", start_known), ("end_known", end_known))?,
-                as_of: timestamp::optional("as_of", arguments.as_of)?,
+            which: Which {
+                labels: labels::checked(labels_asked)?,
+                ..Which::from(match (keys, ids) {
+                    (None, None) => Named::Every,
+                    (keys, ids) => Named::Some {
+                        keys: keys.map(TextArray::texts).unwrap_or_default(),
+                        ids: ids.map(UuidArray::ids).unwrap_or_default(),
+                    },
+                })
             },
-            mode: mode(arguments.mode)?,
-            all_versions: arguments.all_versions.unwrap_or(false),
+            runs: without_nulls("run_ids", run_ids)?.map(UuidArray::ids),
+            counting: Counting::new(workflow, corrections(corrections_name.as_deref())?),
+            ..Request::of_all(Named::Every)
         })
     }
 
     /// The current values of every run of one series.
     pub fn of_one(series: Uuid) -> Request {
         Request {
-            which: Which::from(Named::One(series)),
-            windows: Windows::default(),
             mode: Mode::Overlapping,
+            ..Request::of_all(Named::One(series))
+        }
+    }
+
+    fn of_all(named: Named) -> Request {
+        Request {
+            which: Which::from(named),
+            windows: Windows::default(),
+            runs: None,
+            counting: Counting::default(),
+            mode: Mode::Flat,
             all_versions: false,
         }
+    }
+
+    /// Looks for the runs that it is of: those of the tenant and, where one is asked for, of the workflow.
+    fn find_runs(&mut self, tenant: Uuid) -> Result<()> {
+        let Some(mut ids) = self.runs.take() else {
+            return Ok(());
+        };
+        ids.sort_unstable();
+        ids.dedup();
+        let mut found = runs(tenant, &ids)?;
+        if let Some(workflow) = self.counting.workflow.take() {
+            found.retain(|run| run.workflow == workflow);
+        }
+        let known = || found.iter().map(|run| run.known);
+        match (known().min(), known().max()) {
+            (Some(first), Some(last)) => self
+                .windows
+                .known
+                .narrow(Some(first), Time::from_micros(last.micros() + 1)),
+            _ => self.which.kept.only_ids(Vec::new()),
+        }
+        self.windows.runs = Some(found.into_iter().map(|run| run.id).collect());
+        Ok(())
     }
 }
 
@@ -149,6 +236,7 @@ impl Reading {
         let (series, groups) = match &mut self.series {
             Some(series) => series,
             none => {
+                self.request.find_runs(acting.tenant)?;
                 let series = self.request.which.series(acting.tenant)?;
                 let groups = Groups::of(series.iter().map(|series| series.id).collect());
                 none.insert((series.into_iter(), groups))
@@ -156,10 +244,11 @@ impl Reading {
         };
         let Request {
             windows,
+            counting,
             mode,
             all_versions,
             ..
-        } = &self.request;
+        } = &mut self.request;
         let stored = groups.next(acting.tenant, windows)?;
         let (Some(series), Some(stored)) = (series.next(), stored) else {
             return Ok(None);
@@ -168,7 +257,14 @@ impl Reading {
         self.looked_at.series += 1;
         self.looked_at.rows += stored.rows.len() as u64;
         self.looked_at.packs += stored.packs.len() as u64;
-        let opened = stored.open(windows, *mode, *all_versions)?;
+        let which = open::Shown {
+            tenant: acting.tenant,
+            mode: *mode,
+            all_versions: *all_versions,
+            counting,
+            cutoff: None,
+        };
+        let opened = stored.open(windows, which)?;
         Ok(Some(Shown { series, opened }))
     }
 }

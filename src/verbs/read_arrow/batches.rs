@@ -3,11 +3,12 @@
 use super::bytea::{MOST_BYTES, Room};
 use super::frames::Frames;
 use crate::error::{Error, Reported, Result};
+use crate::identity::session::Session;
+use crate::pg::arguments::Arguments;
 use crate::pg::node::{Call, Function, SlotRow, Source};
 use crate::pg::result::{Returned, Tuplestore};
 use crate::pg::tuple::{FetchAll, Then};
-use crate::pg::varlena::{TextArray, UuidArray};
-use crate::verbs::read::{Arguments, OfRead, Reading, Request, reader, request};
+use crate::verbs::read::{OfRead, Reading, Request, reader};
 use pgrx::prelude::*;
 use std::ffi::CStr;
 use timedb_core::answer::Most;
@@ -27,33 +28,11 @@ pub const BATCHES: Function = Function {
 type OfBatches = Then<OfRead, (Option<i32>,)>;
 
 #[pg_extern(sql = false)]
-#[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
-fn read_arrow_batches(
-    start_valid: Option<i64>,
-    end_valid: Option<i64>,
-    start_known: Option<i64>,
-    end_known: Option<i64>,
-    mode: Option<&str>,
-    all_versions: Option<bool>,
-    series_keys: Option<TextArray>,
-    series_ids: Option<UuidArray>,
-    as_of: Option<i64>,
-    max_rows: Option<i32>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> Reported<Returned> {
-    let reading = Reading::now(|| {
-        Request::of(Arguments {
-            start_valid,
-            end_valid,
-            start_known,
-            end_known,
-            mode,
-            all_versions,
-            series_keys,
-            series_ids,
-            as_of,
-        })
-    })?;
+fn read_arrow_batches(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    let identity = Session::now().required()?;
+    let arguments = Arguments::of(fcinfo);
+    let Then(of_read, (max_rows,)) = arguments.fetch::<OfBatches>()?;
+    let reading = Reading::of(identity, Request::of(of_read)?);
     let mut batches = Batches::of(reading, max_rows)?;
     let mut store = Tuplestore::of_one_column(fcinfo, pg_sys::BYTEAOID)?;
     while let Some(batch) = batches.next()? {
@@ -114,7 +93,7 @@ impl Rows {
         let identity = reader(call)?;
         let Then(of_read, (max_rows,)) = call.arguments::<OfBatches>()?;
         Ok(Rows {
-            batches: Batches::of(Reading::of(identity, request(of_read)?), max_rows)?,
+            batches: Batches::of(Reading::of(identity, Request::of(of_read)?), max_rows)?,
             batch: None,
             is_asked: !call.columns.is_empty(),
         })

@@ -5,10 +5,9 @@ mod batches;
 mod bytea;
 mod frames;
 
-use super::read::{Arguments, Reading, Request};
+use super::read::{Reading, Request};
 use crate::error::{Error, Reported};
 use crate::pg::result::Returned;
-use crate::pg::varlena::{TextArray, UuidArray};
 use bytea::{Bytea, MOST_BYTES};
 use frames::Frames;
 use pgrx::prelude::*;
@@ -17,31 +16,12 @@ use timedb_core::answer::Most;
 pub use batches::BATCHES;
 
 #[pg_extern(sql = false)]
-#[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
-fn read_arrow(
-    start_valid: Option<i64>,
-    end_valid: Option<i64>,
-    start_known: Option<i64>,
-    end_known: Option<i64>,
-    mode: Option<&str>,
-    all_versions: Option<bool>,
-    series_keys: Option<TextArray>,
-    series_ids: Option<UuidArray>,
-    as_of: Option<i64>,
-) -> Reported<Returned> {
-    let reading = Reading::now(|| {
-        Request::of(Arguments {
-            start_valid,
-            end_valid,
-            start_known,
-            end_known,
-            mode,
-            all_versions,
-            series_keys,
-            series_ids,
-            as_of,
-        })
-    })?;
+fn read_arrow(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    stream(Reading::now(|| Request::of_call(fcinfo))?)
+}
+
+/// All of a read as one stream.
+fn stream(reading: Reading) -> Reported<Returned> {
     let most = Most {
         rows: usize::MAX,
         bytes: MOST_BYTES,

@@ -118,7 +118,7 @@ SELECT valid_time, valid_time_end, value FROM timedb.read('2025-01-01 06:30');
 -- The view: the current value of every run, for people and BI tools.
 SELECT count(*) = (SELECT count(*) FROM timedb.read(mode => 'overlapping')) AS as_many FROM timedb.current_values;
 (SELECT * FROM timedb.current_values) EXCEPT (SELECT known_time, valid_time, valid_time_end, series_id, series_key, unit,
-  value, run_id, change_time, changed_by, annotation, tags FROM timedb.read(mode => 'overlapping'));
+  value, run_id, change_time, changed_by, annotation, tags, labels FROM timedb.read(mode => 'overlapping'));
 SELECT valid_time, value, annotation, tags FROM timedb.current_values WHERE run_id = :'run2' ORDER BY valid_time;
 
 -- What is not taken. NULL is the default everywhere.

@@ -148,7 +148,7 @@ GRANT EXECUTE ON FUNCTION timedb.list_series TO timedb_user WITH GRANT OPTION;
 GRANT EXECUTE ON FUNCTION timedb._create_user_operator(uuid, text, text) TO timedb_user;
 GRANT EXECUTE ON FUNCTION timedb._pack_of_bytes(bytea) TO timedb_user;
 GRANT EXECUTE ON FUNCTION timedb.compact(uuid[], interval) TO timedb_admin;
-GRANT EXECUTE ON FUNCTION timedb.read(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz) TO evil;
+GRANT EXECUTE ON FUNCTION timedb.read TO evil;
 SELECT * FROM timedb.self_check();
 ROLLBACK;
 

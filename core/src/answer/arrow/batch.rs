@@ -96,7 +96,7 @@ fn data_type(of: Type) -> DataType {
     match of {
         Type::Time => DataType::Timestamp(TimeUnit::Microsecond, Some(ZONE.into())),
         Type::Number => DataType::Float64,
-        Type::Id | Type::Text => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+        Type::Id | Type::Text | Type::Json => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
         Type::Texts => DataType::List(Arc::new(element())),
     }
 }

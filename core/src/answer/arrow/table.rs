@@ -43,7 +43,7 @@ impl Table {
     pub(super) fn of(of: Type) -> Table {
         match of {
             Type::Id => Table::Ids(Each::default(), HashMap::new(), Texts::default()),
-            Type::Text => Table::Texts(Each::default(), Texts::default()),
+            Type::Text | Type::Json => Table::Texts(Each::default(), Texts::default()),
             Type::Texts => Table::Lists(Each::default()),
             // No series and no version has a number.
             Type::Time | Type::Number => Table::Times(Each::default()),
@@ -57,7 +57,7 @@ impl Table {
             (Table::Times(each), Some(Content::Time(time))) => {
                 each.push(Some(time.micros_since_1970()));
             }
-            (Table::Texts(each, texts), Some(Content::Text(text))) => {
+            (Table::Texts(each, texts), Some(Content::Text(text) | Content::Json(text))) => {
                 each.push(Some(texts.code(text)));
             }
             (Table::Ids(each, codes, texts), Some(Content::Id(id))) => {

@@ -43,6 +43,7 @@ fn series(id: u128, key: &str) -> Series {
         id: Uuid::from_u128(id),
         key: key.to_owned(),
         unit: "MW".to_owned(),
+        labels: format!(r#"{{"id": {id}}}"#),
     }
 }
 
@@ -126,6 +127,7 @@ fn the_columns_are_those_of_a_read() {
             format!("changed_by: {text}"),
             format!("annotation: {text}?"),
             "tags: List(non-null Utf8)?".to_owned(),
+            format!("labels: {text}"),
         ]
     );
 }
@@ -176,6 +178,7 @@ fn a_row_has_what_its_series_its_version_and_its_point_say() {
     assert_eq!(texts(batch, "series_id"), some([&id(1), &id(2)]));
     assert_eq!(texts(batch, "series_key"), some(["wind", "sun"]));
     assert_eq!(texts(batch, "unit"), some(["MW", "MW"]));
+    assert_eq!(texts(batch, "labels"), some([r#"{"id": 1}"#, r#"{"id": 2}"#]));
     assert_eq!(values(batch), [Some(0), None]);
     assert_eq!(texts(batch, "run_id"), some([&id(7), &id(8)]));
     assert_eq!(times(batch, "change_time"), [Some(-1), Some(-1)]);

@@ -627,6 +627,7 @@ proptest! {
                 id: Uuid::from_u128(*series),
                 key: format!("key {series}"),
                 unit: "MW".to_owned(),
+                labels: "{}".to_owned(),
             });
             let version = frame.version(&Version {
                 run: Uuid::nil(), known: Time::MIN, change: Time::MAX, remark: Rc::default(),
