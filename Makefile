@@ -2,16 +2,19 @@
 # chooses another Postgres than the one that scripts/setup.sh finds or installs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench serve stop psql install lint static clean setup debug release
+.PHONY: help demo test test-all bench serve stop psql install lint static clean setup debug release
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 demo: ## install what is missing, build, and walk through timedb on a throw-away server
 	@scripts/do.sh demo
 
-test: ## install what is missing, run every test, and count them by layer
+test: ## install what is missing, run every test, and count them by layer; on another version: make test PG=17
 	@scripts/do.sh test
+
+test-all: ## all tests on Postgres 15, 16, 17 and 18, which are fetched where they are not installed
+	@scripts/do.sh test-all
 
 bench: ## measure timedb against its peers, about 15 minutes; some of it: make bench W=W4,W5
 	@scripts/do.sh bench "$(W)"

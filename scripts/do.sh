@@ -29,6 +29,9 @@ test)
     scripts/build.sh debug
     scripts/test.sh
     ;;
+test-all)
+    scripts/test-all.sh
+    ;;
 bench)
     scripts/bench.sh "${2:-}"
     ;;

@@ -40,11 +40,15 @@ installed_postgres() {
     done
 }
 
-# Sets what a build needs to know. $PG_CONFIG, if given, decides.
+# Sets what a build needs to know. $PG_CONFIG, if given, decides; else $PG, a version: where it is not installed, one is
+# fetched for tests.
 choose_postgres() {
     local major
+    if [ -z "${PG_CONFIG:-}" ] && [ -n "${PG:-}" ] && ! has_server_and_headers "$PG"; then
+        PG_CONFIG=$(scripts/servers.sh "$PG")
+    fi
     if [ -z "${PG_CONFIG:-}" ]; then
-        major=$(installed_postgres)
+        major=${PG:-$(installed_postgres)}
         [ -n "$major" ] || fail "no Postgres server with headers found: run scripts/setup.sh"
         PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config
     fi

@@ -39,8 +39,9 @@ missing_test_tools() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
+# A later version than the oldest, where it is named by $PG, need not be installed.
 lacks_postgres() {
-    [ -z "${PG_CONFIG:-}" ] && [ -z "$(installed_postgres)" ]
+    [ -z "${PG_CONFIG:-}" ] && [ "${PG:-$oldest_postgres}" = "$oldest_postgres" ] && [ -z "$(installed_postgres)" ]
 }
 
 # Debian makes and starts a cluster when it installs a server, unless this file says no.
