@@ -86,10 +86,13 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION
   timedb.create_series(text, text, text, jsonb), timedb.list_series(jsonb, text, integer, text, uuid),
   timedb.label_values(text), timedb.update_series(uuid, text, text, text, jsonb),
-  timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid),
+  timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid, boolean),
   timedb.upload_points(
-    timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb),
-  timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb),
+    timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb, jsonb[],
+    boolean),
+  timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb, boolean),
+  timedb.upload_runs(json, timestamptz, text, timestamptz, timestamptz, jsonb, jsonb, boolean),
+  timedb.upload_runs_arrow(bytea, timestamptz, text, timestamptz, timestamptz, jsonb, jsonb, boolean),
   timedb.update(json), timedb.compact(uuid[], interval),
   timedb.read(
     timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,

@@ -170,34 +170,71 @@ COMMENT ON FUNCTION timedb.update(json) IS
   'Writes new versions of values. updates is an array of {"run_id", "series_id", "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. A "tenant_id" is one''s own. Elements that name one value are applied in order, field by field, into one version. Answers each element, in input order, with what became of its value: updated, created or skipped (nothing would change). 42704 for a tenant, run or series that is not there, and for a value that is not there and that no element gives.';
 
 -- By default a run is known when it is stored, not when its transaction began.
--- upload has a further argument, and is so another function.
+-- Uploads have further arguments and say more, and are so other functions; those of several runs are new.
 DROP FUNCTION IF EXISTS timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb);
+DROP FUNCTION IF EXISTS timedb.upload_points(
+  timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb);
+DROP FUNCTION IF EXISTS timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb);
 CREATE OR REPLACE FUNCTION timedb.upload(
   run_start_time timestamptz, value_rows json, workflow_id text DEFAULT 'api-workflow',
   run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
-  series_descriptions jsonb DEFAULT NULL, tenant_id uuid DEFAULT NULL, OUT run_id uuid, OUT message text,
-  OUT series_ids json
+  series_descriptions jsonb DEFAULT NULL, tenant_id uuid DEFAULT NULL, skip_unchanged boolean DEFAULT false,
+  OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint
 ) RETURNS record
   AS 'MODULE_PATHNAME', 'upload_of_tenant_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
-ALTER FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid) OWNER TO timedb_api;
+COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid, boolean) IS
+  'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" (or "series_key") and/or "series_id", "value", "valid_time_end"?, "labels"?, "annotation"?, "tags"?}; a value_key unknown so far becomes a series, and with labels, an object, so does the series of exactly this key and these labels. known_time is when all of it was known, by default the change_time it gets; a forecast in several calls gives one known_time to all of them. More than an hour ahead of the clock it is taken with a WARNING. With skip_unchanged, values are left out that equal what a flat read of what was known up to then shows: they are affirmed by no run of their own, and a run without any other is not made (run_id null, message Nothing changed). Answers the run''s id, the series'' ids by key, or by id where they have labels, and how many values were written and skipped. An error names the first bad row, counted from 0, and the field, and says how many more are bad. A tenant_id is one''s own; any other is 42704.';
+ALTER FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid, boolean) OWNER TO timedb_api;
 CREATE OR REPLACE FUNCTION timedb.upload_points(
   run_start_time timestamptz, series_keys text[], valid_times timestamptz[], point_values float8[],
   valid_time_ends timestamptz[] DEFAULT NULL, workflow_id text DEFAULT 'api-workflow',
   run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
-  series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
+  series_descriptions jsonb DEFAULT NULL, labels jsonb[] DEFAULT NULL, skip_unchanged boolean DEFAULT false,
+  OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint
 ) RETURNS record
-  AS 'MODULE_PATHNAME', 'upload_points_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', 'upload_labelled_points_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.upload_points(
+  timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb, jsonb[],
+  boolean) IS
+  'As upload, from parallel arrays with one element a value, for drivers that have arrays; labels may have one for all. Unequal lengths are 22023, a null key or time 22004.';
+ALTER FUNCTION timedb.upload_points(
+  timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb, jsonb[],
+  boolean) OWNER TO timedb_api;
 CREATE OR REPLACE FUNCTION timedb.upload_arrow(
   run_start_time timestamptz, stream bytea, workflow_id text DEFAULT 'api-workflow',
   run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
-  series_descriptions jsonb DEFAULT NULL, OUT run_id uuid, OUT message text, OUT series_ids json
+  series_descriptions jsonb DEFAULT NULL, skip_unchanged boolean DEFAULT false,
+  OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint
 ) RETURNS record
-  AS 'MODULE_PATHNAME', 'upload_arrow_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', 'upload_arrow_stream_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
-COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid) IS
-  'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" (or "series_key") and/or "series_id", "value", "valid_time_end"?}; a value_key unknown so far becomes a series. known_time is when all of it was known, by default the change_time it gets; a forecast in several calls gives one known_time to all of them. More than an hour ahead of the clock it is taken with a WARNING. Answers the run''s id and the series'' ids by key. An error names the first bad row, counted from 0, and the field, and says how many more are bad. A tenant_id is one''s own; any other is 42704.';
+COMMENT ON FUNCTION timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb, boolean) IS
+  'As upload, from an Arrow IPC stream with the columns valid_time, value_key (or series_key) and/or series_id, value, and perhaps valid_time_end, labels (JSON texts, or maps of texts), annotation and tags (lists of texts): what pandas, polars and DuckDB write. 22023 where it is malformed; an error names the row, counted from 0, and the column.';
+ALTER FUNCTION timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb, boolean) OWNER TO timedb_api;
+CREATE OR REPLACE FUNCTION timedb.upload_runs(
+  value_rows json, run_start_time timestamptz DEFAULT NULL, workflow_id text DEFAULT 'api-workflow',
+  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
+  series_descriptions jsonb DEFAULT NULL, skip_unchanged boolean DEFAULT false, OUT run_id uuid,
+  OUT known_time timestamptz, OUT workflow_id text, OUT value_count bigint, OUT skipped bigint
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'upload_runs_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.upload_runs(json, timestamptz, text, timestamptz, timestamptz, jsonb, jsonb, boolean) IS
+  'As upload, of many runs in one call, all of them or none. Rows have known_time, and workflow_id where they are of several; a row without has the call''s. There is one run for each distinct pair, at most 100000, with ids in the order of their first rows; run_start_time is by default the run''s known_time. Answers each run, in the order of known_time, with how many values it has got. With skip_unchanged, values are left out as if the runs were uploaded one after the other in that order; a run without any other is not made, and its run_id is null.';
+ALTER FUNCTION timedb.upload_runs(json, timestamptz, text, timestamptz, timestamptz, jsonb, jsonb, boolean) OWNER TO timedb_api;
+CREATE OR REPLACE FUNCTION timedb.upload_runs_arrow(
+  stream bytea, run_start_time timestamptz DEFAULT NULL, workflow_id text DEFAULT 'api-workflow',
+  run_finish_time timestamptz DEFAULT NULL, known_time timestamptz DEFAULT NULL, run_params jsonb DEFAULT NULL,
+  series_descriptions jsonb DEFAULT NULL, skip_unchanged boolean DEFAULT false, OUT run_id uuid,
+  OUT known_time timestamptz, OUT workflow_id text, OUT value_count bigint, OUT skipped bigint
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'upload_runs_arrow_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.upload_runs_arrow(bytea, timestamptz, text, timestamptz, timestamptz, jsonb, jsonb, boolean) IS
+  'As upload_runs, from an Arrow IPC stream with the columns that upload_arrow takes, and known_time and workflow_id.';
+ALTER FUNCTION timedb.upload_runs_arrow(bytea, timestamptz, text, timestamptz, timestamptz, jsonb, jsonb, boolean) OWNER TO timedb_api;
 
 -- The group of those who may call and not select. As in the install script: made if absent, refused with powers or in
 -- another role, for that would open every door.
@@ -338,7 +375,8 @@ BEGIN
     FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
     WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner
       AND p.proname IN ('regenerate_key', '_regenerate_key_tenant', '_regenerate_key_operator', 'whoami', '_own_key',
-                        'upload', '_keys_without_user', '_has_statistics')
+                        'upload', 'upload_points', 'upload_arrow', 'upload_runs', 'upload_runs_arrow',
+                        '_keys_without_user', '_has_statistics')
   LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
                    CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
@@ -352,7 +390,15 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION timedb.whoami(), timedb._own_key() TO timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb._own_key() TO timedb_api;
 GRANT EXECUTE ON FUNCTION timedb._keys_without_user(), timedb._has_statistics(regclass, smallint) TO timedb_admin;
-GRANT EXECUTE ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid) TO timedb_user;
+GRANT EXECUTE ON FUNCTION
+  timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid, boolean),
+  timedb.upload_points(
+    timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb, jsonb[],
+    boolean),
+  timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb, boolean),
+  timedb.upload_runs(json, timestamptz, text, timestamptz, timestamptz, jsonb, jsonb, boolean),
+  timedb.upload_runs_arrow(bytea, timestamptz, text, timestamptz, timestamptz, jsonb, jsonb, boolean)
+  TO timedb_user;
 GRANT EXECUTE ON FUNCTION timedb._regenerate_key_operator(text, uuid, uuid, interval, uuid, timestamptz)
   TO timedb_admin;
 

@@ -23,6 +23,14 @@ pub const MOST_TAGS: usize = 100;
 pub const MOST_UPLOAD_ROWS: usize = 5_000_000;
 /// Series that one upload writes: each costs memory far beyond what it takes to name it.
 pub const MOST_UPLOAD_SERIES: usize = 100_000;
+/// Runs that one call uploads, and series of runs that it writes values of: each becomes a row.
+pub const MOST_UPLOAD_RUNS: usize = 100_000;
+pub const MOST_UPLOAD_PARTS: usize = 1_000_000;
+/// Labels, annotations and tags of one upload, each counted once: past it, a few bytes of an Arrow stream would stand for any
+/// number of long texts.
+pub const LARGEST_UPLOAD_TEXTS: usize = 64 << 20;
+/// Labels as they come in a row of an upload: as they are stored they are shorter.
+pub const LONGEST_LABELS_TEXT: usize = 16 << 10;
 /// The metadata of one message of an Arrow stream: a few columns take a few hundred bytes, and what pandas adds a few
 /// thousand.
 pub const LARGEST_ARROW_METADATA: usize = 1 << 20;

@@ -15,6 +15,20 @@ pub fn number_in(secret: &[u8], database: u32, tenant: Uuid) -> u64 {
     first_bytes(hash.chain_update(tenant)) >> 16
 }
 
+/// That of one of the shares that a tenant's series are in.
+pub fn number_of_share(secret: &[u8], tenant: Uuid, share: u8) -> u64 {
+    let hash = Sha256::new().chain_update(secret).chain_update(tenant);
+    first_bytes(hash.chain_update([share]))
+}
+
+/// How many shares there are. Locks are in a table that all backends share: one for each of many series would fill it.
+pub const SHARES: u8 = 64;
+
+/// The share of a series. The last bits of an id are random.
+pub fn share(series: Uuid) -> u8 {
+    series.as_bytes()[15] % SHARES
+}
+
 fn first_bytes(hash: Sha256) -> u64 {
     let digest = hash.finalize();
     let mut first = [0; 8];
@@ -24,7 +38,7 @@ fn first_bytes(hash: Sha256) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{number, number_in};
+    use super::{number, number_in, number_of_share};
     use uuid::Uuid;
 
     #[test]
@@ -33,6 +47,9 @@ mod tests {
         assert_eq!(number(b"secret", a), number(b"secret", a));
         assert_ne!(number(b"secret", a), number(b"secret", b));
         assert_ne!(number(b"secret", a), number(b"other", a));
+        assert_ne!(number(b"secret", a), number_of_share(b"secret", a, 0));
+        assert_ne!(number_of_share(b"secret", a, 1), number_of_share(b"secret", a, 0));
+        assert_ne!(number_of_share(b"secret", a, 0), number_of_share(b"secret", b, 0));
         for secret in [&b""[..], b"secret"] {
             assert_ne!(number(secret, a), 1);
         }

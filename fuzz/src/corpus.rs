@@ -8,7 +8,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::formats::{self, Point, Points, Series, Update, Version, time_text};
+use crate::formats::{self, Point, Points, Said, Series, Update, Version, time_text};
 use crate::mutation::varint;
 use crate::samples;
 use crate::targets::arrow::stream_of;
@@ -98,8 +98,14 @@ pub fn api_keys(runner: &mut TestRunner) -> Vec<Vec<u8>> {
 
 /// The rows of an upload as a client writes them, in the order of their numbers.
 pub fn json_of_upload(all: &[Series]) -> String {
-    let row = |(series, (start, end, value)): (&Series, Point)| {
+    let row = |(series, (start, end, value), (annotation, tags)): (&Series, Point, &Said)| {
         let mut row = Map::new();
+        if let Some(annotation) = annotation {
+            row.insert("annotation".into(), annotation.as_str().into());
+        }
+        if let Some(tags) = tags {
+            row.insert("tags".into(), tags.as_slice().into());
+        }
         row.insert("valid_time".into(), time_text(start).into());
         if let Some(end) = end {
             row.insert("valid_time_end".into(), time_text(end).into());
@@ -111,9 +117,14 @@ pub fn json_of_upload(all: &[Series]) -> String {
         if let Some(id) = series.id {
             row.insert("series_id".into(), id_text(id).into());
         }
-        Value::Object(row)
+        let mut row = Value::Object(row).to_string();
+        if let Some(labels) = &series.labels {
+            row.insert_str(1, &format!("\"labels\":{labels},"));
+        }
+        row
     };
-    Value::from_iter(rows_of(all).into_iter().map(row)).to_string()
+    let rows: Vec<String> = rows_of(all).into_iter().map(row).collect();
+    format!("[{}]", rows.join(","))
 }
 
 pub fn json_of_updates(updates: &[Update]) -> String {
@@ -141,15 +152,15 @@ pub fn json_of_updates(updates: &[Update]) -> String {
 }
 
 /// Each point of an upload with its series, as the rows were given.
-pub fn rows_of(all: &[Series]) -> Vec<(&Series, Point)> {
+pub fn rows_of(all: &[Series]) -> Vec<(&Series, Point, &Said)> {
     let numbered = all.iter().flat_map(|series| {
-        let points = series.rows.iter().zip(&series.points);
-        points.map(move |(row, point)| (*row, series, *point))
+        let points = series.rows.iter().zip(&series.points).zip(&series.said);
+        points.map(move |((row, point), said)| (*row, series, *point, said))
     });
     let mut rows: Vec<_> = numbered.collect();
     rows.sort_by_key(|(row, ..)| *row);
     let rows = rows.into_iter();
-    rows.map(|(_, series, point)| (series, point)).collect()
+    rows.map(|(_, series, point, said)| (series, point, said)).collect()
 }
 
 pub fn id_text(id: u128) -> String {
@@ -248,21 +259,26 @@ fn version(most_points: usize) -> impl Strategy<Value = Version> {
 /// Of up to three series, one after the other.
 fn upload() -> impl Strategy<Value = Vec<Series>> {
     let reference = prop_oneof![
-        text().prop_map(|key| (Some(key), None)),
-        id().prop_map(|id| (None, Some(id))),
-        (text(), id()).prop_map(|(key, id)| (Some(key), Some(id))),
+        text().prop_map(|key| (Some(key), None, None)),
+        (text(), labels()).prop_map(|(key, labels)| (Some(key), Some(labels), None)),
+        id().prop_map(|id| (None, None, Some(id))),
+        (text(), id()).prop_map(|(key, id)| (Some(key), None, Some(id))),
     ];
-    vec((reference, points(1..6)), 1..4).prop_map(|mut all| {
+    let said = prop_oneof![Just((None, None)), said()];
+    vec((reference, points(1..6), vec(said, 6)), 1..4).prop_map(|mut all| {
         all.dedup_by(|one, other| one.0 == other.0);
         let mut first_row = 0;
         let mut series = Vec::new();
-        for ((key, id), points) in all {
+        for ((key, labels, id), points, mut said) in all {
+            said.truncate(points.len());
             let last = first_row + points.len();
             let rows = (first_row..last).map(|row| u32::try_from(row).expect("few rows"));
             series.push(Series {
                 key,
+                labels,
                 id,
                 first_row,
+                said,
                 rows: rows.collect(),
                 points,
             });
@@ -270,6 +286,20 @@ fn upload() -> impl Strategy<Value = Vec<Series>> {
         }
         series
     })
+}
+
+fn labels() -> impl Strategy<Value = String> {
+    (text(), option::of(text())).prop_map(|(name, value)| json!({ name: value }).to_string())
+}
+
+/// In the form in which it is stored.
+fn said() -> impl Strategy<Value = Said> {
+    let tags = vec("[a-z]{1,8}", 1..4).prop_map(|mut tags| {
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    });
+    (option::of("[a-z]{1,8}"), option::of(tags))
 }
 
 fn update() -> impl Strategy<Value = Update> {

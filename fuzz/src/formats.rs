@@ -7,7 +7,7 @@ use timedb_core::points::{self, Point as CorePoint};
 use timedb_core::rows::RowError;
 use timedb_core::time::Time;
 use timedb_core::update::{self, Change};
-use timedb_core::upload::{self, SeriesRows};
+use timedb_core::upload::{self, SeriesRows, Upload};
 use timedb_core::version::{self, Remark};
 use uuid::Uuid;
 
@@ -45,11 +45,18 @@ pub struct Version {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     pub key: Option<String>,
+    /// The text of a JSON object.
+    pub labels: Option<String>,
     pub id: Option<u128>,
     pub first_row: usize,
     pub points: Vec<Point>,
     pub rows: Vec<u32>,
+    /// Of each point.
+    pub said: Vec<Said>,
 }
+
+/// An annotation, and tags.
+pub type Said = (Option<String>, Option<Vec<String>>);
 
 /// A row of an update; what is absent stays, what is there may be null.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,18 +198,29 @@ pub fn time_text(micros: i64) -> String {
     time(micros).to_string()
 }
 
-fn series(read: Result<Vec<SeriesRows>, RowError>) -> Result<Vec<Series>, Refused> {
-    let all = read.map_err(refused)?;
-    Ok(all
-        .into_iter()
-        .map(|one| Series {
-            key: one.series.key,
-            id: one.series.id.map(|id| id.as_u128()),
-            first_row: one.first_row,
-            points: one.points.into_iter().map(plain).collect(),
-            rows: one.rows,
-        })
-        .collect())
+fn series(read: Result<Upload, RowError>) -> Result<Vec<Series>, Refused> {
+    let mut upload = read.map_err(refused)?;
+    let all = std::mem::take(&mut upload.series);
+    let series = |one: SeriesRows| Series {
+        key: one.series.key.clone(),
+        labels: one
+            .series
+            .labels
+            .map(|number| upload.labels[number as usize].to_string()),
+        id: one.series.id.map(|id| id.as_u128()),
+        first_row: one.first_row,
+        said: (0..one.points.len()).map(|place| said(&upload, &one, place)).collect(),
+        points: one.points.into_iter().map(plain).collect(),
+        rows: one.rows,
+    };
+    Ok(all.into_iter().map(series).collect())
+}
+
+fn said(upload: &Upload, of: &SeriesRows, place: usize) -> Said {
+    let number = of.said.get(place).and_then(|number| number.checked_sub(1));
+    let said = number.map(|number| &upload.said[number as usize]);
+    let annotation = said.and_then(|said| said.annotation.clone());
+    (annotation, said.and_then(|said| said.tags.clone()))
 }
 
 fn told<T>(change: Change<T>) -> Option<Option<T>> {

@@ -1,8 +1,9 @@
 //! Locks that last until the transaction ends and that no SQL can take, so that nobody holds up another by one.
 
 use pgrx::pg_sys;
+use std::collections::BTreeSet;
 use std::slice;
-use timedb_core::lock::number;
+use timedb_core::lock::{number, number_of_share, share};
 use uuid::Uuid;
 
 /// What a lock is for: the number that tells it from an advisory lock of SQL, which has 1 or 2 there.
@@ -10,12 +11,26 @@ use uuid::Uuid;
 #[repr(u16)]
 pub enum For {
     Compacting = 3,
+    /// Uploads that leave out what is unchanged.
+    Polling = 5,
 }
 
 /// Waits until nobody else holds this lock of a tenant, and holds it until the transaction ends. A cancel, a timeout or a
 /// deadlock unwinds from here.
 pub fn hold(what: For, tenant: Uuid) {
-    let key = number(secret(), tenant);
+    hold_number(what, number(secret(), tenant));
+}
+
+/// The same for some of a tenant's series: for the shares that they are in, in order, so that two who hold some wait for each
+/// other in one direction only.
+pub fn hold_shares(what: For, tenant: Uuid, series: impl Iterator<Item = Uuid>) {
+    let shares: BTreeSet<u8> = series.map(share).collect();
+    for share in shares {
+        hold_number(what, number_of_share(secret(), tenant, share));
+    }
+}
+
+fn hold_number(what: For, key: u64) {
     // SAFETY: the tag is of the method that it names, and is only read; this backend is in a transaction, which frees the lock.
     unsafe {
         let tag = pg_sys::LOCKTAG {

@@ -9,6 +9,7 @@ pub mod datum;
 pub mod error_context;
 pub mod guc;
 pub mod index_scan;
+pub mod isolation;
 pub mod jsonb;
 pub mod lock;
 pub mod moment;

@@ -70,7 +70,7 @@ pub(crate) use sql;
 
 /// What a statement sees of what others have written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Snapshot {
+pub enum Snapshot {
     /// What the caller's query sees.
     Callers,
     /// All that is committed by now, and what this transaction has written.
@@ -124,13 +124,14 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
         })
     }
 
-    /// As [`Statement::stream`], until `each` has enough: what comes after is never made.
+    /// As [`Statement::stream`], with the one snapshot or the other, until `each` has enough: what comes after is never made.
     pub fn stream_while(
         &self,
+        snapshot: Snapshot,
         given: A::Given<'_>,
         mut each: impl for<'r> FnMut(R::Fetched<'r>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        self.execute(Snapshot::Callers, given, &mut each)
+        self.execute(snapshot, given, &mut each)
     }
 
     /// As [`Statement::stream`], of what is there by now.

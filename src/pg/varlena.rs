@@ -87,6 +87,7 @@ passed! {
     Json: JSONOID, "timedb::Json";
     TextArray: TEXTARRAYOID, "timedb::TextArray";
     UuidArray: UUIDARRAYOID, "timedb::UuidArray";
+    JsonbArray: JSONBARRAYOID, "timedb::JsonbArray";
 }
 
 /// A `jsonb` of a row, to be put into an answer while the row is looked at.
@@ -161,7 +162,7 @@ impl UuidArray {
 }
 
 impl Jsonb {
-    /// By Postgres' own reading of a text that it has written itself.
+    /// What a text stands for that is JSON: by Postgres' own reading, whose own error unwinds where it is none.
     pub fn of(text: &str) -> Option<Jsonb> {
         let text = CString::new(text).ok()?;
         let argument = Some(pg_sys::Datum::from(text.as_ptr()));

@@ -10,3 +10,10 @@ pub fn warn(message: String, detail: &str, hint: &str) {
         .set_hint(hint)
         .report(PgLogLevel::WARNING);
 }
+
+/// A NOTICE: what has happened, and what to do where something else was meant.
+pub fn notice(message: String, hint: &str) {
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message, "timedb")
+        .set_hint(hint)
+        .report(PgLogLevel::NOTICE);
+}

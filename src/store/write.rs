@@ -8,6 +8,7 @@ use crate::pg::clock;
 use crate::pg::statement::{sql, statements};
 use crate::pg::varlena::Jsonb;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use timedb_core::pack::{pack_versions, text_bytes};
 use timedb_core::points::{Point, Points, pack};
 use timedb_core::time::Time;
@@ -16,6 +17,8 @@ use uuid::Uuid;
 
 /// A longer vector is cut, so that a window into years of values opens some of them only.
 const POINTS_IN_A_ROW: usize = 8192;
+/// Rows that one statement inserts.
+const ROWS_A_STATEMENT: usize = 10_000;
 /// What a pack is filled up to. A window that needs one value of it decodes all of them, in a fraction of a millisecond.
 const POINTS_IN_A_PACK: usize = 32_768;
 /// The most bytes of annotations and tags in a pack.
@@ -68,7 +71,16 @@ statements! {
               FROM (SELECT unnest($10) AS series_id, unnest($11) AS part, unnest($12) AS span, unnest($13) AS valid_from,
                            unnest($14) AS valid_to, unnest($15) AS points) AS r"
         );
-    /// What an update writes: of several runs, with annotations and tags.
+    /// Several uploads.
+    INSERT_RUNS(
+        Uuid, &[Uuid], &[&str], &[Time], Option<Time>, &[Time], Option<Jsonb>, &str, Time
+    ) -> () =
+        c"INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
+                                   changed_by, inserted_at, last_change_time)
+          SELECT $1, r.run_id, r.workflow_id, r.run_start_time, $5, r.known_time, $7, $8, $9, $9
+          FROM (SELECT unnest($2) AS run_id, unnest($3) AS workflow_id, unnest($4) AS run_start_time,
+                       unnest($6) AS known_time) AS r";
+    /// What an update writes, and an upload that says more of its values or is of several runs: of several runs, with annotations and tags.
     INSERT_VALUES(
         Uuid, &[&str], &[Uuid], &[Uuid], &[Time], &[i16], &[i16], &[Time], &[Time], &[Time], &[&[u8]],
         &[Option<&str>], &[Option<&str>]
@@ -101,6 +113,32 @@ pub struct RunRow<'a> {
     pub start: Time,
     pub finish: Option<Time>,
     pub params: Option<Jsonb>,
+}
+
+/// A run, and what it writes.
+pub type NewRun<'a> = (RunRow<'a>, &'a Version);
+
+/// Writes runs of one call, that finished at one time with one set of parameters; their rows are written apart.
+pub fn insert_runs(tenant: Uuid, runs: &[NewRun]) -> Result<()> {
+    let [(of_all, version), ..] = runs else {
+        return Ok(());
+    };
+    let ids: Vec<Uuid> = runs.iter().map(|(_, version)| version.run).collect();
+    let workflows: Vec<&str> = runs.iter().map(|(run, _)| run.workflow_id).collect();
+    let starts: Vec<Time> = runs.iter().map(|(run, _)| run.start).collect();
+    let known: Vec<Time> = runs.iter().map(|(_, version)| version.known).collect();
+    let (by, change) = (version.remark.by.as_str(), version.change);
+    INSERT_RUNS.run((
+        tenant,
+        &ids,
+        &workflows,
+        &starts,
+        of_all.finish,
+        &known,
+        of_all.params,
+        by,
+        change,
+    ))
 }
 
 /// Rows to be written, a column each.
@@ -182,31 +220,38 @@ impl NewRows {
         }
     }
 
+    /// Writes them, so many at once that what a statement is given stays small beside what there is.
     pub fn insert(self, tenant: Uuid) -> Result<()> {
-        if self.series.is_empty() {
-            return Ok(());
+        for from in (0..self.series.len()).step_by(ROWS_A_STATEMENT) {
+            answer_cancel();
+            self.insert_some(tenant, from..self.series.len().min(from + ROWS_A_STATEMENT))?;
         }
-        let remarks = || self.versions.iter().map(|version| &version.remark);
+        Ok(())
+    }
+
+    fn insert_some(&self, tenant: Uuid, rows: Range<usize>) -> Result<()> {
+        let versions = &self.versions[rows.clone()];
+        let remarks = || versions.iter().map(|version| &version.remark);
         let authors: Vec<&str> = remarks().map(|remark| remark.by.as_str()).collect();
         let annotations: Vec<Option<&str>> = remarks().map(|remark| remark.annotation.as_deref()).collect();
         let tags: Vec<Option<String>> = remarks()
             .map(|remark| remark.tags.as_ref().map(|tags| serde_json::json!(tags).to_string()))
             .collect();
         let tags: Vec<Option<&str>> = tags.iter().map(Option::as_deref).collect();
-        let times = |of: fn(&Version) -> Time| -> Vec<Time> { self.versions.iter().map(of).collect() };
-        let runs: Vec<Uuid> = self.versions.iter().map(|version| version.run).collect();
+        let times = |of: fn(&Version) -> Time| -> Vec<Time> { versions.iter().map(of).collect() };
+        let runs: Vec<Uuid> = versions.iter().map(|version| version.run).collect();
         INSERT_VALUES.run((
             tenant,
             &authors,
-            &self.series,
+            &self.series[rows.clone()],
             &runs,
             &times(|version| version.change),
-            &self.parts,
-            &self.spans,
+            &self.parts[rows.clone()],
+            &self.spans[rows.clone()],
             &times(|version| version.known),
-            &self.valid_from,
-            &self.valid_to,
-            &slices(&self.points),
+            &self.valid_from[rows.clone()],
+            &self.valid_to[rows.clone()],
+            &slices(&self.points[rows]),
             &annotations,
             &tags,
         ))

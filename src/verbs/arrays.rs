@@ -2,22 +2,24 @@
 
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
+use crate::pg::varlena::JsonbArray;
 use crate::types::pieces::{element_time, null_element};
 use pgrx::Array;
 use pgrx::array::Scalar;
 use pgrx::datum::UnboxDatum;
 use timedb_core::points::Point;
 use timedb_core::rows::{BadRows, Field, Kind};
-use timedb_core::upload::{SeriesRows, UploadColumns};
+use timedb_core::upload::{Named, Upload, UploadColumns};
 
-/// The rows of an upload from one array a column; elements are counted from 0 in messages.
+/// The rows of an upload from one array a column, and labels for each or one for all; elements are counted from 0 in messages.
 pub fn rows_of_arrays(
     keys: &Array<&str>,
     starts: &Array<i64>,
     values: &Array<f64>,
     ends: Option<&Array<i64>>,
+    labels: Option<JsonbArray>,
     most_rows: usize,
-) -> Result<Vec<SeriesRows>> {
+) -> Result<Upload> {
     let count = keys.len();
     let lengths = [("valid_times", starts.len()), ("point_values", values.len())];
     let ends_length = ends.map(|ends| ("valid_time_ends", ends.len()));
@@ -35,6 +37,7 @@ pub fn rows_of_arrays(
         });
     }
     let mut columns = UploadColumns::new();
+    let labels = Labels::of(labels, count, &mut columns)?;
     let mut bad = BadRows::default();
     let mut ends = ends.map(elements);
     for (row, ((key, start), value)) in keys.iter().zip(elements(starts)).zip(elements(values)).enumerate() {
@@ -42,7 +45,14 @@ pub fn rows_of_arrays(
             answer_cancel();
         }
         let end = ends.as_mut().and_then(|ends| ends.next()).flatten();
-        match push(&mut columns, row, key, (start, end), value) {
+        let given = Given {
+            key,
+            labels: labels.get(row),
+            start,
+            end,
+            value,
+        };
+        match push(&mut columns, row, given) {
             Ok(()) => {}
             Err(Error::Row(error)) if error.kind != Kind::TooMany => bad.add(error),
             Err(error) => return Err(error),
@@ -50,6 +60,59 @@ pub fn rows_of_arrays(
     }
     bad.finish().map_err(Error::Row)?;
     Ok(columns.finish())
+}
+
+/// The numbers of the labels of each value, or of all of them.
+enum Labels {
+    OfAll(Option<u32>),
+    OfEach(Vec<Option<u32>>),
+}
+
+impl Labels {
+    fn of(array: Option<JsonbArray>, count: usize, columns: &mut UploadColumns) -> Result<Labels> {
+        let Some(array) = array else {
+            return Ok(Labels::OfAll(None));
+        };
+        let texts = array.texts()?;
+        if texts.len() != count && texts.len() != 1 {
+            let reason = format!("has {} elements, but \"series_keys\" has {count}", texts.len());
+            return Err(Error::BadArgument {
+                argument: "labels",
+                reason,
+                hint: Some("One element stands for all values."),
+            });
+        }
+        let mut bad = BadRows::default();
+        let mut numbers = Vec::with_capacity(texts.len());
+        for (row, text) in texts.iter().enumerate() {
+            match text.as_ref().map_or(Ok(None), |text| columns.labels(text)) {
+                Ok(number) => numbers.push(number),
+                Err(refusal) if refusal.kind == Kind::TooMany => return Err(Error::Row(refusal.at("labels"))),
+                Err(refusal) => bad.add(refusal.at(format!("labels[{row}]"))),
+            }
+        }
+        bad.finish().map_err(Error::Row)?;
+        Ok(match numbers[..] {
+            [of_all] => Labels::OfAll(of_all),
+            _ => Labels::OfEach(numbers),
+        })
+    }
+
+    fn get(&self, row: usize) -> Option<u32> {
+        match self {
+            Labels::OfAll(number) => *number,
+            Labels::OfEach(numbers) => numbers[row],
+        }
+    }
+}
+
+/// What the arrays have in one place.
+struct Given<'a> {
+    key: Option<&'a str>,
+    labels: Option<u32>,
+    start: Option<i64>,
+    end: Option<i64>,
+    value: Option<f64>,
 }
 
 /// Mostly there is no null among them; where there may be one, pgrx looks before each.
@@ -62,18 +125,18 @@ fn elements<'a, T: Scalar + for<'d> UnboxDatum<As<'d> = T>>(
     }
 }
 
-fn push(
-    columns: &mut UploadColumns,
-    row: usize,
-    key: Option<&str>,
-    (start, end): (Option<i64>, Option<i64>),
-    value: Option<f64>,
-) -> Result<()> {
-    let key = key.ok_or_else(|| null_element("series_keys", row))?;
-    let start = element_time("valid_times", row, start)?;
+fn push(columns: &mut UploadColumns, row: usize, given: Given) -> Result<()> {
+    let key = given.key.ok_or_else(|| null_element("series_keys", row))?;
+    let start = element_time("valid_times", row, given.start)?;
     let start = start.ok_or_else(|| null_element("valid_times", row))?;
-    let end = element_time("valid_time_ends", row, end)?;
-    let pushed = columns.push(Some(key), None, Point { start, end, value });
+    let end = element_time("valid_time_ends", row, given.end)?;
+    let named = Named {
+        key: Some(key),
+        labels: given.labels,
+        ..Named::default()
+    };
+    let value = given.value;
+    let pushed = columns.push(named, Point { start, end, value }, 0);
     pushed.map_err(|refusal| {
         let array = match refusal.field {
             Some(Field::ValidTimeEnd) => "valid_time_ends",

@@ -4,6 +4,7 @@
 mod arrays;
 mod changes;
 mod compact;
+mod labelled;
 mod labels;
 mod list_series;
 mod read;

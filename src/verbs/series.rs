@@ -8,6 +8,7 @@ use crate::pg::datum::pg_id;
 use crate::pg::index_scan::{Condition, find};
 use crate::pg::statement::statements;
 use crate::pg::varlena::Jsonb;
+use crate::pg::warning::notice;
 use pgrx::prelude::*;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -19,6 +20,8 @@ use timedb_core::series_key::{self, code_points, in_normal_form, look_alike};
 use uuid::Uuid;
 
 pub const NO_UNIT: &str = "dimensionless";
+/// As many series with labels of one key are counted.
+const MANY_LABELLED: i64 = 1000;
 
 statements! {
     /// A description of blanks, which 0.1.0 stored, is none.
@@ -74,6 +77,20 @@ statements! {
             WHERE s.tenant_id = $1 AND s.series_id BETWEEN k.series_id AND k.series_id
             ORDER BY s.series_id
             LIMIT 1) AS s";
+    /// How many series with labels there are of each key, up to one more than many. So too; each row stands twice.
+    COUNT_LABELLED(Uuid, &[&str]) -> (String, i64) =
+        c"SELECT k.series_key, l.count / 2
+          FROM (SELECT unnest($2) AS series_key) AS k
+          CROSS JOIN LATERAL (
+            SELECT count(*) AS count
+            FROM (SELECT s.labels
+                  FROM timedb.series s
+                  CROSS JOIN (VALUES (1), (2)) AS twice
+                  WHERE s.tenant_id = $1 AND s.series_key = k.series_key
+                  ORDER BY s.labels
+                  LIMIT 2004) AS s
+            WHERE s.labels <> '{}') AS l
+          WHERE l.count > 0";
     /// In the order of the keys, so that two uploads that make the same series cannot deadlock.
     INSERT_BY_KEY(Uuid, &[Uuid], &[&str]) -> () =
         c"INSERT INTO timedb.series (tenant_id, series_id, series_key)
@@ -178,22 +195,26 @@ fn find_or_make(
     }
 }
 
+fn find_labelled(tenant: Uuid, key: &str, labels: Jsonb) -> Result<Option<Labelled>> {
+    let Some(id) = id_of(tenant, key, labels) else {
+        return Ok(None);
+    };
+    let found = FIND_LABELLED.read_fresh((tenant, id))?.pop();
+    Ok(found.map(|(unit, is_described)| Labelled { id, unit, is_described }))
+}
+
 /// Beside a policy the planner takes no equality of jsonb for an index: it would compare the labels of all series of the
 /// key. So the id is looked up without it; what the series is, a statement says, under the policies like all else.
-fn find_labelled(tenant: Uuid, key: &str, labels: Jsonb) -> Result<Option<Labelled>> {
+pub fn id_of(tenant: Uuid, key: &str, labels: Jsonb) -> Option<Uuid> {
     let named = [
         Condition::id(columns::TENANT_ID, tenant),
         Condition::text(columns::SERIES_KEY, key),
         Condition::jsonb(columns::LABELS, labels),
     ];
     let index = c"series_series_key_labels_key";
-    let Some(id) = find(c"timedb", c"series", index, &named, |row| {
+    find(c"timedb", c"series", index, &named, |row| {
         row.column::<Uuid>(columns::SERIES_ID)
-    }) else {
-        return Ok(None);
-    };
-    let found = FIND_LABELLED.read_fresh((tenant, id))?.pop();
-    Ok(found.map(|(unit, is_described)| Labelled { id, unit, is_described }))
+    })
 }
 
 pub fn other_unit(unit: &str, series: &str, has: &str) -> Error {
@@ -291,6 +312,7 @@ impl Sought<'_> {
         let new: Vec<&str> = new.into_iter().collect();
         let new_ids: Vec<Uuid> = new.iter().map(|_| clock::new_id()).collect();
         INSERT_BY_KEY.run((tenant, &new_ids, &new))?;
+        notice_labelled(tenant, &new)?;
         let made = find_by_key(tenant, &new)?;
         for (sent, key) in &self.new {
             if let Some(&id) = made.get(&**key) {
@@ -299,6 +321,28 @@ impl Sought<'_> {
         }
         Ok(self.ids)
     }
+}
+
+/// Who means a series with labels, and gives its key alone, makes another one.
+fn notice_labelled(tenant: Uuid, new: &[&str]) -> Result<()> {
+    let labelled = COUNT_LABELLED.read_fresh((tenant, new))?;
+    let Some((key, count)) = labelled.first() else {
+        return Ok(());
+    };
+    let count = match *count {
+        many if many > MANY_LABELLED => format!("more than {MANY_LABELLED}"),
+        some => some.to_string(),
+    };
+    let more = match labelled.len() - 1 {
+        0 => String::new(),
+        1 => ", and so it is with 1 other key".to_owned(),
+        others => format!(", and so it is with {others} other keys"),
+    };
+    notice(
+        format!("a new series \"{key}\" without labels, beside {count} of that key with labels{more}"),
+        "Rows that mean one of those give its \"labels\" beside the key, or its \"series_id\".",
+    );
+    Ok(())
 }
 
 fn find_by_key(tenant: Uuid, keys: &[&str]) -> Result<HashMap<String, Uuid>> {

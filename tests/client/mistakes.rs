@@ -11,8 +11,7 @@ use uuid::Uuid;
 
 use crate::support::{hour, try_update, try_upload, update, upload, value_row, value_update};
 
-const UPLOAD_HAS: &str =
-    "An upload has valid_time, valid_time_end, value, value_key (or series_key) and series_id: select those.";
+const UPLOAD_HAS: &str = "An upload has valid_time, valid_time_end, value, value_key (or series_key), labels, series_id, annotation and tags: select those.";
 const UPDATE_HAS: &str =
     "An update has run_id, series_id, valid_time, valid_time_end, value, annotation and tags: select those.";
 const ONE_KNOWN_TIME: &str =

@@ -18,6 +18,9 @@ pub enum Field {
     SeriesId,
     RunId,
     TenantId,
+    Labels,
+    KnownTime,
+    WorkflowId,
     Annotation,
     Tags,
 }
@@ -29,6 +32,8 @@ pub(crate) enum Given<'de> {
     Integer(i128),
     Text(Cow<'de, str>),
     List(Vec<String>),
+    /// An object, as its text.
+    Object(&'de str),
 }
 
 impl Field {
@@ -41,6 +46,9 @@ impl Field {
             Field::SeriesId => "series_id",
             Field::RunId => "run_id",
             Field::TenantId => "tenant_id",
+            Field::Labels => "labels",
+            Field::KnownTime => "known_time",
+            Field::WorkflowId => "workflow_id",
             Field::Annotation => "annotation",
             Field::Tags => "tags",
         }
@@ -58,6 +66,9 @@ impl Field {
             "series_id" => Field::SeriesId,
             "run_id" => Field::RunId,
             "tenant_id" => Field::TenantId,
+            "labels" => Field::Labels,
+            "known_time" => Field::KnownTime,
+            "workflow_id" => Field::WorkflowId,
             "annotation" => Field::Annotation,
             "tags" => Field::Tags,
             _ => return None,
@@ -68,10 +79,11 @@ impl Field {
     /// What the field takes, in words that follow "must be".
     pub(crate) fn takes(self) -> &'static str {
         match self {
-            Field::ValidTime | Field::ValidTimeEnd => "a timestamp in a string",
+            Field::ValidTime | Field::ValidTimeEnd | Field::KnownTime => "a timestamp in a string",
             Field::Value => r#"a number, null, "NaN", "Infinity" or "-Infinity""#,
-            Field::ValueKey | Field::Annotation => "a string",
+            Field::ValueKey | Field::Annotation | Field::WorkflowId => "a string",
             Field::SeriesId | Field::RunId | Field::TenantId => "a uuid in a string",
+            Field::Labels => "a JSON object",
             Field::Tags => "an array of strings",
         }
     }
@@ -80,7 +92,7 @@ impl Field {
         match given {
             Given::Null => Ok(None),
             Given::Text(text) => Ok(Some(text)),
-            Given::Number(_) | Given::Integer(_) | Given::List(_) => Err(self.mismatch()),
+            Given::Number(_) | Given::Integer(_) | Given::List(_) | Given::Object(_) => Err(self.mismatch()),
         }
     }
 
@@ -110,7 +122,7 @@ impl Field {
                     format!("{} is not {}", quoted(other), self.takes()),
                 )),
             },
-            Given::List(_) => Err(self.mismatch()),
+            Given::List(_) | Given::Object(_) => Err(self.mismatch()),
         }
     }
 
@@ -118,11 +130,20 @@ impl Field {
         match given {
             Given::Null => Ok(None),
             Given::List(list) => Ok(Some(list)),
-            Given::Number(_) | Given::Integer(_) | Given::Text(_) => Err(self.mismatch()),
+            Given::Number(_) | Given::Integer(_) | Given::Text(_) | Given::Object(_) => Err(self.mismatch()),
         }
     }
 
-    fn mismatch(self) -> Refusal {
+    /// The text of an object.
+    pub(crate) fn object<'de>(self, given: Given<'de>) -> Result<Option<&'de str>, Refusal> {
+        match given {
+            Given::Null => Ok(None),
+            Given::Object(text) => Ok(Some(text)),
+            Given::Number(_) | Given::Integer(_) | Given::Text(_) | Given::List(_) => Err(self.mismatch()),
+        }
+    }
+
+    pub(crate) fn mismatch(self) -> Refusal {
         Refusal::new(Kind::BadValue, format!("must be {}", self.takes()))
     }
 }
@@ -130,9 +151,10 @@ impl Field {
 /// What to do with a field that belongs to the run, and not to one of its values.
 pub(crate) fn of_the_run(name: &str) -> Option<&'static str> {
     match name {
-        "known_time" => {
-            Some("A run has one known_time, an argument of the call: upload what was known at other moments by itself.")
-        }
+        "known_time" => Some(
+            "A run has one known_time, an argument of the call: upload_runs and upload_runs_arrow take rows that were known at \
+             several moments.",
+        ),
         "workflow_id" | "run_start_time" | "run_finish_time" | "run_params" => {
             Some("It is of the whole run: an argument of the call.")
         }
@@ -202,6 +224,9 @@ mod tests {
             SeriesId,
             RunId,
             TenantId,
+            Labels,
+            KnownTime,
+            WorkflowId,
             Annotation,
             Tags,
         ] {

@@ -5,6 +5,7 @@
 
 pub(crate) mod fields;
 pub(crate) mod number;
+pub(crate) mod remark;
 pub(crate) mod walk;
 
 use std::fmt;

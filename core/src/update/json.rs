@@ -3,14 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use uuid::Uuid;
 
-use crate::limits::{LONGEST_ANNOTATION, LONGEST_TAG};
-use crate::rows::fields::{Given, check_end, needed, not_longer, not_null};
+use crate::rows::fields::{Given, check_end, needed, not_null};
+use crate::rows::remark::{annotation, tags};
 use crate::rows::walk::{Rows, walk};
 use crate::rows::{Field, Refusal, RowError};
 use crate::time::Time;
@@ -129,7 +128,7 @@ impl<'de> Rows<'de> for UpdateRows {
             Field::Annotation => row.annotation = Change::to(annotation(field.text(given)?)?),
             Field::Tags => row.tags = Change::to(tags(field.list(given)?)?),
             // Not among FIELDS.
-            Field::ValueKey => {}
+            Field::ValueKey | Field::Labels | Field::KnownTime | Field::WorkflowId => {}
         }
         Ok(())
     }
@@ -190,26 +189,4 @@ impl<T> Change<T> {
     fn to(given: Option<T>) -> Change<T> {
         given.map_or(Change::Clear, Change::Set)
     }
-}
-
-/// An annotation as it is stored; a blank one is none.
-fn annotation(text: Option<Cow<str>>) -> Result<Option<String>, Refusal> {
-    let Some(text) = text else { return Ok(None) };
-    let text = text.trim();
-    not_longer(text, LONGEST_ANNOTATION)?;
-    Ok((!text.is_empty()).then(|| text.to_owned()))
-}
-
-/// Tags as they are stored; an empty list is none.
-fn tags(list: Option<Vec<String>>) -> Result<Option<Vec<String>>, Refusal> {
-    let mut tags: Vec<String> = list
-        .unwrap_or_default()
-        .iter()
-        .map(|tag| tag.trim().to_lowercase())
-        .filter(|tag| !tag.is_empty())
-        .collect();
-    tags.sort_unstable();
-    tags.dedup();
-    tags.iter().try_for_each(|tag| not_longer(tag, LONGEST_TAG))?;
-    Ok((!tags.is_empty()).then_some(tags))
 }

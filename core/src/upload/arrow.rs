@@ -9,6 +9,7 @@
 
 mod layout;
 mod messages;
+mod nested;
 mod parts;
 #[cfg(test)]
 mod tests;
@@ -20,12 +21,16 @@ use std::rc::Rc;
 use arrow_ipc::{DictionaryBatch, MessageHeader, MetadataVersion, RecordBatch};
 use uuid::Uuid;
 
-use super::columns::{SeriesRows, UploadColumns};
+use super::columns::{Named, Upload, UploadColumns};
+use super::runs::RunKey;
+use super::said::Said;
 use crate::points::Point;
 use crate::rows::fields::uuid;
+use crate::rows::remark::{annotation, tags};
 use crate::rows::{BadRows, Field, Kind, Refusal, RowError};
 use layout::{Layout, is_bytes};
 use messages::Messages;
+use nested::{Lists, Maps};
 use parts::Parts;
 use texts::{Dictionaries, Dictionary, Texts};
 use values::Values;
@@ -40,28 +45,44 @@ const FILE: &[u8] = b"ARROW1";
 /// series, in first-seen order. Of those that are bad the first is told and the others counted.
 ///
 /// The columns go by their names: `valid_time`, `value`, `value_key` (or `series_key`, as a read has it) or `series_id` or
-/// both, and perhaps `valid_time_end`. A timestamp without a time zone is in UTC. `pause` is called every few thousand rows,
-/// for the caller to answer a cancel; it may unwind.
-pub fn read_arrow(bytes: &[u8], most_rows: usize, pause: &mut dyn FnMut()) -> Result<Vec<SeriesRows>, RowError> {
-    read(bytes, most_rows, pause).map_err(|wrong| match wrong {
-        Wrong::Row(error) => error,
-        Wrong::Stream(Malformed(why)) => {
-            let reason = format!("is not an Arrow IPC stream that can be read: {why}");
-            Refusal::new(Kind::BadValue, reason).at("stream")
-        }
-    })
+/// both, and perhaps `valid_time_end`, `labels`, `annotation` and `tags`. A timestamp without a time zone is in UTC. `pause`
+/// is called every few thousand rows, for the caller to answer a cancel; it may unwind.
+pub fn read_arrow(bytes: &[u8], most_rows: usize, pause: &mut dyn FnMut()) -> Result<Upload, RowError> {
+    read(bytes, None, most_rows, pause).map_err(RowError::from)
 }
 
-fn read(bytes: &[u8], most_rows: usize, pause: &mut dyn FnMut()) -> Result<Vec<SeriesRows>, Wrong> {
+/// The same of rows that say in `known_time` and `workflow_id` which run they are of; what they do not say is the call's.
+pub fn read_arrow_of_runs(
+    bytes: &[u8],
+    of_the_call: RunKey,
+    most_rows: usize,
+    pause: &mut dyn FnMut(),
+) -> Result<Upload, RowError> {
+    read(bytes, Some(of_the_call), most_rows, pause).map_err(RowError::from)
+}
+
+impl From<Wrong> for RowError {
+    fn from(wrong: Wrong) -> RowError {
+        match wrong {
+            Wrong::Row(error) => error,
+            Wrong::Stream(Malformed(why)) => {
+                let reason = format!("is not an Arrow IPC stream that can be read: {why}");
+                Refusal::new(Kind::BadValue, reason).at("stream")
+            }
+        }
+    }
+}
+
+fn read(bytes: &[u8], of_the_call: Option<RunKey>, most_rows: usize, pause: &mut dyn FnMut()) -> Result<Upload, Wrong> {
     if bytes.starts_with(FILE) {
         return Err(Malformed("it is an Arrow file, where a stream is expected").into());
     }
     let mut messages = Messages::new(bytes);
     let (schema, _) = messages.next()?.ok_or(Malformed("it is empty"))?;
-    let mut upload = Upload {
-        layout: Layout::read(&schema)?,
+    let mut upload = Stream {
+        layout: Layout::read(&schema, of_the_call.is_some())?,
         dictionaries: Dictionaries::new(),
-        columns: UploadColumns::new(),
+        columns: of_the_call.map_or_else(UploadColumns::new, UploadColumns::of_runs),
         bad: BadRows::default(),
         rows: 0,
         most_rows,
@@ -84,7 +105,7 @@ enum Wrong {
 struct Malformed(&'static str);
 
 /// What has been read of a stream.
-struct Upload<'a> {
+struct Stream<'a> {
     layout: Layout,
     dictionaries: Dictionaries<'a>,
     columns: UploadColumns,
@@ -100,6 +121,29 @@ struct Batch<'a> {
     value: Values<'a>,
     key: Option<Texts<'a>>,
     id: Option<Ids<'a>>,
+    labels: Option<Labels<'a>>,
+    run: Option<Run<'a>>,
+    said: Option<Sayings<'a>>,
+}
+
+/// Labels as texts that are JSON, or as what they are.
+enum Labels<'a> {
+    Texts(Texts<'a>),
+    Maps(Box<Maps<'a>>),
+}
+
+/// What rows say of the run that they are of.
+#[derive(Default)]
+struct Run<'a> {
+    known: Option<Values<'a>>,
+    workflow: Option<Texts<'a>>,
+}
+
+/// What rows say of their values.
+#[derive(Default)]
+struct Sayings<'a> {
+    annotation: Option<Texts<'a>>,
+    tags: Option<Lists<'a>>,
 }
 
 /// Ids as texts, of which the last that was parsed is remembered, or as what they are.
@@ -110,7 +154,7 @@ enum Ids<'a> {
     AnyBytes(Texts<'a>),
 }
 
-impl<'a> Upload<'a> {
+impl<'a> Stream<'a> {
     fn read(&mut self, mut messages: Messages<'a>, pause: &mut dyn FnMut()) -> Result<(), Wrong> {
         while let Some((message, body)) = messages.next()? {
             if message.version() < MetadataVersion::V4 {
@@ -193,13 +237,23 @@ enum Problem {
 
 impl<'a> Batch<'a> {
     fn of(parts: &mut Parts<'a>, layout: &Layout, dictionaries: &Dictionaries<'a>) -> Result<Batch<'a>, Malformed> {
-        let (mut start, mut end, mut value, mut key, mut id) = (None, None, None, None, None);
+        let (mut start, mut end, mut value, mut key, mut id, mut labels) = (None, None, None, None, None, None);
+        let (mut run, mut said) = (None::<Run>, None::<Sayings>);
         for column in &layout.columns {
             match column.field {
                 Field::ValidTime => start = Some(Values::of(parts, &column.of)?),
                 Field::ValidTimeEnd => end = Some(Values::of(parts, &column.of)?),
                 Field::Value => value = Some(Values::of(parts, &column.of)?),
                 Field::ValueKey => key = Some(Texts::of(parts, column, dictionaries)?),
+                Field::Labels => labels = Some(Labels::of(parts, column, dictionaries)?),
+                Field::KnownTime => run.get_or_insert_default().known = Some(Values::of(parts, &column.of)?),
+                Field::WorkflowId => {
+                    run.get_or_insert_default().workflow = Some(Texts::of(parts, column, dictionaries)?);
+                }
+                Field::Annotation => {
+                    said.get_or_insert_default().annotation = Some(Texts::of(parts, column, dictionaries)?);
+                }
+                Field::Tags => said.get_or_insert_default().tags = Some(Lists::of(parts, &column.of)?),
                 _ if column.of == arrow_schema::DataType::FixedSizeBinary(16) => {
                     id = Some(Ids::Bytes(Values::of(parts, &column.of)?));
                 }
@@ -214,6 +268,9 @@ impl<'a> Batch<'a> {
             value: value.ok_or(needed)?,
             key,
             id,
+            labels,
+            run,
+            said,
         })
     }
 
@@ -234,7 +291,86 @@ impl<'a> Batch<'a> {
             Some(ids) => ids.get(row)?,
             None => None,
         };
-        columns.push(key, id, Point { start, end, value }).map_err(Problem::Row)
+        let labels = match &mut self.labels {
+            Some(labels) => labels.number(row, columns)?,
+            None => None,
+        };
+        // Asked where the stream has no such column too: the call's run is then numbered as any other.
+        let run = match &self.run {
+            Some(run) => run.number(row, columns)?,
+            None => columns.run(None, None).map_err(Problem::Row)?,
+        };
+        let said = match &self.said {
+            Some(said) => said.number(row, columns)?,
+            None => 0,
+        };
+        let named = Named { key, labels, id, run };
+        columns
+            .push(named, Point { start, end, value }, said)
+            .map_err(Problem::Row)
+    }
+}
+
+impl<'a> Labels<'a> {
+    fn of(
+        parts: &mut Parts<'a>,
+        column: &layout::Column,
+        dictionaries: &Dictionaries<'a>,
+    ) -> Result<Labels<'a>, Malformed> {
+        Ok(match column.of {
+            arrow_schema::DataType::Map(..) => Labels::Maps(Box::new(Maps::of(parts, &column.of)?)),
+            _ => Labels::Texts(Texts::of(parts, column, dictionaries)?),
+        })
+    }
+
+    fn number(&mut self, row: usize, columns: &mut UploadColumns) -> Result<Option<u32>, Problem> {
+        let text = match self {
+            Labels::Texts(texts) => texts.get(row)?.map(text).transpose().map_err(of(Field::Labels))?,
+            Labels::Maps(maps) => maps.get(row).map_err(within(Field::Labels))?,
+        };
+        text.map_or(Ok(None), |text| columns.labels(text))
+            .map_err(of(Field::Labels))
+    }
+}
+
+impl Run<'_> {
+    fn number(&self, row: usize, columns: &mut UploadColumns) -> Result<u32, Problem> {
+        let known = match &self.known {
+            Some(known) => known.time(row).map_err(of(Field::KnownTime))?,
+            None => None,
+        };
+        let workflow = match &self.workflow {
+            Some(workflows) => whole(workflows, row, Field::WorkflowId)?,
+            None => None,
+        };
+        columns.run(known, workflow).map_err(Problem::Row)
+    }
+}
+
+impl Sayings<'_> {
+    fn number(&self, row: usize, columns: &mut UploadColumns) -> Result<u32, Problem> {
+        let said_of = match &self.annotation {
+            Some(texts) => whole(texts, row, Field::Annotation)?.map(Into::into),
+            None => None,
+        };
+        let list = match &self.tags {
+            Some(lists) => lists.get(row).map_err(within(Field::Tags))?,
+            None => None,
+        };
+        let said = Said {
+            annotation: annotation(said_of).map_err(of(Field::Annotation))?,
+            tags: tags(list).map_err(of(Field::Tags))?,
+        };
+        columns.said(said).map_err(Problem::Row)
+    }
+}
+
+/// A text of a row that Postgres can hold.
+fn whole<'t>(texts: &'t Texts<'_>, row: usize, field: Field) -> Result<Option<&'t str>, Problem> {
+    let found = texts.get(row)?.map(text).transpose().map_err(of(field))?;
+    match found {
+        Some(text) if text.contains('\0') => Err(of(field)(Refusal::new(Kind::BadCharacter, r"contains \u0000"))),
+        found => Ok(found),
     }
 }
 
@@ -274,6 +410,14 @@ fn of(field: Field) -> impl Fn(Refusal) -> Problem {
             field: Some(field),
             ..refusal
         })
+    }
+}
+
+/// As [`of`], of what may be no row's fault.
+fn within(field: Field) -> impl Fn(Problem) -> Problem {
+    move |problem| match problem {
+        Problem::Row(refusal) => of(field)(refusal),
+        malformed => malformed,
     }
 }
 

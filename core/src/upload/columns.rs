@@ -1,31 +1,65 @@
-//! Points gathered by the series they are for, whether they came as JSON rows or as parallel arrays.
+//! Points gathered by the series they are for, and by the run, whether they came as JSON rows, in a stream or as arrays.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use uuid::Uuid;
 
+use super::runs::{RunKey, Runs};
+use super::shared::{Bytes, Shared};
+use super::{Said, labels};
 use crate::excerpt::printable;
-use crate::limits::MOST_UPLOAD_SERIES;
+use crate::limits::{MOST_UPLOAD_PARTS, MOST_UPLOAD_SERIES};
 use crate::points::{Key, Point};
 use crate::rows::fields::check_end;
 use crate::rows::{Field, Kind, Refusal, RowError};
 use crate::series_key;
+use crate::time::Time;
 
-/// How a client names a series: by key, by id, or by both (which must then agree). At least one is there.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// How a client names a series: by key, by key and labels, by id, or by id and what must then agree.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SeriesRef {
     pub key: Option<String>,
+    /// The number of the labels' text; none where there are none.
+    pub labels: Option<u32>,
     pub id: Option<Uuid>,
 }
 
-/// The points given for one series, each with the number of the row it came from.
+/// What a row says of where its value belongs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Named<'a> {
+    pub key: Option<&'a str>,
+    pub labels: Option<u32>,
+    pub id: Option<Uuid>,
+    /// The number of the run.
+    pub run: u32,
+}
+
+/// The points given for one series in one run, each with the number of the row it came from.
 #[derive(Clone, Debug)]
 pub struct SeriesRows {
-    pub series: SeriesRef,
+    pub series: Rc<SeriesRef>,
+    /// The number of the run.
+    pub run: u32,
     pub first_row: usize,
     pub points: Vec<Point>,
     pub rows: Vec<u32>,
+    /// What is said of each point, by its number from 1; 0 where nothing is, and empty where nothing is of any.
+    pub said: Vec<u32>,
+}
+
+/// All that an upload brings.
+#[derive(Debug)]
+pub struct Upload {
+    /// In first-seen order.
+    pub series: Vec<SeriesRows>,
+    /// Texts of JSON objects, by their numbers; two of them may be equal all the same.
+    pub labels: Vec<Rc<str>>,
+    /// By number less one.
+    pub said: Vec<Rc<Said>>,
+    /// In the order of their first rows; none where rows do not say of which they are.
+    pub runs: Option<Vec<RunKey>>,
 }
 
 /// Two rows give a value for the same series and time: `row` comes again after `earlier`.
@@ -42,22 +76,67 @@ pub struct RepeatedRow {
 #[derive(Debug, Default)]
 pub struct UploadColumns {
     series: Vec<SeriesRows>,
-    places: HashMap<Reference<'static>, usize>,
+    /// The number of each, and where its first rows stand.
+    references: HashMap<Reference<'static>, (u32, usize)>,
+    /// Where the rows of a run and a reference stand, if there are several runs: else they stand where the reference does.
+    places: HashMap<(u32, u32), usize>,
     last: usize,
     rows: u32,
+    runs: Option<Runs>,
+    labels: Shared<str>,
+    said: Shared<Said>,
+    bytes: Bytes,
 }
 
 /// A [`SeriesRef`] that can be looked up without being allocated.
-type Reference<'a> = (Option<Cow<'a, str>>, Option<Uuid>);
+type Reference<'a> = (Option<Cow<'a, str>>, Option<u32>, Option<Uuid>);
 
 impl UploadColumns {
     pub fn new() -> UploadColumns {
         UploadColumns::default()
     }
 
-    /// Takes the point of the next row. What is refused here is a key no series can have, a row that names no series, and
-    /// an interval that does not end after its start; the refusal names the field.
-    pub fn push(&mut self, key: Option<&str>, id: Option<Uuid>, point: Point) -> Result<(), Refusal> {
+    /// For rows of several runs; what they do not say is the call's.
+    pub fn of_runs(of_the_call: RunKey) -> UploadColumns {
+        UploadColumns {
+            runs: Some(Runs::of(of_the_call)),
+            ..UploadColumns::default()
+        }
+    }
+
+    /// The number of a text of labels, if it stands for any.
+    pub fn labels(&mut self, text: &str) -> Result<Option<u32>, Refusal> {
+        if let Some(number) = self.labels.find(text) {
+            return Ok(Some(number));
+        }
+        if labels::are_none(text) {
+            return Ok(None);
+        }
+        labels::check(text)?;
+        self.bytes.add(text.len())?;
+        Ok(Some(self.labels.keep(text)))
+    }
+
+    /// The number of what is said of a value, from 1; 0 for nothing.
+    pub fn said(&mut self, said: Said) -> Result<u32, Refusal> {
+        if said == Said::default() {
+            return Ok(0);
+        }
+        if let Some(number) = self.said.find(&said) {
+            return Ok(number + 1);
+        }
+        self.bytes.add(said.bytes())?;
+        Ok(self.said.keep(said) + 1)
+    }
+
+    /// The number of the run of a row that says this of it.
+    pub fn run(&mut self, known: Option<Time>, workflow: Option<&str>) -> Result<u32, Refusal> {
+        self.runs.as_mut().map_or(Ok(0), |runs| runs.number(known, workflow))
+    }
+
+    /// Takes the point of the next row, and the number of what is said of it. What is refused here is a key no series can
+    /// have, a row that names no series, and an interval that does not end after its start; the refusal names the field.
+    pub fn push(&mut self, named: Named<'_>, point: Point, said: u32) -> Result<(), Refusal> {
         check_end(point.start, point.end)?;
         // A JSON or an array of 1 GB has fewer rows than this, whatever the caller's own limit.
         let next = self
@@ -66,55 +145,86 @@ impl UploadColumns {
             .ok_or_else(|| Refusal::new(Kind::TooMany, "is one row too many"))?;
         // Rows mostly come series by series, or time by time with the series in the same order each time.
         let guesses = [self.last, self.last + 1, 0];
-        self.last = match guesses.into_iter().find(|&place| self.is_at(place, key, id)) {
+        self.last = match guesses.into_iter().find(|&place| self.is_at(place, named)) {
             Some(place) => place,
-            None => self.place(key, id)?,
+            None => self.place(named)?,
         };
         let series = &mut self.series[self.last];
+        if said != 0 || !series.said.is_empty() {
+            series.said.resize(series.points.len(), 0);
+            series.said.push(said);
+        }
         series.points.push(point);
         series.rows.push(self.rows);
         self.rows = next;
         Ok(())
     }
 
-    /// The series, in first-seen order.
-    pub fn finish(self) -> Vec<SeriesRows> {
-        self.series
+    pub fn finish(self) -> Upload {
+        Upload {
+            series: self.series,
+            labels: self.labels.finish(),
+            said: self.said.finish(),
+            runs: self.runs.map(Runs::finish),
+        }
     }
 
-    fn is_at(&self, place: usize, key: Option<&str>, id: Option<Uuid>) -> bool {
-        self.series
-            .get(place)
-            .is_some_and(|rows| rows.series.key.as_deref() == key && rows.series.id == id)
+    fn is_at(&self, place: usize, named: Named<'_>) -> bool {
+        self.series.get(place).is_some_and(|rows| {
+            let series = &*rows.series;
+            series.key.as_deref() == named.key
+                && series.id == named.id
+                && series.labels == named.labels
+                && rows.run == named.run
+        })
     }
 
-    /// Where the series of a reference stands, after all others if the reference is new.
-    fn place(&mut self, key: Option<&str>, id: Option<Uuid>) -> Result<usize, Refusal> {
-        // The borrowed lifetime is the shorter one: the map is looked at as one of keys that live as long as `key`.
-        let places: &HashMap<Reference<'_>, usize> = &self.places;
-        if let Some(&place) = places.get(&(key.map(Cow::Borrowed), id)) {
+    /// Where the rows of a reference stand, after all others if they are the first.
+    fn place(&mut self, named: Named<'_>) -> Result<usize, Refusal> {
+        let new = self.series.len();
+        let (reference, series) = self.reference(named)?;
+        let place = match self.runs {
+            None => reference as usize,
+            Some(_) => *self.places.entry((named.run, reference)).or_insert(new),
+        };
+        if place < new {
             return Ok(place);
         }
-        check_reference(key, id)?;
-        let place = self.series.len();
-        if place == MOST_UPLOAD_SERIES {
-            let reason = format!("names more than {MOST_UPLOAD_SERIES} series");
+        if new == MOST_UPLOAD_PARTS {
+            let reason = format!("names more than {MOST_UPLOAD_PARTS} series of runs");
             return Err(Refusal::new(Kind::TooMany, reason));
         }
-        self.places
-            .insert((key.map(|key| Cow::Owned(key.to_owned())), id), place);
         // Series mostly have as many points as the one before. Taken together this asks for no more room than for all rows.
         let expected = self.series.last().map_or(1, |before| before.points.len());
         self.series.push(SeriesRows {
-            series: SeriesRef {
-                key: key.map(str::to_owned),
-                id,
-            },
+            series,
+            run: named.run,
             first_row: self.rows as usize,
             points: Vec::with_capacity(expected),
             rows: Vec::with_capacity(expected),
+            said: Vec::new(),
         });
         Ok(place)
+    }
+
+    /// The number of a reference, and the reference.
+    fn reference(&mut self, named: Named<'_>) -> Result<(u32, Rc<SeriesRef>), Refusal> {
+        let Named { key, labels, id, .. } = named;
+        // The borrowed lifetime is the shorter one: the map is looked at as one of keys that live as long as `key`.
+        let references: &HashMap<Reference<'_>, (u32, usize)> = &self.references;
+        if let Some(&(number, place)) = references.get(&(key.map(Cow::Borrowed), labels, id)) {
+            return Ok((number, self.series[place].series.clone()));
+        }
+        check_reference(named)?;
+        let number = self.references.len();
+        if number == MOST_UPLOAD_SERIES {
+            let reason = format!("names more than {MOST_UPLOAD_SERIES} series");
+            return Err(Refusal::new(Kind::TooMany, reason));
+        }
+        let key = key.map(str::to_owned);
+        let reference = (key.clone().map(Cow::Owned), labels, id);
+        self.references.insert(reference, (number as u32, self.series.len()));
+        Ok((number as u32, Rc::new(SeriesRef { key, labels, id })))
     }
 }
 
@@ -124,26 +234,67 @@ impl SeriesRows {
         if self.points.is_sorted_by(|a, b| a.key() < b.key()) {
             return Ok(());
         }
-        let mut sorted: Vec<(Point, u32)> = self.points.drain(..).zip(self.rows.drain(..)).collect();
+        let said = std::mem::take(&mut self.said);
+        let (points, rows) = (self.points.drain(..), self.rows.drain(..));
+        let mut sorted: Vec<Given> = if said.is_empty() {
+            points.zip(rows).map(|(point, row)| (point, row, 0)).collect()
+        } else {
+            points
+                .zip(rows)
+                .zip(&said)
+                .map(|((point, row), said)| (point, row, *said))
+                .collect()
+        };
         // A stable sort, because what `absorb` joined is two sorted runs, which it merges in linear time.
-        sorted.sort_by_key(|(point, row)| (point.key(), *row));
+        sorted.sort_by_key(|(point, row, _)| (point.key(), *row));
         let repeated = first_repeated(&sorted);
-        for (point, row) in sorted {
+        for (point, row, of_point) in sorted {
             self.points.push(point);
             self.rows.push(row);
+            if !said.is_empty() {
+                self.said.push(of_point);
+            }
         }
         repeated.map_or(Ok(()), Err)
+    }
+
+    /// Keeps the points that `keep` says so of, with what is said of each.
+    pub(super) fn keep(&mut self, said: &[Rc<Said>], mut keep: impl FnMut(&Point, Option<&Said>) -> bool) {
+        let mut kept = 0;
+        for place in 0..self.points.len() {
+            let number = self.said.get(place).and_then(|number| number.checked_sub(1));
+            let of_point = number.map(|number| &*said[number as usize]);
+            if keep(&self.points[place], of_point) {
+                self.points[kept] = self.points[place];
+                self.rows[kept] = self.rows[place];
+                if !self.said.is_empty() {
+                    self.said[kept] = self.said[place];
+                }
+                kept += 1;
+            }
+        }
+        self.points.truncate(kept);
+        self.rows.truncate(kept);
+        self.said.truncate(kept);
     }
 
     /// Joins what another reference to the same series brought. How this one names the series stays.
     pub fn absorb(&mut self, other: SeriesRows) {
         self.first_row = self.first_row.min(other.first_row);
+        if !self.said.is_empty() || !other.said.is_empty() {
+            self.said.resize(self.points.len(), 0);
+            self.said.extend(other.said);
+            self.said.resize(self.points.len() + other.points.len(), 0);
+        }
         self.points.extend(other.points);
         self.rows.extend(other.rows);
     }
 }
 
-fn first_repeated(sorted: &[(Point, u32)]) -> Option<RepeatedRow> {
+/// A point, its row, and what is said of it.
+type Given = (Point, u32, u32);
+
+fn first_repeated(sorted: &[Given]) -> Option<RepeatedRow> {
     let again = sorted.windows(2).filter(|pair| pair[0].0.key() == pair[1].0.key());
     let more = again.clone().count().saturating_sub(1);
     let first = again.min_by_key(|pair| pair[1].1)?;
@@ -178,14 +329,15 @@ impl RepeatedRow {
 }
 
 /// Whether a series can be named so. Looked at once a reference, not once a row.
-fn check_reference(key: Option<&str>, id: Option<Uuid>) -> Result<(), Refusal> {
-    let Some(key) = key else {
-        return match id {
-            Some(_) => Ok(()),
-            None => Err(Refusal::new(Kind::BadValue, r#"needs "value_key" or "series_id""#)),
-        };
-    };
-    series_key::check(key).map_err(|refusal| refusal.of(Field::ValueKey))
+fn check_reference(named: Named<'_>) -> Result<(), Refusal> {
+    match named {
+        Named { key: Some(key), .. } => series_key::check(key).map_err(|refusal| refusal.of(Field::ValueKey)),
+        Named { labels: Some(_), .. } => {
+            Err(Refusal::new(Kind::BadValue, r#"needs "value_key" beside it"#).of(Field::Labels))
+        }
+        Named { id: Some(_), .. } => Ok(()),
+        _ => Err(Refusal::new(Kind::BadValue, r#"needs "value_key" or "series_id""#)),
+    }
 }
 
 #[cfg(test)]
@@ -193,7 +345,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::time::Time;
+
+    fn push(columns: &mut UploadColumns, key: Option<&str>, id: Option<Uuid>, point: Point) -> Result<(), Refusal> {
+        columns.push(
+            Named {
+                key,
+                id,
+                ..Named::default()
+            },
+            point,
+            0,
+        )
+    }
 
     fn time(micros: i64) -> Time {
         Time::from_micros(micros).unwrap()
@@ -210,9 +373,9 @@ mod tests {
     fn gather(keys: &[&str]) -> Vec<SeriesRows> {
         let mut columns = UploadColumns::new();
         for (at, key) in keys.iter().enumerate() {
-            columns.push(Some(key), None, point(at as i64, None)).unwrap();
+            push(&mut columns, Some(key), None, point(at as i64, None)).unwrap();
         }
-        columns.finish()
+        columns.finish().series
     }
 
     #[test]
@@ -227,9 +390,9 @@ mod tests {
     fn a_key_with_an_id_is_another_reference_than_the_key_alone() {
         let mut columns = UploadColumns::new();
         for id in [None, Some(Uuid::nil()), None, Some(Uuid::max())] {
-            columns.push(Some("a"), id, point(0, None)).unwrap();
+            push(&mut columns, Some("a"), id, point(0, None)).unwrap();
         }
-        assert_eq!(columns.finish().len(), 3);
+        assert_eq!(columns.finish().series.len(), 3);
     }
 
     #[test]
@@ -243,10 +406,10 @@ mod tests {
             (Some("a"), Some(0), Some(Field::ValidTimeEnd), Kind::BadValue),
             (None, None, None, Kind::BadValue),
         ] {
-            let refusal = columns.push(key, None, point(0, end)).unwrap_err();
+            let refusal = push(&mut columns, key, None, point(0, end)).unwrap_err();
             assert_eq!((refusal.field, refusal.kind), (field, kind));
         }
-        assert!(columns.finish().is_empty());
+        assert!(columns.finish().series.is_empty());
     }
 
     #[test]
@@ -299,9 +462,9 @@ mod tests {
         ) {
             let mut columns = UploadColumns::new();
             for (start, end) in &keys {
-                columns.push(Some("a"), None, point(*start, *end)).unwrap();
+                push(&mut columns, Some("a"), None, point(*start, *end)).unwrap();
             }
-            let Some(mut series) = columns.finish().pop() else { return Ok(()) };
+            let Some(mut series) = columns.finish().series.pop() else { return Ok(()) };
             let key = |row: usize| -> Key { (time(keys[row].0), keys[row].1.map(time)) };
             let sorted = series.sort();
             prop_assert!(series.points.is_sorted_by_key(Point::key));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_ipc::writer::StreamWriter;
 
@@ -21,6 +22,9 @@ pub const ARROW_STREAMS: Target = Target {
         b"value_key\0",
         b"series_key\0",
         b"series_id\0",
+        b"labels\0",
+        b"annotation\0",
+        b"tags\0",
         b"\xff\xff\xff\xff",
         b"\0\0\0\0\0\0\0\0",
         b"\xff\xff\xff\xff\0\0\0\0",
@@ -54,17 +58,26 @@ fn check(bytes: &[u8]) -> bool {
 pub fn stream_of(all: &[Series]) -> Vec<u8> {
     let rows = rows_of(all);
     let since_1970 = |micros: i64| micros + MICROS_FROM_1970_TO_2000;
-    let starts = rows.iter().map(|(_, (start, ..))| Some(since_1970(*start)));
-    let ends = rows.iter().map(|(_, (_, end, _))| end.map(since_1970));
-    let values = rows.iter().map(|(_, (_, _, value))| value.map(f64::from_bits));
-    let keys = rows.iter().map(|(series, _)| series.key.clone());
-    let ids = rows.iter().map(|(series, _)| series.id.map(id_text));
-    let columns: [(&str, ArrayRef); 5] = [
+    let starts = rows.iter().map(|(_, (start, ..), _)| Some(since_1970(*start)));
+    let ends = rows.iter().map(|(_, (_, end, _), _)| end.map(since_1970));
+    let values = rows.iter().map(|(_, (_, _, value), _)| value.map(f64::from_bits));
+    let keys = rows.iter().map(|(series, ..)| series.key.clone());
+    let labels = rows.iter().map(|(series, ..)| series.labels.clone());
+    let ids = rows.iter().map(|(series, ..)| series.id.map(id_text));
+    let annotations = rows.iter().map(|(_, _, said)| said.0.clone());
+    let mut tags = ListBuilder::new(StringBuilder::new());
+    for (_, _, said) in &rows {
+        tags.append_option(said.1.as_ref().map(|tags| tags.iter().map(Some)));
+    }
+    let columns: [(&str, ArrayRef); 8] = [
         ("valid_time", Arc::new(TimestampMicrosecondArray::from_iter(starts))),
         ("valid_time_end", Arc::new(TimestampMicrosecondArray::from_iter(ends))),
         ("value", Arc::new(Float64Array::from_iter(values))),
         ("value_key", Arc::new(StringArray::from_iter(keys))),
+        ("labels", Arc::new(StringArray::from_iter(labels))),
         ("series_id", Arc::new(StringArray::from_iter(ids))),
+        ("annotation", Arc::new(StringArray::from_iter(annotations))),
+        ("tags", Arc::new(tags.finish())),
     ];
     let columns = columns.map(|(name, column)| (name, column, true));
     let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length");

@@ -108,7 +108,7 @@ ROLLBACK;
 -- A security definer function whose names can be captured.
 BEGIN;
 ALTER FUNCTION timedb.compact(uuid[], interval) RESET search_path;
-ALTER FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid) RESET search_path;
+ALTER FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid, boolean) RESET search_path;
 ALTER FUNCTION timedb.authenticate(text, boolean) SET search_path = public;
 SELECT * FROM timedb.self_check();
 ROLLBACK;

@@ -156,7 +156,7 @@ SELECT t.row, r.* FROM (VALUES
   (24, '{"series_id": "7", "valid_time": "2025-01-01", "value": 1}'),
   (25, '{"series_id": "00000000-0000-0000-0000-000000000000", "valid_time": "2025-01-01", "value": 1}'),
   (26, '{"value_key": "k", "valid_tme": "2025-01-01", "value": 1}'),
-  (27, '{"value_key": "k", "valid_time": "2025-01-01", "value": 1, "annotation": "x"}'),
+  (27, '{"value_key": "k", "valid_time": "2025-01-01", "value": 1, "quality": "x"}'),
   (28, '{"value_key": "k", "value_key": "l", "valid_time": "2025-01-01", "value": 1}'),
   (29, '{"value_key": "new", "valid_time": "2025-01-01T00:00:00Z", "value": 2}'),
   (30, '[]'),

@@ -66,7 +66,16 @@ fn an_unknown_field_is_refused_before_what_it_holds_is_read() {
 fn a_field_of_another_kind_of_row_is_unknown() {
     let error = update::read_json(r#"[{"series_key":"wind"}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates[0].series_key: unknown field");
-    says(r#"[{"tags":[]}]"#, Kind::BadValue, "value_rows[0].tags: unknown field");
+    says(
+        r#"[{"run_id":""}]"#,
+        Kind::BadValue,
+        "value_rows[0].run_id: unknown field",
+    );
+    says(
+        r#"[{"known_time":""}]"#,
+        Kind::BadValue,
+        "value_rows[0].known_time: unknown field",
+    );
     let error = update::read_json(r#"[{"value_key":"wind"}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates[0].value_key: unknown field");
 }
@@ -92,7 +101,7 @@ fn a_repeated_field_is_refused_even_if_it_says_the_same() {
 fn the_key_of_a_series_goes_by_either_of_its_names() {
     let row = ROW.replace("value_key", "series_key");
     let series = upload::read_json(&format!("[{ROW},{row}]").replace("01-01", "01-02"), 2, &mut || {}).unwrap();
-    assert_eq!((series.len(), series[0].points.len()), (1, 2));
+    assert_eq!((series.series.len(), series.series[0].points.len()), (1, 2));
     let json = r#"[{"series_key":"wind","value_key":"wind"}]"#;
     says(
         json,
@@ -164,7 +173,7 @@ fn an_integer_that_no_double_precision_is_is_refused_however_large() {
         ("9007199254740993.0", 2f64.powi(53)),
     ] {
         let series = upload::read_json(&format!("[{}]", row(value)), 1, &mut || {}).unwrap();
-        assert_eq!(series[0].points[0].value, Some(double), "{value}");
+        assert_eq!(series.series[0].points[0].value, Some(double), "{value}");
     }
     let json = format!("[{},{ROW},{}]", row("100000000000000000000001"), row("true"));
     let error = upload_error(&json);

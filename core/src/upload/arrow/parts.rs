@@ -72,6 +72,25 @@ impl<'a> Parts<'a> {
         })
     }
 
+    /// The elements of the rows of the column just taken, as a column of their own: there are as many as it says.
+    pub(super) fn within<T>(
+        &mut self,
+        read: impl FnOnce(&mut Parts<'a>) -> Result<T, Malformed>,
+    ) -> Result<T, Malformed> {
+        let node = self.nodes.clone().next().ok_or(LACKS_COLUMNS)?;
+        let elements = usize::try_from(node.length());
+        let elements = elements.map_err(|_| Malformed("a column has a length below zero"))?;
+        let rows = std::mem::replace(&mut self.rows, elements);
+        let read = read(self);
+        self.rows = rows;
+        read
+    }
+
+    /// A column that has parts, and beside them only nulls.
+    pub(super) fn only_nulls(&mut self) -> Result<Nulls<'a>, Malformed> {
+        self.nulls()
+    }
+
     /// The buffers that the views of the column just taken point into.
     pub(super) fn view_buffers(&mut self) -> Result<Vec<&'a [u8]>, Malformed> {
         let count = self
@@ -105,7 +124,7 @@ impl<'a> Parts<'a> {
     }
 
     fn null_count(&mut self) -> Result<i64, Malformed> {
-        let node = self.nodes.next().ok_or(Malformed("a batch lacks columns"))?;
+        let node = self.nodes.next().ok_or(LACKS_COLUMNS)?;
         if usize::try_from(node.length()) != Ok(self.rows) {
             return Err(Malformed("a column is not as long as its batch"));
         }
@@ -121,6 +140,7 @@ impl<'a> Parts<'a> {
     }
 }
 
+const LACKS_COLUMNS: Malformed = Malformed("a batch lacks columns");
 const SHORT: Malformed = Malformed("a buffer is shorter than its rows");
 
 impl Nulls<'_> {

@@ -14,7 +14,7 @@ use crate::answer::{Frame, Series};
 use crate::points::Key;
 use crate::points::arbitrary::{bits, points};
 use crate::time::Time;
-use crate::upload::SeriesRef;
+use crate::upload::{SeriesRef, SeriesRows};
 use crate::version::Version;
 
 const ID: &str = "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4b";
@@ -22,7 +22,7 @@ const ID: &str = "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4b";
 const NOON: i64 = 1_735_732_800;
 
 fn read(bytes: &[u8]) -> Result<Vec<SeriesRows>, RowError> {
-    read_arrow(bytes, 1_000_000, &mut || {})
+    read_arrow(bytes, 1_000_000, &mut || {}).map(|upload| upload.series)
 }
 
 fn time(text: &str) -> Time {
@@ -84,7 +84,7 @@ fn row(bytes: &[u8]) -> (SeriesRef, Key, Option<f64>) {
     let series = read(bytes).unwrap();
     assert_eq!((series.len(), series[0].points.len()), (1, 1));
     let point = series[0].points[0];
-    (series[0].series.clone(), point.key(), point.value)
+    ((*series[0].series).clone(), point.key(), point.value)
 }
 
 /// A column of each type in which noon can be said.
@@ -234,7 +234,7 @@ fn a_series_is_named_by_every_type_of_text() {
                     series,
                     SeriesRef {
                         key: Some(text.to_owned()),
-                        id: None
+                        ..SeriesRef::default()
                     },
                     "{of}"
                 );
@@ -248,7 +248,8 @@ fn a_series_is_named_by_every_type_of_text() {
             series,
             SeriesRef {
                 key: Some("wind".to_owned()),
-                id: Uuid::try_parse(ID).ok()
+                id: Uuid::try_parse(ID).ok(),
+                ..SeriesRef::default()
             },
             "{of}"
         );
@@ -505,7 +506,8 @@ fn a_text_that_names_no_series_is_refused_as_in_json() {
 
 #[test]
 fn an_unknown_column_is_refused_by_its_name() {
-    let known = "an upload has valid_time, valid_time_end, value, value_key, series_key, series_id";
+    let known =
+        "an upload has valid_time, valid_time_end, value, value_key, series_key, labels, series_id, annotation, tags";
     says_with(
         "unit",
         wind(),
@@ -593,7 +595,7 @@ fn the_caller_can_answer_a_cancel_every_few_thousand_rows() {
     ]);
     let mut pauses = 0;
     let series = read_arrow(&bytes, 10_000, &mut || pauses += 1).unwrap();
-    assert_eq!((series[0].points.len(), pauses), (10_000, 3));
+    assert_eq!((series.series[0].points.len(), pauses), (10_000, 3));
 }
 
 #[test]

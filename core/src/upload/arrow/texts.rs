@@ -78,7 +78,7 @@ impl<'a> Texts<'a> {
     }
 
     /// The next column, of a type without codes.
-    fn spelled_out(parts: &mut Parts<'a>, of: &DataType) -> Result<Texts<'a>, Malformed> {
+    pub(super) fn spelled_out(parts: &mut Parts<'a>, of: &DataType) -> Result<Texts<'a>, Malformed> {
         Ok(match of {
             DataType::Utf8 | DataType::Binary => Texts::Between32(Offsets::of(parts, 4)?),
             DataType::LargeUtf8 | DataType::LargeBinary => Texts::Between64(Offsets::of(parts, 8)?),

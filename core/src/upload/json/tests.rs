@@ -2,12 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::rows::Kind;
-use crate::upload::SeriesRef;
+use crate::upload::{SeriesRef, SeriesRows};
 
 const ID: &str = "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4b";
 
 fn read(json: &str) -> Result<Vec<SeriesRows>, RowError> {
-    read_json(json, 1_000_000, &mut || {})
+    read_json(json, 1_000_000, &mut || {}).map(|upload| upload.series)
 }
 
 /// Reads one row that has this beside its time.
@@ -45,9 +45,12 @@ fn rows_are_gathered_by_series_in_first_seen_order() {
     let series = read(&json).unwrap();
     let wind = Some("wind".to_owned());
     let id = Uuid::try_parse(ID).ok();
-    let references: Vec<_> = series.iter().map(|rows| rows.series.clone()).collect();
+    let references: Vec<_> = series.iter().map(|rows| (*rows.series).clone()).collect();
     let expected = [(wind.clone(), None), (None, id), (wind, id)];
-    assert_eq!(references, expected.map(|(key, id)| SeriesRef { key, id }));
+    assert_eq!(
+        references,
+        expected.map(|(key, id)| SeriesRef { key, id, labels: None })
+    );
     assert_eq!(series.iter().map(|rows| rows.first_row).collect::<Vec<_>>(), [0, 1, 3]);
     assert_eq!(series[0].rows, [0, 2]);
     assert_eq!(series[0].points[1].key(), (time("2024-01-02"), None));
@@ -314,8 +317,8 @@ proptest! {
             prop_assert_eq!(rows.first_row, rows.rows[0] as usize);
             prop_assert_eq!(rows.rows.len(), rows.points.len());
             for (row, point) in rows.rows.iter().zip(&rows.points) {
-                let reference = SeriesRef { key: given[*row as usize].series.0.clone(), id: given[*row as usize].series.1 };
-                prop_assert_eq!(&reference, &rows.series);
+                let reference = SeriesRef { key: given[*row as usize].series.0.clone(), id: given[*row as usize].series.1, labels: None };
+                prop_assert_eq!(&reference, &*rows.series);
                 back[*row as usize] = Some(plain(point));
             }
         }

@@ -372,7 +372,7 @@ proptest! {
         match read_arrow(&bytes, usize::MAX, &mut || {}) {
             Ok(series) => {
                 // No row takes less than the smallest of times.
-                let rows: usize = series.iter().map(|series| series.points.len()).sum();
+                let rows: usize = series.series.iter().map(|series| series.points.len()).sum();
                 prop_assert!(rows <= bytes.len() / size_of::<i32>());
             }
             Err(error) => {
