@@ -49,6 +49,39 @@ COMMENT ON FUNCTION timedb.read_arrow_batches(
   jsonb, uuid[], text, text, integer) IS
   'As read_arrow, but the rows in batches, in the order of read: each a whole Arrow IPC stream of at most max_rows rows (1 to 10,000,000) and less than 1 GB, at least one. A series may go on in the next batch.';
 
+CREATE FUNCTION timedb.read_relative(
+  lead interval DEFAULT NULL, days_ahead integer DEFAULT NULL, time_of_day time DEFAULT NULL,
+  window_length interval DEFAULT NULL, cutoff_offset interval DEFAULT NULL, window_origin timestamptz DEFAULT NULL,
+  time_zone text DEFAULT 'UTC', start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
+  all_versions boolean DEFAULT false, series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL,
+  as_of timestamptz DEFAULT NULL, labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL,
+  workflow_id text DEFAULT NULL, corrections text DEFAULT 'all',
+  OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz, OUT series_id uuid,
+  OUT series_key text, OUT unit text, OUT value float8, OUT run_id uuid, OUT change_time timestamptz,
+  OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'read_relative_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.read_relative(
+  interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
+  timestamptz, jsonb, uuid[], text, text) IS
+  'Of each value what was known so long before its valid time: only what was known up to a cutoff counts, the cutoff itself included, and of that what a flat read shows. Give one of: lead (the cutoff lies so long before the valid time); days_ahead and time_of_day (at that time of the day that lies so many days before that of the valid time); window_length, cutoff_offset and window_origin (valid times lie in windows of that length, from the origin on; the cutoff lies that far after the start of the window: a negative offset, before it). Months and days are those of time_zone, a name as TimeZone takes it. All else as in read.';
+
+CREATE FUNCTION timedb.read_relative_arrow(
+  lead interval DEFAULT NULL, days_ahead integer DEFAULT NULL, time_of_day time DEFAULT NULL,
+  window_length interval DEFAULT NULL, cutoff_offset interval DEFAULT NULL, window_origin timestamptz DEFAULT NULL,
+  time_zone text DEFAULT 'UTC', start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
+  all_versions boolean DEFAULT false, series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL,
+  as_of timestamptz DEFAULT NULL, labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL,
+  workflow_id text DEFAULT NULL, corrections text DEFAULT 'all'
+) RETURNS bytea
+  AS 'MODULE_PATHNAME', 'read_relative_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.read_relative_arrow(
+  interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
+  timestamptz, jsonb, uuid[], text, text) IS
+  'As read_relative, with the same columns in the same order, as one Arrow IPC stream. 54000 where it would be larger than 1 GB.';
+
 CREATE FUNCTION timedb._series_values(
   series_id uuid, OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz,
   OUT value float8, OUT run_id uuid, OUT change_time timestamptz, OUT changed_by text, OUT annotation text,

@@ -102,7 +102,13 @@ GRANT EXECUTE ON FUNCTION
     jsonb, uuid[], text, text),
   timedb.read_arrow_batches(
     timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-    jsonb, uuid[], text, text, integer)
+    jsonb, uuid[], text, text, integer),
+  timedb.read_relative(
+    interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
+    timestamptz, jsonb, uuid[], text, text),
+  timedb.read_relative_arrow(
+    interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
+    timestamptz, jsonb, uuid[], text, text)
   TO timedb_caller, timedb_user;
 GRANT EXECUTE ON FUNCTION timedb.settled_time() TO timedb_caller, timedb_user;
 -- What the view current_values calls.

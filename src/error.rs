@@ -53,6 +53,8 @@ pub enum Error {
         reason: String,
         hint: Option<&'static str>,
     },
+    /// Not exactly one of the ways in which a relative read is told how long before.
+    OneFormNeeded,
     /// A timestamp that is infinite or beyond what points hold.
     TimeOutOfRange { argument: &'static str, hint: &'static str },
     /// A text or a document that is too long to store.
@@ -138,7 +140,7 @@ impl Error {
             Error::EmailTaken(_) | Error::SeriesTaken { .. } => Code::ERRCODE_UNIQUE_VIOLATION,
             Error::BoundAlready(_) => Code::ERRCODE_DUPLICATE_OBJECT,
             Error::NullArgument(_) | Error::NullElement(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-            Error::BadArgument { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
+            Error::BadArgument { .. } | Error::OneFormNeeded => Code::ERRCODE_INVALID_PARAMETER_VALUE,
             Error::TimeOutOfRange { .. } => Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
             Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
                 Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
@@ -172,6 +174,9 @@ impl Error {
             Error::NullArgument(argument) => format!("\"{argument}\" must not be null"),
             Error::NullElement(argument) => format!("\"{argument}\" must not contain null"),
             Error::BadArgument { argument, reason, .. } => format!("\"{argument}\" {reason}"),
+            Error::OneFormNeeded => "give one of \"lead\"; \"days_ahead\" and \"time_of_day\"; \"window_length\", \
+                \"cutoff_offset\" and \"window_origin\": whole, and none of another"
+                .into(),
             Error::TimeOutOfRange { argument, .. } => {
                 format!("\"{argument}\" is infinite or out of range")
             }

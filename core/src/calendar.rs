@@ -2,7 +2,7 @@
 //! zone says; the counting is here, and does as Postgres does in a session of that zone.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use jiff::{SignedDuration, Span, civil::DateTime};
 

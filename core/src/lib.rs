@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod blank;
 pub mod calendar;
+pub mod cutoff;
 mod excerpt;
 pub mod held;
 pub mod key;

@@ -243,6 +243,22 @@ unsafe impl Fetch for timedb_core::calendar::Interval {
     }
 }
 
+/// A time of day, in microseconds since midnight: of a whole day the end too.
+pub struct TimeOfDay(pub i64);
+
+// SAFETY: a time is a number of microseconds.
+unsafe impl Fetch for TimeOfDay {
+    type Fetched<'r> = TimeOfDay;
+
+    fn is(oid: pg_sys::Oid) -> bool {
+        oid == pg_sys::TIMEOID
+    }
+
+    unsafe fn fetch<'r>(datum: NullableDatum) -> Option<Self::Fetched<'r>> {
+        Some(TimeOfDay(datum?.value() as i64))
+    }
+}
+
 // SAFETY: a text.
 unsafe impl Bind for Scope {
     type Given<'a> = Scope;

@@ -1,8 +1,6 @@
 //! Zones, by Postgres' own data and rules: what clocks show at a moment, and at which moment they show it. These are the two
 //! steps that `AT TIME ZONE` takes with the name of a zone, without an error in between.
 
-#![allow(dead_code, reason = "for whatever counts days")]
-
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use std::ffi::CString;

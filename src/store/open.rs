@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 /// Which of the versions in the windows are to be shown.
 pub struct Shown<'a> {
-    pub tenant: Uuid,
     pub mode: Mode,
     pub all_versions: bool,
-    pub counting: &'a mut Counting,
+    /// Of the tenant's versions; without it each counts since it was known.
+    pub counting: Option<(Uuid, &'a mut Counting)>,
     /// Until when what is shown of a start counted: see [`Counts`].
     pub cutoff: Option<Cutoff<'a>>,
 }
@@ -74,9 +74,20 @@ struct OpenedPack<'a> {
 }
 
 impl Stored {
+    /// As [`Stored::open_counted`], where all of it counts since it was known.
+    pub fn open(self, windows: &Windows, mode: Mode, all_versions: bool) -> Result<Opened> {
+        let shown = Shown {
+            mode,
+            all_versions,
+            counting: None,
+            cutoff: None,
+        };
+        self.open_counted(windows, shown)
+    }
+
     /// Opens what is stored, and merges it: of rows all, as the statement that fetched them has looked at their times; of
     /// packs, what is in the windows.
-    pub fn open(self, windows: &Windows, shown: Shown<'_>) -> Result<Opened> {
+    pub fn open_counted(self, windows: &Windows, shown: Shown<'_>) -> Result<Opened> {
         let bytes = Bytes {
             points: self.points,
             packs: self.packs,
@@ -182,7 +193,10 @@ impl<'a> Versions<'a> {
     }
 
     fn merge(&mut self, window: Window, shown: Shown<'_>) -> Result<()> {
-        let since = shown.counting.of(shown.tenant, &self.versions)?;
+        let since = match shown.counting {
+            Some((tenant, counting)) => counting.of(tenant, &self.versions)?,
+            None => None,
+        };
         let (mode, all_versions) = (shown.mode, shown.all_versions);
         let counts = Counts {
             since: since.as_deref(),

@@ -68,6 +68,8 @@ fn t55_a_callers_plans_of_functions_are_the_same_whatever_others_have() {
         "timedb.read()",
         "timedb.read_arrow()",
         "timedb.read_arrow_batches()",
+        "timedb.read_relative(lead => '1 day', labels => '{\"site\": \"north\"}', workflow_id => 'x')",
+        "timedb.read_relative_arrow(days_ahead => 1, time_of_day => '12:00')",
         "timedb.list_series()",
         "timedb.settled_time()",
         "timedb.list_series('{\"site\": \"north\"}', max_rows => 1)",

@@ -181,6 +181,12 @@ fn t20_labels_runs_and_workflows_of_anothers_add_no_row() {
             }
             assert_eq!(one::<i64>(&mut bob, &count), 1, "the premise: {arguments}");
             assert_eq!(one::<i64>(&mut alice, &count), 0, "{arguments}");
+            let relative = format!(
+                "SELECT count(*) FROM timedb.read_relative(lead => '-1000 years', {})",
+                arguments.replace(", end_known => 'tomorrow'", "")
+            );
+            assert_eq!(one::<i64>(&mut bob, &relative), 1, "the premise: {relative}");
+            assert_eq!(one::<i64>(&mut alice, &relative), 0, "{relative}");
             // An answer of no rows tells of one's own series, and of nothing else.
             let nobodys = arguments
                 .replace(&bobs_run.to_string(), &Uuid::now_v7().to_string())

@@ -182,6 +182,20 @@ fn t39_a_hot_standby_logs_in_reads_and_feels_every_ending_as_it_is_replayed() {
     stage.assert_alice(&mut by_setting);
     let mut bound = connect(&role);
     stage.assert_bob(&mut bound);
+    for arguments in [
+        "read(labels => '{}', workflow_id => 'api-workflow', corrections => 'known', end_known => 'tomorrow')",
+        &format!("read(run_ids => '{{{}}}')", stage.alices.run_id),
+        "read_relative(lead => '-1000 years', corrections => 'known')",
+        "read_relative(days_ahead => -1000000, time_of_day => '12:00', time_zone => 'Europe/Berlin')",
+    ] {
+        for client in [&mut alice, &mut in_transaction] {
+            assert_eq!(
+                one::<i64>(client, &format!("SELECT count(*) FROM timedb.{arguments}")),
+                1,
+                "{arguments}"
+            );
+        }
+    }
 
     end(&stage, ENDINGS[0]);
     run(&mut stage.ops(), &format!("SELECT timedb.unbind_role('{role}')"));

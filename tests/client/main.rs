@@ -17,6 +17,7 @@ mod plans;
 mod premise;
 mod read_model;
 mod readme;
+mod relative;
 mod release;
 mod runs;
 mod script;

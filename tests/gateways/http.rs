@@ -850,6 +850,50 @@ mod what_differs {
         assert!(refused.status == 400 && refused.body["code"] == "22023", "{refused:?}");
     }
 
+    #[test]
+    fn relative_reads_and_what_reads_are_of_are_asked_for_by_name() {
+        let (_gateway, alice) = filled(Gateway::of_readers("relative"));
+        let rows = |answer: Answer| {
+            answer
+                .body
+                .as_array()
+                .map(Vec::len)
+                .unwrap_or_else(|| panic!("no rows: {answer:?}"))
+        };
+        let count = rows(alice.get("/rpc/read"));
+        let run = alice.get("/rpc/read").body[0]["run_id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
+        assert!(count > 0, "the premise");
+        for (query, body) in [
+            ("read_relative?lead=-1000%20years", json!({"lead": "-1000 years"})),
+            (
+                "read_relative?days_ahead=-1000000&time_of_day=12:00&time_zone=Europe/Berlin",
+                json!({"days_ahead": -1_000_000, "time_of_day": "12:00", "time_zone": "Europe/Berlin"}),
+            ),
+            (
+                "read_relative?window_length=1%20month&cutoff_offset=1000%20years&window_origin=2025-01-01T00:00:00Z&corrections=all",
+                json!({"window_length": "1 month", "cutoff_offset": "1000 years", "window_origin": "2025-01-01T00:00:00Z"}),
+            ),
+            (
+                "read?labels=%7B%7D&corrections=known",
+                json!({"labels": {}, "corrections": "known"}),
+            ),
+            ("read?workflow_id=api-workflow", json!({"workflow_id": "api-workflow"})),
+        ] {
+            assert_eq!(rows(alice.get(&format!("/rpc/{query}"))), count, "{query}");
+            let (path, _) = query.split_once('?').expect("a query");
+            assert_eq!(rows(alice.post(&format!("/rpc/{path}"), &body)), count, "{body}");
+        }
+        assert!(rows(alice.get(&format!("/rpc/read?run_ids=%7B{run}%7D"))) > 0);
+        assert_eq!(rows(alice.post("/rpc/read", &json!({"labels": {"site": "none"}}))), 0);
+        let refused = alice.get("/rpc/read_relative");
+        assert!(refused.status == 400 && refused.body["code"] == "22023", "{refused:?}");
+        let stream = alice.get("/rpc/read_relative_arrow?lead=-1000%20years").body;
+        assert_eq!(rows_of_stream(&stream), count);
+    }
+
     /// How many rows a stream has, in the text that JSON has of it.
     fn rows_of_stream(stream: &Value) -> usize {
         let digits = stream

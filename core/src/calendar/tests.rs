@@ -7,10 +7,10 @@ use super::*;
 const HOUR: i64 = 3_600_000_000;
 
 /// A zone whose clocks are set on and back by an hour a year, as Postgres takes it.
-struct Zone(TimeZone);
+pub(crate) struct Zone(TimeZone);
 
 impl Zone {
-    fn berlin() -> Zone {
+    pub(crate) fn berlin() -> Zone {
         Zone(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap())
     }
 }

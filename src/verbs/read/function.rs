@@ -1,6 +1,7 @@
 //! `read`, and what the view current_values is built on, as functions: the whole answer is made at once. Where a plan has a
 //! node in their place, `node` answers.
 
+use super::relative;
 use super::request::{Reading, Request, Shown};
 use crate::error::{Reported, Result};
 use crate::identity::session::Session;
@@ -15,6 +16,14 @@ use timedb_core::answer::columns::{OF_ONE_SERIES, READ, READ_BEFORE_LABELS};
 fn read(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     let reading = Reading::now(|| Request::of_call(fcinfo))?;
     let mut rows = AnswerRows::open(fcinfo, &READ, READ_BEFORE_LABELS)?;
+    put_all(&mut rows, reading)?;
+    Ok(rows.close())
+}
+
+#[pg_extern(sql = false)]
+fn read_relative(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    let reading = relative::reading(fcinfo)?;
+    let mut rows = AnswerRows::open(fcinfo, &READ, READ.len())?;
     put_all(&mut rows, reading)?;
     Ok(rows.close())
 }

@@ -4,6 +4,7 @@
 mod conditions;
 mod function;
 mod node;
+pub mod relative;
 mod request;
 mod series;
 

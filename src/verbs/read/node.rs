@@ -2,6 +2,7 @@
 //! rows are made as they are asked for.
 
 use super::conditions;
+use super::relative::{self, OfRelative};
 use super::request::{OfRead, Reading, Request, Shown};
 use crate::error::{Error, Result};
 use crate::identity::session::Session;
@@ -16,7 +17,7 @@ use timedb_core::answer::Column;
 use timedb_core::answer::columns::{OF_ONE_SERIES, READ};
 use uuid::Uuid;
 
-pub static SCANNED: [Function; 3] = [
+pub static SCANNED: [Function; 4] = [
     Function {
         name: c"read",
         takes: <OfRead as FetchAll>::are,
@@ -29,6 +30,19 @@ pub static SCANNED: [Function; 3] = [
             time: 2,
         }),
         open: |call| Ok(Box::new(read(call)?)),
+    },
+    Function {
+        name: c"read_relative",
+        takes: <OfRelative as FetchAll>::are,
+        columns: || oids(&READ),
+        narrowing: &conditions::OF_READ,
+        order: Some(Order { key: 5, id: 4, time: 2 }),
+        extent: Some(Extent {
+            names: &[10, 11],
+            window: (7, 8),
+            time: 2,
+        }),
+        open: |call| Ok(Box::new(read_relative(call)?)),
     },
     Function {
         name: c"_series_values",
@@ -69,6 +83,13 @@ fn read(call: &Call) -> Result<Rows> {
     // Before the arguments are looked at, as the function does.
     let identity = reader(call)?;
     let mut request = Request::of(call.arguments::<OfRead>()?)?;
+    conditions::narrow(&mut request, &READ, &call.conditions);
+    Ok(Rows::of(&READ, call, Some(Reading::of(identity, request))))
+}
+
+fn read_relative(call: &Call) -> Result<Rows> {
+    let identity = reader(call)?;
+    let mut request = relative::request(call.arguments::<OfRelative>()?)?;
     conditions::narrow(&mut request, &READ, &call.conditions);
     Ok(Rows::of(&READ, call, Some(Reading::of(identity, request))))
 }

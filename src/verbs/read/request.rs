@@ -9,6 +9,7 @@ use crate::pg::cancel::answer_cancel;
 use crate::pg::timestamp::{self, Timestamptz};
 use crate::pg::tuple::{FetchAll, Then};
 use crate::pg::varlena::{Jsonb, TextArray, UuidArray};
+use crate::pg::zone::Zone;
 use crate::store::fetch::Groups;
 use crate::store::open::{self, Opened};
 use crate::store::runs::{Corrections, Counting, runs};
@@ -19,8 +20,9 @@ use std::ffi::CStr;
 use std::vec;
 use timedb_core::answer::Series;
 use timedb_core::blank::unless_blank;
+use timedb_core::cutoff::Cutoffs;
 use timedb_core::limits::LONGEST_WORKFLOW;
-use timedb_core::merge::{Mode, Window};
+use timedb_core::merge::{Cutoff, Mode, Window};
 use timedb_core::time::Time;
 use uuid::Uuid;
 
@@ -31,6 +33,8 @@ pub struct Request {
     /// Of these runs alone, where not of all; looked for when the read begins.
     pub runs: Option<Vec<Uuid>>,
     pub counting: Counting,
+    /// Until when something had to be known that is shown of a valid time, where that is asked.
+    pub cutoffs: Option<Cutoffs<Zone>>,
     pub mode: Mode,
     pub all_versions: bool,
 }
@@ -151,8 +155,17 @@ impl Request {
             windows: Windows::default(),
             runs: None,
             counting: Counting::default(),
+            cutoffs: None,
             mode: Mode::Flat,
             all_versions: false,
+        }
+    }
+
+    /// Nothing is fetched that was known after all cutoffs of the window of valid times.
+    fn narrow_by_cutoffs(&mut self) {
+        let end = self.windows.valid.end;
+        if let (Some(cutoffs), Some(end)) = (&mut self.cutoffs, end) {
+            self.windows.known.narrow(None, cutoffs.latest_before(end));
         }
     }
 
@@ -237,6 +250,7 @@ impl Reading {
             Some(series) => series,
             none => {
                 self.request.find_runs(acting.tenant)?;
+                self.request.narrow_by_cutoffs();
                 let series = self.request.which.series(acting.tenant)?;
                 let groups = Groups::of(series.iter().map(|series| series.id).collect());
                 none.insert((series.into_iter(), groups))
@@ -245,6 +259,7 @@ impl Reading {
         let Request {
             windows,
             counting,
+            cutoffs,
             mode,
             all_versions,
             ..
@@ -257,14 +272,14 @@ impl Reading {
         self.looked_at.series += 1;
         self.looked_at.rows += stored.rows.len() as u64;
         self.looked_at.packs += stored.packs.len() as u64;
+        let mut cutoff = cutoffs.as_mut().map(|cutoffs| |valid: Time| cutoffs.at(valid));
         let which = open::Shown {
-            tenant: acting.tenant,
             mode: *mode,
             all_versions: *all_versions,
-            counting,
-            cutoff: None,
+            counting: Some((acting.tenant, counting)),
+            cutoff: cutoff.as_mut().map(|cutoff| cutoff as Cutoff),
         };
-        let opened = stored.open(windows, which)?;
+        let opened = stored.open_counted(windows, which)?;
         Ok(Some(Shown { series, opened }))
     }
 }

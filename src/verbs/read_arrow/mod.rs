@@ -5,7 +5,7 @@ mod batches;
 mod bytea;
 mod frames;
 
-use super::read::{Reading, Request};
+use super::read::{Reading, Request, relative};
 use crate::error::{Error, Reported};
 use crate::pg::result::Returned;
 use bytea::{Bytea, MOST_BYTES};
@@ -18,6 +18,11 @@ pub use batches::BATCHES;
 #[pg_extern(sql = false)]
 fn read_arrow(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     stream(Reading::now(|| Request::of_call(fcinfo))?)
+}
+
+#[pg_extern(sql = false)]
+fn read_relative_arrow(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    stream(relative::reading(fcinfo)?)
 }
 
 /// All of a read as one stream.

@@ -5,8 +5,6 @@ use crate::pg::cancel::answer_cancel;
 use crate::pg::isolation::is_read_committed;
 use crate::pg::lock::{self, For};
 use crate::store::fetch::Groups;
-use crate::store::open;
-use crate::store::runs::Counting;
 use crate::store::scan::{Stored, Windows};
 use crate::verbs::resolved::Resolved;
 use std::collections::BTreeMap;
@@ -53,7 +51,7 @@ pub fn leave_out(tenant: Uuid, runs: &[Version], series: &mut [Resolved], said: 
             answer_cancel();
             let stored = groups.next(tenant, &windows)?;
             let stored = stored.ok_or_else(|| Error::Broken("a series that was not fetched".into()))?;
-            let stored = shown(tenant, stored, &windows, parts.len() > 1)?;
+            let stored = shown(stored, &windows, parts.len() > 1)?;
             parts.sort_by_key(|part| order(part, runs));
             let numbers: Vec<usize> = parts.iter().map(|part| part.rows.run as usize).collect();
             let mut of_runs: Vec<OfRun> = parts.iter_mut().map(|part| of_run(part, runs)).collect();
@@ -106,16 +104,9 @@ fn of_run<'a>(part: &'a mut Resolved, runs: &[Version]) -> OfRun<'a> {
 }
 
 /// What is stored of a series: what a flat read shows, or for several runs all that one would show at some time.
-fn shown(tenant: Uuid, stored: Stored, windows: &Windows, of_several: bool) -> Result<Vec<Shown>> {
+fn shown(stored: Stored, windows: &Windows, of_several: bool) -> Result<Vec<Shown>> {
     let mode = if of_several { Mode::Overlapping } else { Mode::Flat };
-    let which = open::Shown {
-        tenant,
-        mode,
-        all_versions: of_several,
-        counting: &mut Counting::default(),
-        cutoff: None,
-    };
-    let mut opened = stored.open(windows, which)?;
+    let mut opened = stored.open(windows, mode, of_several)?;
     let mut all = Vec::with_capacity(opened.left());
     while let Some((number, point)) = opened.next()? {
         all.push((opened.version(number).clone(), point));
