@@ -16,7 +16,7 @@ CREATE FUNCTION timedb.read(
 COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
   jsonb, uuid[], text, text) IS
-  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. labels: of series whose labels contain these, among those that keys and ids name; run_ids, workflow_id: as if there were no other runs. corrections "known": what an update wrote counts since it was written, where that is later than its run''s known_time, so that end_known is what was shown then. Ordered by series, valid time, known time and change time.';
+  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment, the same for ever up to settled_time(). labels: of series whose labels contain these, among those that keys and ids name; run_ids, workflow_id: as if there were no other runs. corrections "known": what an update wrote counts since it was written, where that is later than its run''s known_time, so that end_known is what was shown then. Ordered by series, valid time, known time and change time.';
 
 CREATE FUNCTION timedb.read_arrow(
   start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,

@@ -110,7 +110,10 @@ GRANT EXECUTE ON FUNCTION
     interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
     timestamptz, jsonb, uuid[], text, text)
   TO timedb_caller, timedb_user;
-GRANT EXECUTE ON FUNCTION timedb.settled_time() TO timedb_caller, timedb_user;
+GRANT EXECUTE ON FUNCTION
+  timedb.settled_time(), timedb.read_changes(timestamptz, timestamptz, text[], uuid[], jsonb, integer),
+  timedb.read_changes_arrow(timestamptz, timestamptz, text[], uuid[], jsonb, integer)
+  TO timedb_caller, timedb_user;
 -- What the view current_values calls.
 GRANT EXECUTE ON FUNCTION timedb._series_values(uuid) TO timedb_user;
 

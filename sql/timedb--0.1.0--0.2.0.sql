@@ -415,6 +415,59 @@ COMMENT ON FUNCTION timedb.settled_time() IS
 ALTER FUNCTION timedb.settled_time() OWNER TO timedb_api;
 REVOKE ALL ON FUNCTION timedb.settled_time() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION timedb.settled_time() TO timedb_user;
+DO $changes$
+BEGIN
+  -- Anything else of that name makes this fail.
+  IF NOT EXISTS (
+    SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = 'timedb.values'::regclass AND c.relname = 'values_change_idx'
+  ) THEN
+CREATE INDEX values_change_idx ON timedb.values (tenant_id, change_time);
+  END IF;
+  IF NOT EXISTS (
+    SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = 'timedb.packs'::regclass AND c.relname = 'packs_change_idx'
+  ) THEN
+ALTER TABLE timedb.packs ADD COLUMN IF NOT EXISTS last_change timestamptz NOT NULL DEFAULT 'infinity';
+ALTER TABLE timedb.packs ALTER COLUMN last_change SET STATISTICS 0;
+CREATE INDEX packs_change_idx ON timedb.packs (tenant_id, last_change);
+  END IF;
+END
+$changes$;
+COMMENT ON INDEX timedb.values_change_idx IS 'What was written since a moment.';
+COMMENT ON COLUMN timedb.packs.last_change IS
+  'The latest change_time of any version in it; infinite where 0.1.0 has made it, which did not say.';
+COMMENT ON INDEX timedb.packs_change_idx IS 'Packs with what was written since a moment.';
+CREATE OR REPLACE FUNCTION timedb.read_changes(
+  after timestamptz, until timestamptz DEFAULT NULL,
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, labels jsonb DEFAULT NULL,
+  max_rows integer DEFAULT NULL,
+  OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz, OUT series_id uuid,
+  OUT series_key text, OUT unit text, OUT value float8, OUT run_id uuid, OUT change_time timestamptz,
+  OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'read_changes_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1000
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.read_changes(timestamptz, timestamptz, text[], uuid[], jsonb, integer) IS
+  'Every version of every value that was written after a moment and up to another, uploads and updates alike, as read shows rows; ordered by change_time, series, valid time, known time and run. Without until, up to what is settled by now: whoever goes on after the last change_time that he got loses nothing and gets nothing twice. At most max_rows rows (1 to 10,000,000) and all that have the last one''s change_time; without it 54000 past 20,000,000. until is asked for, 0A000, under REPEATABLE READ, SERIALIZABLE and on a standby, which do not see what is settled by now.';
+
+CREATE OR REPLACE FUNCTION timedb.read_changes_arrow(
+  after timestamptz, until timestamptz DEFAULT NULL,
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, labels jsonb DEFAULT NULL,
+  max_rows integer DEFAULT NULL
+) RETURNS bytea
+  AS 'MODULE_PATHNAME', 'read_changes_arrow_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.read_changes_arrow(timestamptz, timestamptz, text[], uuid[], jsonb, integer) IS
+  'As read_changes, as one Arrow IPC stream with the columns of read_arrow. 54000 where it would be larger than 1 GB.';
+ALTER FUNCTION timedb.read_changes(timestamptz, timestamptz, text[], uuid[], jsonb, integer) OWNER TO timedb_api;
+ALTER FUNCTION timedb.read_changes_arrow(timestamptz, timestamptz, text[], uuid[], jsonb, integer) OWNER TO timedb_api;
+REVOKE ALL ON FUNCTION
+  timedb.read_changes(timestamptz, timestamptz, text[], uuid[], jsonb, integer),
+  timedb.read_changes_arrow(timestamptz, timestamptz, text[], uuid[], jsonb, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  timedb.read_changes(timestamptz, timestamptz, text[], uuid[], jsonb, integer),
+  timedb.read_changes_arrow(timestamptz, timestamptz, text[], uuid[], jsonb, integer) TO timedb_user;
 
 -- Labels are an address: what they are found by is a table of its own, and of the series that are there it is filled.
 DO $labels$
@@ -564,7 +617,7 @@ CREATE OR REPLACE FUNCTION timedb.read(
 COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
   jsonb, uuid[], text, text) IS
-  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment. labels: of series whose labels contain these, among those that keys and ids name; run_ids, workflow_id: as if there were no other runs. corrections "known": what an update wrote counts since it was written, where that is later than its run''s known_time, so that end_known is what was shown then. Ordered by series, valid time, known time and change time.';
+  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment, the same for ever up to settled_time(). labels: of series whose labels contain these, among those that keys and ids name; run_ids, workflow_id: as if there were no other runs. corrections "known": what an update wrote counts since it was written, where that is later than its run''s known_time, so that end_known is what was shown then. Ordered by series, valid time, known time and change time.';
 ALTER FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
   jsonb, uuid[], text, text) OWNER TO timedb_api;

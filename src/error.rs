@@ -268,6 +268,8 @@ fn out_of_range(argument: &str) -> &'static str {
     match argument {
         "start_valid" | "end_valid" | "start_known" | "end_known" => "Leave it out: without it the window is open.",
         "as_of" | "known_time" => "Leave it out: without it, it is now.",
+        "after" => "For all there is, give a moment before the first, such as 2000-01-01.",
+        "until" => "Leave it out: without it, it is what is settled by now.",
         "since" => "Leave it out: without it, all that is kept is listed.",
         "run_finish_time" => "Leave it out where it is not known.",
         _ => BOUNDS,

@@ -49,6 +49,9 @@ pub const MOST_READ_ROWS: usize = 5_000_000;
 /// not counted, so that no read is refused for what `compact` has put beside each other.
 pub const MOST_READ_VALUES: usize = 20_000_000;
 
+/// Values of a tenant that `read_changes` holds at once.
+pub const MOST_CHANGED_VALUES: usize = 20_000_000;
+
 /// Rows of one batch of `read_arrow_batches`: a batch is made, and sent, as a whole.
 pub const MOST_BATCH_ROWS: usize = 10_000_000;
 

@@ -11,11 +11,13 @@ use crate::refusal::{KEY_NEEDED, KEY_REFUSED, refused};
 pub const RELATIONS: [&str; 6] = ["series", "runs", "values", "packs", "current_values", "versions"];
 
 /// A call of every kind that needs somebody.
-const CALLS: [&str; 10] = [
+const CALLS: [&str; 12] = [
     "read()",
     "read_arrow()",
     "read_arrow_batches()",
     "list_series()",
+    "settled_time()",
+    "read_changes('2000-01-01')",
     "upload(now(), '[]')",
     "upload_points(now(), '{}', '{}', '{}')",
     "upload_arrow(now(), '')",

@@ -18,6 +18,7 @@ pub mod owned;
 pub mod result;
 pub mod roles;
 pub mod row;
+pub mod snapshot;
 pub mod statement;
 pub mod statistics;
 pub mod template;

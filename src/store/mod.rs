@@ -1,6 +1,7 @@
 //! Where values are stored: rows of `timedb.values`, and packs of many of them in `timedb.packs`. The only SQL on the two
 //! tables, and the only place that knows the classes of spans that bound a scan.
 
+pub mod changes;
 pub mod fetch;
 pub mod keys;
 pub mod open;

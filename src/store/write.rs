@@ -24,7 +24,7 @@ const POINTS_IN_A_PACK: usize = 32_768;
 /// The most bytes of annotations and tags in a pack.
 const TEXT_IN_A_PACK: usize = 1 << 20;
 /// What a row of packs takes beside its pack: the head of a tuple, the other columns, the length of the pack.
-const PACK_ROW_BYTES: usize = 24 + 100 + 4;
+const PACK_ROW_BYTES: usize = 24 + 108 + 4;
 /// A pack that is emptier may be packed once more, with versions of about as many points: so a value moves a few times at
 /// most, however often compact is called.
 pub const SMALL_PACK: usize = POINTS_IN_A_PACK / 2;
@@ -95,15 +95,16 @@ statements! {
                        unnest($9) AS valid_from, unnest($10) AS valid_to, unnest($11) AS points,
                        unnest($12) AS annotation, unnest($13) AS tags) AS r";
     INSERT_PACKS(
-        Uuid, Uuid, &[Uuid], &[i16], &[Time], &[Time], &[Time], &[Time], &[Time], &[i32], &[&[u8]]
+        Uuid, Uuid, &[Uuid], &[i16], &[Time], &[Time], &[Time], &[Time], &[Time], &[Time], &[i32], &[&[u8]]
     ) -> (i64,) =
         c"INSERT INTO timedb.packs (tenant_id, series_id, pack_id, span, valid_from, valid_to, first_known, last_known,
-                                    first_change, point_count, versions)
+                                    first_change, last_change, point_count, versions)
           SELECT $1, $2, r.pack_id, r.span, r.valid_from, r.valid_to, r.first_known, r.last_known, r.first_change,
-                 r.point_count, timedb._pack_of_bytes(r.versions)
+                 r.last_change, r.point_count, timedb._pack_of_bytes(r.versions)
           FROM ROWS FROM (unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
-                          unnest($10), unnest($11))
-               AS r(pack_id, span, valid_from, valid_to, first_known, last_known, first_change, point_count, versions)
+                          unnest($10), unnest($11), unnest($12))
+               AS r(pack_id, span, valid_from, valid_to, first_known, last_known, first_change, last_change, point_count,
+                    versions)
           RETURNING pg_column_size(packs.*)::int8";
 }
 
@@ -279,6 +280,7 @@ pub struct NewPacks {
     first_known: Vec<Time>,
     last_known: Vec<Time>,
     first_change: Vec<Time>,
+    last_change: Vec<Time>,
     point_counts: Vec<i32>,
     versions: Vec<Vec<u8>>,
 }
@@ -336,15 +338,24 @@ impl NewPacks {
     fn add_pack(&mut self, versions: &[(Version, Points)], points: usize) -> Result<()> {
         answer_cancel();
         let known = || versions.iter().map(|(version, _)| version.known);
-        let change = versions.iter().map(|(version, _)| version.change);
+        let change = || versions.iter().map(|(version, _)| version.change);
         let bounds = (
             versions.iter().filter_map(|(_, points)| points.first()).min(),
             versions.iter().filter_map(|(_, points)| points.last()).max(),
             known().min(),
             known().max(),
-            change.min(),
+            change().min(),
+            change().max(),
         );
-        let (Some(valid_from), Some(valid_to), Some(first_known), Some(last_known), Some(first_change)) = bounds else {
+        let (
+            Some(valid_from),
+            Some(valid_to),
+            Some(first_known),
+            Some(last_known),
+            Some(first_change),
+            Some(last_change),
+        ) = bounds
+        else {
             return Ok(());
         };
         let pack = pack_versions(versions).map_err(|error| Error::Broken(format!("a pack: {error}")))?;
@@ -355,6 +366,7 @@ impl NewPacks {
         self.first_known.push(first_known);
         self.last_known.push(last_known);
         self.first_change.push(first_change);
+        self.last_change.push(last_change);
         self.point_counts.push(points as i32);
         self.versions.push(pack);
         Ok(())
@@ -380,6 +392,7 @@ impl NewPacks {
             &self.first_known,
             &self.last_known,
             &self.first_change,
+            &self.last_change,
             &self.point_counts,
             &slices(&self.versions),
         ))?;

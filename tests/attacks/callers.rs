@@ -72,6 +72,8 @@ fn t55_a_callers_plans_of_functions_are_the_same_whatever_others_have() {
         "timedb.read_relative_arrow(days_ahead => 1, time_of_day => '12:00')",
         "timedb.list_series()",
         "timedb.settled_time()",
+        "timedb.read_changes(now())",
+        "timedb.read_changes_arrow(now())",
         "timedb.list_series('{\"site\": \"north\"}', max_rows => 1)",
         "timedb.label_values('site')",
         "timedb.compact()",

@@ -320,6 +320,8 @@ fn t28_an_operator_manages_and_reads_no_data_and_no_hash() {
             "timedb.read()",
             "timedb.list_series()",
             "timedb.settled_time()",
+            "timedb.read_changes(now())",
+            "timedb.read_changes_arrow(now())",
             "timedb.upload(now(), '[]')",
             "timedb.update('[]')",
             "timedb.read_arrow()",

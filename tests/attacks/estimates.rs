@@ -202,6 +202,7 @@ fn t55_no_plan_within_a_function_is_shown_to_whoever_calls_it() {
         format!("read(series_ids => '{{{series}}}', mode => 'overlapping')"),
         "list_series()".into(),
         "settled_time()".into(),
+        "read_changes('2000-01-01')".into(),
         "create_series('planned too')".into(),
         "compact(older_than => '0')".into(),
         format!("create_user('{alice}', 'planned@tenant-a.com')"),

@@ -87,6 +87,7 @@ fn t43_a_plan_of_a_function_tells_nothing_of_what_it_reads() {
         "timedb.read()",
         "timedb.read_arrow()",
         "timedb.read_arrow_batches()",
+        "timedb.read_changes('2000-01-01')",
         "timedb.list_series()",
         "timedb.compact()",
         "timedb._series_values(gen_random_uuid())",

@@ -7,6 +7,7 @@ mod bindings;
 mod bombs;
 mod callers;
 mod catalog;
+mod changes;
 mod credential;
 mod estimates;
 mod http;

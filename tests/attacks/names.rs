@@ -112,6 +112,8 @@ fn answers(stage: &Stage, client: &mut Client) -> Vec<String> {
         "timedb.versions".into(),
         "timedb.read_arrow()".into(),
         "timedb.read_arrow_batches()".into(),
+        "timedb.read_changes('2000-01-01')".into(),
+        "timedb.read_changes_arrow('2000-01-01')".into(),
     ];
     sources
         .map(|source| {

@@ -8,7 +8,7 @@ use std::process::Command;
 use postgres::Client;
 use timedb_testkit::{
     Cluster, Identity, KEY_REFUSED, Options, Stage, assert_key_refused, assert_nobody, assert_sees_nothing, bind,
-    fail_to_login, login, one, one_of, refused, run, tenant, wait_until,
+    fail_to_login, login, one, one_of, refused, run, series_of, tenant, wait_until,
 };
 use uuid::Uuid;
 
@@ -127,6 +127,8 @@ fn t14_a_key_that_expires_within_a_transaction_is_refused_from_then_on() {
         "read_arrow_batches()",
         "read()",
         "settled_time()",
+        "read_changes(now())",
+        "read_changes_arrow(now())",
     ] {
         run(&mut app, "SAVEPOINT s");
         refused(app.execute(&format!("SELECT timedb.{call}"), &[]))
@@ -170,6 +172,19 @@ fn t39_a_hot_standby_logs_in_reads_and_feels_every_ending_as_it_is_replayed() {
     fail_to_login(&mut alice, false);
     login(&mut alice, &stage.alice, false);
     stage.assert_alice(&mut alice);
+    // What is settled only the primary knows; what was written up to a moment is read here too.
+    let settled: String = one(&mut stage.alice(), "SELECT timedb.settled_time()::text");
+    let up_to = format!("timedb.read_changes('2000-01-01', '{settled}')");
+    assert_eq!(series_of(&mut alice, &up_to), [stage.alices.series_id]);
+    for call in [
+        "settled_time()",
+        "read_changes('2000-01-01')",
+        "read_changes_arrow('2000-01-01')",
+    ] {
+        refused(alice.execute(&format!("SELECT timedb.{call}"), &[]))
+            .code("0A000")
+            .message("a standby does not know what is settled");
+    }
     let mut in_transaction = connect("app");
     login(&mut in_transaction, &stage.alice, false);
     run(&mut in_transaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");

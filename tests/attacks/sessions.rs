@@ -259,6 +259,8 @@ fn every_call(stage: &Stage) -> Vec<String> {
         "timedb.create_series('new', 'MW')".into(),
         "timedb.list_series()".into(),
         "timedb.settled_time()".into(),
+        "timedb.read_changes('2000-01-01')".into(),
+        "timedb.read_changes_arrow('2000-01-01')".into(),
         format!("timedb.create_user('{tenant}', 'c@tenant-a.com')"),
         "timedb.list_users()".into(),
         format!("timedb.regenerate_key(user_id => '{alice}')"),
@@ -306,7 +308,13 @@ fn t47_row_security_off_is_an_error_and_never_more_rows() {
     let stage = Stage::set("t47");
     let mut alice = stage.alice();
     run(&mut alice, "SET row_security = off");
-    let calls = ["read_arrow()", "read_arrow_batches()", "compact(older_than => '0')"];
+    let calls = [
+        "read_arrow()",
+        "read_arrow_batches()",
+        "read_changes('2000-01-01')",
+        "read_changes_arrow('2000-01-01')",
+        "compact(older_than => '0')",
+    ];
     for from in RELATIONS.into_iter().chain(calls) {
         each_refused(&mut alice, "42501", [format!("SELECT * FROM timedb.{from}")]);
     }

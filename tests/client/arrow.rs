@@ -21,7 +21,7 @@ use crate::support::{Uploaded, hour, row_counts, try_upload, update, upload, val
 
 /// A row of a read; times in microseconds since 1970, values bit for bit.
 #[derive(Debug, PartialEq)]
-struct Row {
+pub struct Row {
     known_time: i64,
     valid_time: i64,
     valid_time_end: Option<i64>,
@@ -39,7 +39,13 @@ struct Row {
 
 #[track_caller]
 fn read(client: &mut Client, arguments: &str) -> Vec<Row> {
-    let rows = client.query(&format!("SELECT * FROM timedb.read({arguments})"), &[]);
+    rows_from(client, &format!("timedb.read({arguments})"))
+}
+
+/// The rows of a function that answers such as `read` does.
+#[track_caller]
+pub fn rows_from(client: &mut Client, source: &str) -> Vec<Row> {
+    let rows = client.query(&format!("SELECT * FROM {source}"), &[]);
     let micros = |row: &postgres::Row, column| row.get::<_, Timestamp>(column).as_microsecond();
     let shown = |row: &postgres::Row| Row {
         known_time: micros(row, "known_time"),
@@ -58,7 +64,7 @@ fn read(client: &mut Client, arguments: &str) -> Vec<Row> {
         tags: row.get("tags"),
         labels: row.get("labels"),
     };
-    rows.unwrap_or_else(|error| panic!("{arguments}: {error:?}"))
+    rows.unwrap_or_else(|error| panic!("{source}: {error:?}"))
         .iter()
         .map(shown)
         .collect()
@@ -74,6 +80,12 @@ fn read_arrow(client: &mut Client, arguments: &str) -> Vec<RecordBatch> {
 fn record_batches(stream: &[u8]) -> Vec<RecordBatch> {
     let reader = StreamReader::try_new(stream, None).expect("a stream");
     reader.map(|batch| batch.expect("a batch")).collect()
+}
+
+/// Those of a stream.
+#[track_caller]
+pub fn rows_of(stream: &[u8]) -> Vec<Row> {
+    rows(&record_batches(stream))
 }
 
 fn rows(batches: &[RecordBatch]) -> Vec<Row> {

@@ -98,6 +98,8 @@ fn calls() -> Vec<String> {
         "create_series('a')".to_owned(),
         "list_series()".to_owned(),
         "settled_time()".to_owned(),
+        "read_changes(now())".to_owned(),
+        "read_changes_arrow(now())".to_owned(),
         format!("create_user('{id}', 'carol@tenant-a.com')"),
         "list_users()".to_owned(),
         "deactivate_user(email => 'alice@tenant-a.com')".to_owned(),
@@ -261,7 +263,7 @@ fn a_key_of_too_low_a_scope_is_refused_with_the_scope_it_needs() {
             .iter()
             .any(|verb| call.contains(verb))
     });
-    assert_eq!(reads.len(), 5);
+    assert_eq!(reads.len(), 7);
     let (writes, manages): (Vec<String>, Vec<String>) = rest.into_iter().partition(|call| {
         ["upload", "update", "series", "compact"]
             .iter()

@@ -2,6 +2,7 @@
 
 mod arrow;
 mod catalog;
+mod changes;
 mod compact;
 mod dump;
 mod errors;

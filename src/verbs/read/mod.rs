@@ -10,3 +10,4 @@ mod series;
 
 pub use node::{SCANNED, reader};
 pub use request::{LookedAt, OfRead, Reading, Request, Shown};
+pub use series::{Named, Which};

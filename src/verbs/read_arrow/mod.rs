@@ -2,7 +2,7 @@
 //! `read_arrow_batches` as many as it takes.
 
 mod batches;
-mod bytea;
+pub(super) mod bytea;
 mod frames;
 
 use super::read::{Reading, Request, relative};

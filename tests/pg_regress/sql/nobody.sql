@@ -31,7 +31,10 @@ SELECT t.call, r.* FROM (VALUES
   (12, $$timedb.create_key('alice@nobody.test')$$),
   (13, $$timedb.list_keys()$$),
   (14, $$timedb.revoke_key('11111111-1111-1111-1111-111111111111')$$),
-  (15, $$timedb.pre_request()$$)
+  (15, $$timedb.pre_request()$$),
+  (16, $$timedb.settled_time()$$),
+  (17, $$timedb.read_changes('2025-01-01')$$),
+  (18, $$timedb.read_changes_arrow('2025-01-01')$$)
 ) t(number, call), pg_temp.refused('SELECT ' || t.call) r ORDER BY t.number;
 
 -- What is no tenant's needs no login: the pieces around points, and leaving.

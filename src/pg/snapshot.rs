@@ -1,0 +1,31 @@
+//! What statements see of what others have committed, where a function must choose the moment itself.
+
+use pgrx::pg_sys;
+
+/// All that is committed by now, as long as this lives, for statements that read with the caller's snapshot: the same for each
+/// of them. Within REPEATABLE READ and above it is what the transaction sees anyway.
+pub struct Latest(());
+
+impl Latest {
+    pub fn take() -> Latest {
+        // SAFETY: within a function that Postgres has called, and so in a transaction.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+        Latest(())
+    }
+}
+
+impl Drop for Latest {
+    fn drop(&mut self) {
+        // Where an ERROR unwinds, the (sub)transaction that it ends takes the snapshot off, and what is above it.
+        if !std::thread::panicking() {
+            // SAFETY: what was pushed above it has been popped by whoever pushed it.
+            unsafe { pg_sys::PopActiveSnapshot() };
+        }
+    }
+}
+
+/// Whether the transaction sees nothing that others commit after its first statement: REPEATABLE READ and above.
+pub fn is_the_transactions() -> bool {
+    // SAFETY: reads a variable that is set when a transaction begins.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
