@@ -127,6 +127,7 @@ CREATE TABLE timedb.runs (
   changed_by       text NOT NULL,
   inserted_at      timestamptz NOT NULL,
   last_change_time timestamptz NOT NULL,
+  value_count      bigint,
   -- No checks: an upload looks at its arguments itself, and Postgres would read a check's expression anew at each call.
   CONSTRAINT runs_pkey PRIMARY KEY (tenant_id, run_id)
 );
@@ -134,6 +135,7 @@ COMMENT ON TABLE timedb.runs IS 'One upload: values of some series, all known at
 COMMENT ON COLUMN timedb.runs.run_id IS
   'Version 7: ids are in the order in which runs were uploaded, which decides between runs of one known_time.';
 COMMENT ON COLUMN timedb.runs.known_time IS 'When the values were known; earlier than inserted_at for a backfill.';
+COMMENT ON COLUMN timedb.runs.value_count IS 'How many values it has, nulls too, as upload and update have counted them; null where an earlier release wrote it.';
 COMMENT ON COLUMN timedb.runs.last_change_time IS 'The change_time of the latest change to the run; its row is what serialises updates.';
 
 -- The order of the columns is the one that wastes no byte on alignment.

@@ -124,7 +124,7 @@ WITH
       ('series', 'timedb_api', 'UPDATE', '{series_key,labels,labels_entered,unit,description}'),
       ('series_labels', 'timedb_api', 'SELECT', NULL), ('series_labels', 'timedb_api', 'INSERT', NULL),
       ('runs', 'timedb_api', 'SELECT', NULL), ('runs', 'timedb_api', 'INSERT', NULL),
-      ('runs', 'timedb_api', 'UPDATE', '{last_change_time}'),
+      ('runs', 'timedb_api', 'UPDATE', '{last_change_time,value_count}'),
       ('values', 'timedb_api', 'SELECT', NULL), ('values', 'timedb_api', 'INSERT', NULL),
       ('packs', 'timedb_api', 'SELECT', NULL),
       ('values', 'timedb_compactor', 'SELECT', NULL), ('values', 'timedb_compactor', 'DELETE', NULL),

@@ -32,7 +32,7 @@ GRANT USAGE ON SCHEMA timedb
 -- timedb_api: a tenant's tables, under their policies. Nothing is deleted, and of a row only what is named here changes.
 GRANT SELECT, INSERT, UPDATE (series_key, labels, labels_entered, unit, description) ON timedb.series TO timedb_api;
 GRANT SELECT, INSERT ON timedb.series_labels TO timedb_api;
-GRANT SELECT, INSERT, UPDATE (last_change_time) ON timedb.runs TO timedb_api;
+GRANT SELECT, INSERT, UPDATE (last_change_time, value_count) ON timedb.runs TO timedb_api;
 GRANT SELECT, INSERT ON timedb.values TO timedb_api;
 GRANT SELECT ON timedb.packs TO timedb_api;
 GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_api;
@@ -86,6 +86,13 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION
   timedb.create_series(text, text, text, jsonb), timedb.list_series(jsonb, text, integer, text, uuid),
   timedb.label_values(text), timedb.update_series(uuid, text, text, text, jsonb),
+  timedb.latest(text[], uuid[], jsonb, timestamptz),
+  timedb.list_runs(text, text[], uuid[], jsonb, timestamptz, timestamptz, integer, uuid),
+  timedb.read_buckets(
+    interval, text, text, timestamptz, timestamptz, timestamptz, timestamptz, text[], uuid[], timestamptz, jsonb, uuid[],
+    text, text),
+  timedb.gaps(interval, text, timestamptz, timestamptz, text[], uuid[], jsonb),
+  timedb.coverage(text[], uuid[], jsonb),
   timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid, boolean),
   timedb.upload_points(
     timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb, jsonb[],

@@ -574,6 +574,92 @@ COMMENT ON FUNCTION timedb.update_series(uuid, text, text, text, jsonb) IS
   'Renames and describes a series, and answers it as list_series does. What is left out or null stays; a blank description takes away the one there is; labels take the place of all that it has. A unit may be set while it is "dimensionless", another one is 22023. A key with labels that another series has is 23505. Whoever names the series by its former key makes a new one.';
 ALTER FUNCTION timedb.update_series(uuid, text, text, text, jsonb) OWNER TO timedb_api;
 
+CREATE OR REPLACE FUNCTION timedb.latest(
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, labels jsonb DEFAULT NULL,
+  before timestamptz DEFAULT NULL, OUT known_time timestamptz, OUT valid_time timestamptz,
+  OUT valid_time_end timestamptz, OUT series_id uuid, OUT series_key text, OUT unit text, OUT value float8,
+  OUT run_id uuid, OUT change_time timestamptz, OUT labels jsonb
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'latest_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.latest(text[], uuid[], jsonb, timestamptz) IS
+  'Of each series the value that a flat read shows last, of those with a valid_time before the moment: without reading its history. A null that was uploaded is a value. A series without values has no row. Ordered as read.';
+ALTER FUNCTION timedb.latest(text[], uuid[], jsonb, timestamptz) OWNER TO timedb_api;
+
+-- Runs say how many values they have: those that were never updated are counted, the others whenever they are listed.
+ALTER TABLE timedb.runs ADD COLUMN IF NOT EXISTS value_count bigint;
+ALTER TABLE timedb.runs ALTER COLUMN value_count SET STATISTICS 0;
+COMMENT ON COLUMN timedb.runs.value_count IS 'How many values it has, nulls too, as upload and update have counted them; null where an earlier release wrote it.';
+GRANT UPDATE (value_count) ON timedb.runs TO timedb_api;
+UPDATE timedb.runs r
+SET value_count = c.values
+FROM (
+  SELECT s.tenant_id, s.run_id, sum(s.values) AS values
+  FROM (
+    SELECT r.tenant_id, r.run_id, 0 AS values FROM timedb.runs r
+    UNION ALL
+    SELECT v.tenant_id, v.run_id, timedb.count_points(v.points) FROM timedb.values v
+    UNION ALL
+    SELECT p.tenant_id, u.run_id, timedb.count_points(u.points)
+    FROM timedb.packs p, LATERAL timedb.unnest_pack(p.versions) u) AS s
+  GROUP BY s.tenant_id, s.run_id) AS c
+WHERE c.tenant_id = r.tenant_id AND c.run_id = r.run_id AND r.value_count IS NULL AND r.last_change_time = r.inserted_at;
+CREATE OR REPLACE FUNCTION timedb.list_runs(
+  workflow_id text DEFAULT NULL, series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL,
+  labels jsonb DEFAULT NULL, start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
+  max_rows integer DEFAULT 100, after uuid DEFAULT NULL, OUT run_id uuid, OUT workflow_id text,
+  OUT known_time timestamptz, OUT run_start_time timestamptz, OUT run_finish_time timestamptz,
+  OUT inserted_at timestamptz, OUT last_change_time timestamptz, OUT changed_by text, OUT run_params jsonb,
+  OUT value_count bigint
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'list_runs_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.list_runs(text, text[], uuid[], jsonb, timestamptz, timestamptz, integer, uuid) IS
+  'The tenant''s runs, the one uploaded last first, at most max_rows of them; the next page are those after the last row''s run_id. Of a workflow, of a window [start, end) of known time, and where series are chosen those with values of them. value_count counts current values, nulls too: of the run, or of the series that are chosen.';
+ALTER FUNCTION timedb.list_runs(text, text[], uuid[], jsonb, timestamptz, timestamptz, integer, uuid) OWNER TO timedb_api;
+
+CREATE OR REPLACE FUNCTION timedb.read_buckets(
+  bucket interval, aggregate text DEFAULT 'mean', time_zone text DEFAULT 'UTC',
+  start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
+  start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
+  labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
+  corrections text DEFAULT 'all', OUT series_id uuid, OUT series_key text, OUT unit text,
+  OUT bucket_start timestamptz, OUT bucket_end timestamptz, OUT value float8, OUT value_count bigint
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'read_buckets_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.read_buckets(
+  interval, text, text, timestamptz, timestamptz, timestamptz, timestamptz, text[], uuid[], timestamptz, jsonb, uuid[],
+  text, text) IS
+  'What a flat read shows, summed up by buckets of time: mean, min, max, sum, count, first, last of the values that begin in a bucket, or time_weighted, the mean by how long values hold in it. Buckets follow one another from the midnight of 2001-01-01 on, a Monday; days and months are those of the time zone. An interval holds as long as it is, a moment until the next value begins, and the last one until its bucket ends; nothing holds beyond end_valid. Nulls do not count, and a bucket without a value has no row.';
+ALTER FUNCTION timedb.read_buckets(
+  interval, text, text, timestamptz, timestamptz, timestamptz, timestamptz, text[], uuid[], timestamptz, jsonb, uuid[],
+  text, text) OWNER TO timedb_api;
+
+CREATE OR REPLACE FUNCTION timedb.gaps(
+  step interval, time_zone text DEFAULT 'UTC', start_valid timestamptz DEFAULT NULL,
+  end_valid timestamptz DEFAULT NULL, series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL,
+  labels jsonb DEFAULT NULL, OUT series_id uuid, OUT series_key text, OUT from_time timestamptz,
+  OUT to_time timestamptz, OUT missing_count bigint
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'gaps_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.gaps(interval, text, timestamptz, timestamptz, text[], uuid[], jsonb) IS
+  'Where a flat read has no value, of the times start_valid, one step later, two steps later and so on before end_valid: each gap as [from_time, to_time), with how many values are missing. By default from the first value of a series to its last. A null is no value. Days and months of the step are those of the time zone.';
+ALTER FUNCTION timedb.gaps(interval, text, timestamptz, timestamptz, text[], uuid[], jsonb) OWNER TO timedb_api;
+
+CREATE OR REPLACE FUNCTION timedb.coverage(
+  series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, labels jsonb DEFAULT NULL, OUT series_id uuid,
+  OUT series_key text, OUT first_valid_time timestamptz, OUT last_valid_time timestamptz, OUT value_count bigint,
+  OUT run_count bigint
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'coverage_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.coverage(text[], uuid[], jsonb) IS
+  'Of each series the first and the last valid_time, how many values a flat read shows, nulls too, and how many runs have values of it. A series without values has a row, too.';
+ALTER FUNCTION timedb.coverage(text[], uuid[], jsonb) OWNER TO timedb_api;
+
 -- From nothing here, too.
 DO $revoke$
 DECLARE
@@ -583,7 +669,8 @@ BEGIN
     SELECT p.oid::regprocedure AS routine, g.grantee
     FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
     WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner
-      AND p.proname IN ('list_series', 'label_values', 'update_series')
+      AND p.proname IN ('list_series', 'label_values', 'update_series', 'latest', 'list_runs',
+                        'read_buckets', 'gaps', 'coverage')
   LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
                    CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
@@ -592,7 +679,13 @@ END
 $revoke$;
 GRANT EXECUTE ON FUNCTION
   timedb.list_series(jsonb, text, integer, text, uuid), timedb.label_values(text),
-  timedb.update_series(uuid, text, text, text, jsonb)
+  timedb.update_series(uuid, text, text, text, jsonb), timedb.latest(text[], uuid[], jsonb, timestamptz),
+  timedb.list_runs(text, text[], uuid[], jsonb, timestamptz, timestamptz, integer, uuid),
+  timedb.read_buckets(
+    interval, text, text, timestamptz, timestamptz, timestamptz, timestamptz, text[], uuid[], timestamptz, jsonb, uuid[],
+    text, text),
+  timedb.gaps(interval, text, timestamptz, timestamptz, text[], uuid[], jsonb),
+  timedb.coverage(text[], uuid[], jsonb)
   TO timedb_user;
 
 -- Reads are of labels, runs and workflows, and of corrections since they were made; their answer tells the labels. They are made
@@ -839,7 +932,7 @@ WITH
       ('series', 'timedb_api', 'UPDATE', '{series_key,labels,labels_entered,unit,description}'),
       ('series_labels', 'timedb_api', 'SELECT', NULL), ('series_labels', 'timedb_api', 'INSERT', NULL),
       ('runs', 'timedb_api', 'SELECT', NULL), ('runs', 'timedb_api', 'INSERT', NULL),
-      ('runs', 'timedb_api', 'UPDATE', '{last_change_time}'),
+      ('runs', 'timedb_api', 'UPDATE', '{last_change_time,value_count}'),
       ('values', 'timedb_api', 'SELECT', NULL), ('values', 'timedb_api', 'INSERT', NULL),
       ('packs', 'timedb_api', 'SELECT', NULL),
       ('values', 'timedb_compactor', 'SELECT', NULL), ('values', 'timedb_compactor', 'DELETE', NULL),

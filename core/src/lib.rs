@@ -8,9 +8,11 @@
 
 pub mod answer;
 pub mod blank;
+pub mod buckets;
 pub mod calendar;
 pub mod cutoff;
 mod excerpt;
+pub mod gaps;
 pub mod held;
 pub mod key;
 pub mod limits;

@@ -55,6 +55,9 @@ pub const MOST_CHANGED_VALUES: usize = 20_000_000;
 /// Rows of one batch of `read_arrow_batches`: a batch is made, and sent, as a whole.
 pub const MOST_BATCH_ROWS: usize = 10_000_000;
 
+/// Buckets of one series that a value may reach over, or that are held at once.
+pub const MOST_BUCKETS: usize = 1_000_000;
+
 /// How far ahead of the clock a run may be known without a warning, in microseconds: clocks differ, but not by an hour.
 pub const KNOWN_AHEAD: i64 = 3_600_000_000;
 

@@ -23,7 +23,7 @@ pub enum Mode {
 }
 
 /// `[start, end)` on the starts of points; an open side has no bound.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Window {
     pub start: Option<Time>,
     pub end: Option<Time>,

@@ -32,6 +32,7 @@ macro_rules! elements {
 elements! {
     i16: INT2ARRAYOID, 2, true, TYPALIGN_SHORT;
     i32: INT4ARRAYOID, 4, true, TYPALIGN_INT;
+    i64: INT8ARRAYOID, 8, true, TYPALIGN_DOUBLE;
     Time: TIMESTAMPTZARRAYOID, 8, true, TYPALIGN_DOUBLE;
     Timestamptz: TIMESTAMPTZARRAYOID, 8, true, TYPALIGN_DOUBLE;
     Uuid: UUIDARRAYOID, 16, false, TYPALIGN_CHAR;

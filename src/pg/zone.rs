@@ -65,3 +65,15 @@ pub fn interval(argument: &'static str, interval: Interval) -> Result<Interval> 
         false => Err(Error::interval_out_of_range(argument)),
     }
 }
+
+/// One that must go forward.
+pub fn forward(argument: &'static str, length: Interval) -> Result<Interval> {
+    let length = interval(argument, length)?;
+    match length.is_positive() {
+        true => Ok(length),
+        false => Err(Error::bad(
+            argument,
+            "must be positive, in each of its months, days and hours",
+        )),
+    }
+}

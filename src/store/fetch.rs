@@ -21,7 +21,7 @@ use uuid::Uuid;
 const MUCH_VALUES: usize = 1 << 16;
 const MUCH_BYTES: usize = 4 << 20;
 /// Series that are fetched together.
-const MOST_SERIES: usize = 256;
+pub(super) const MOST_SERIES: usize = 256;
 
 /// The series in their order, each with its place from 1. What is fetched of them comes so too: LATERAL makes a sub-select
 /// the inner side of a loop, and OFFSET 0 keeps it one, whatever statistics say.
@@ -52,7 +52,7 @@ macro_rules! packs {
 const NEAR: i64 = 2 * 86_400_000_000;
 
 /// A series' place, and a row of it.
-type Rows = Then<(i32,), Columns<'static>>;
+pub(super) type Rows = Then<(i32,), Columns<'static>>;
 
 statements! {
     /// All that is stored of series that starts before an end.
@@ -205,7 +205,7 @@ fn near(windows: &Windows) -> Option<(Timestamptz, Timestamptz)> {
 
 /// How far the series have been looked at, in their order, and what is held of those before.
 #[derive(Default)]
-struct Reached {
+pub(super) struct Reached {
     place: usize,
     values: usize,
     bytes: usize,
@@ -213,7 +213,7 @@ struct Reached {
 
 impl Reached {
     /// Adds to a series at a place from 1, unless what is held of those before is much: then it is the first to be left out.
-    fn add(
+    pub(super) fn add(
         &mut self,
         place: i32,
         stored: &mut Vec<Stored>,

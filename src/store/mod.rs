@@ -2,8 +2,10 @@
 //! tables, and the only place that knows the classes of spans that bound a scan.
 
 pub mod changes;
+pub mod counts;
 pub mod fetch;
 pub mod keys;
+pub mod newest;
 pub mod open;
 pub mod runs;
 pub mod scan;

@@ -11,6 +11,7 @@ use timedb_core::held::Held;
 use timedb_core::merge::{Counts, Cutoff, Mode, Pick, Window, merge_counted};
 use timedb_core::pack::Pack;
 use timedb_core::points::{Corrupt, Point, Points, Values};
+use timedb_core::time::Time;
 use timedb_core::version::{Shaped, Version};
 use uuid::Uuid;
 
@@ -109,8 +110,34 @@ impl Opened {
         self.0.with_dependent_mut(|_, versions| versions.next())
     }
 
+    /// What is shown last, and nothing of what comes before it.
+    pub fn last(&mut self) -> Result<Option<(usize, Point)>> {
+        self.0.with_dependent_mut(|_, versions| {
+            versions.shown = versions.picks.len().saturating_sub(1);
+            versions.next()
+        })
+    }
+
     pub fn version(&self, number: usize) -> &Version {
         &self.0.borrow_dependent().versions[number].version
+    }
+
+    /// The version of each point that is to be shown.
+    pub fn shown_versions(&self) -> impl Iterator<Item = &Version> {
+        let versions = self.0.borrow_dependent();
+        let picks = versions.picks.iter();
+        picks.map(|pick| &versions.versions[pick.version as usize].version)
+    }
+
+    /// The first and the last start of what is to be shown.
+    pub fn span(&self) -> Option<(Time, Time)> {
+        let picks = &self.0.borrow_dependent().picks;
+        Some((picks.first()?.start, picks.last()?.start))
+    }
+
+    /// Every version in the windows, whether or not anything of it is to be shown.
+    pub fn every_version(&self) -> impl Iterator<Item = &Version> {
+        self.0.borrow_dependent().versions.iter().map(|of| &of.version)
     }
 
     /// How many versions there are.

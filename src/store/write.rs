@@ -5,9 +5,10 @@ use super::spans;
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::clock;
+use crate::pg::index_scan::has_table;
 use crate::pg::statement::{sql, statements};
 use crate::pg::varlena::Jsonb;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use timedb_core::pack::{pack_versions, text_bytes};
 use timedb_core::points::{Point, Points, pack};
@@ -32,7 +33,13 @@ pub const SMALL_PACK: usize = POINTS_IN_A_PACK / 2;
 /// One statement writes the run and its rows: what a statement does before its first row and after its last is most of what a
 /// small upload takes.
 macro_rules! with_run {
-    () => {
+    (and_count) => {
+        "WITH run AS (
+           INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
+                                    changed_by, inserted_at, last_change_time, value_count)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $16))"
+    };
+    (alone) => {
         "WITH run AS (
            INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
                                     changed_by, inserted_at, last_change_time)
@@ -40,40 +47,74 @@ macro_rules! with_run {
     };
 }
 
-statements! {
-    /// An upload without values.
-    INSERT_RUN(Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time) -> () =
-        c"INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
-                                   changed_by, inserted_at, last_change_time)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
-    /// An upload of one row: nothing is put into arrays and taken out again.
-    INSERT_RUN_VALUE(
-        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, Uuid, i16, i16, Time, Time, &[u8]
-    ) -> () =
+/// An upload of one row: nothing is put into arrays and taken out again.
+macro_rules! insert_run_value {
+    ($run:ident) => {
         sql!(
-            with_run!(),
+            with_run!($run),
             " INSERT INTO timedb.values (tenant_id, run_id, known_time, changed_by, change_time, series_id, part, span,
                                          valid_from, valid_to, points)
               VALUES ($1, $2, $6, $8, $9, $10, $11, $12, $13, $14, timedb._points_of_bytes($15))"
-        );
-    /// An upload of many. The arrays are opened in the target list, side by side: in FROM, each would be put into a tuple store
-    /// of its own first.
-    INSERT_RUN_VALUES(
-        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, &[Uuid], &[i16], &[i16], &[Time], &[Time],
-        &[&[u8]]
-    ) -> () =
+        )
+    };
+}
+
+/// An upload of many. The arrays are opened in the target list, side by side: in FROM, each would be put into a tuple store
+/// of its own first.
+macro_rules! insert_run_values {
+    ($run:ident) => {
         sql!(
-            with_run!(),
+            with_run!($run),
             " INSERT INTO timedb.values (tenant_id, run_id, known_time, changed_by, change_time, series_id, part, span,
                                          valid_from, valid_to, points)
               SELECT $1, $2, $6, $8, $9, r.series_id, r.part, r.span, r.valid_from, r.valid_to,
                      timedb._points_of_bytes(r.points)
               FROM (SELECT unnest($10) AS series_id, unnest($11) AS part, unnest($12) AS span, unnest($13) AS valid_from,
                            unnest($14) AS valid_to, unnest($15) AS points) AS r"
-        );
+        )
+    };
+}
+
+statements! {
+    /// An upload without values.
+    INSERT_RUN(Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time) -> () =
+        c"INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
+                                   changed_by, inserted_at, last_change_time, value_count)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 0)";
+    INSERT_RUN_VALUE(
+        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, Uuid, i16, i16, Time, Time, &[u8], i64
+    ) -> () =
+        insert_run_value!(and_count);
+    INSERT_RUN_VALUES(
+        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, &[Uuid], &[i16], &[i16], &[Time], &[Time],
+        &[&[u8]], i64
+    ) -> () =
+        insert_run_values!(and_count);
+    /// As a database of 0.1.0 has runs: nobody counts their values.
+    INSERT_RUN_BEFORE(Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time) -> () =
+        c"INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
+                                   changed_by, inserted_at, last_change_time)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
+    INSERT_RUN_VALUE_BEFORE(
+        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, Uuid, i16, i16, Time, Time, &[u8], i64
+    ) -> () =
+        insert_run_value!(alone);
+    INSERT_RUN_VALUES_BEFORE(
+        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, &[Uuid], &[i16], &[i16], &[Time], &[Time],
+        &[&[u8]], i64
+    ) -> () =
+        insert_run_values!(alone);
     /// Several uploads.
     INSERT_RUNS(
-        Uuid, &[Uuid], &[&str], &[Time], Option<Time>, &[Time], Option<Jsonb>, &str, Time
+        Uuid, &[Uuid], &[&str], &[Time], Option<Time>, &[Time], Option<Jsonb>, &str, Time, &[i64]
+    ) -> () =
+        c"INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
+                                   changed_by, inserted_at, last_change_time, value_count)
+          SELECT $1, r.run_id, r.workflow_id, r.run_start_time, $5, r.known_time, $7, $8, $9, $9, r.value_count
+          FROM (SELECT unnest($2) AS run_id, unnest($3) AS workflow_id, unnest($4) AS run_start_time,
+                       unnest($6) AS known_time, unnest($10) AS value_count) AS r";
+    INSERT_RUNS_BEFORE(
+        Uuid, &[Uuid], &[&str], &[Time], Option<Time>, &[Time], Option<Jsonb>, &str, Time, &[i64]
     ) -> () =
         c"INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
                                    changed_by, inserted_at, last_change_time)
@@ -120,7 +161,7 @@ pub struct RunRow<'a> {
 pub type NewRun<'a> = (RunRow<'a>, &'a Version);
 
 /// Writes runs of one call, that finished at one time with one set of parameters; their rows are written apart.
-pub fn insert_runs(tenant: Uuid, runs: &[NewRun]) -> Result<()> {
+pub fn insert_runs(tenant: Uuid, runs: &[NewRun], rows: &NewRows) -> Result<()> {
     let [(of_all, version), ..] = runs else {
         return Ok(());
     };
@@ -129,7 +170,14 @@ pub fn insert_runs(tenant: Uuid, runs: &[NewRun]) -> Result<()> {
     let starts: Vec<Time> = runs.iter().map(|(run, _)| run.start).collect();
     let known: Vec<Time> = runs.iter().map(|(_, version)| version.known).collect();
     let (by, change) = (version.remark.by.as_str(), version.change);
-    INSERT_RUNS.run((
+    let counts = rows.values_by_run();
+    let counts: Vec<i64> = ids.iter().map(|run| counts.get(run).copied().unwrap_or(0)).collect();
+    let insert = if are_counted() {
+        &INSERT_RUNS
+    } else {
+        &INSERT_RUNS_BEFORE
+    };
+    insert.run((
         tenant,
         &ids,
         &workflows,
@@ -139,6 +187,7 @@ pub fn insert_runs(tenant: Uuid, runs: &[NewRun]) -> Result<()> {
         of_all.params,
         by,
         change,
+        &counts,
     ))
 }
 
@@ -152,6 +201,8 @@ pub struct NewRows {
     valid_from: Vec<Time>,
     valid_to: Vec<Time>,
     points: Vec<Vec<u8>>,
+    /// How many values are in each.
+    values: Vec<i64>,
 }
 
 impl NewRows {
@@ -171,9 +222,19 @@ impl NewRows {
             self.valid_from.push(first.start);
             self.valid_to.push(last.start);
             self.points.push(packed);
+            self.values.push(cut.len() as i64);
             part = part.checked_add(1).ok_or_else(too_many_parts)?;
         }
         Ok(part)
+    }
+
+    /// How many values each run has in them: in an upload, of each value one version.
+    fn values_by_run(&self) -> HashMap<Uuid, i64> {
+        let mut counts = HashMap::new();
+        for (version, values) in self.versions.iter().zip(&self.values) {
+            *counts.entry(version.run).or_default() += values;
+        }
+        counts
     }
 
     /// Writes a run and its rows, which are of one version that nothing is said of beside its author.
@@ -182,9 +243,13 @@ impl NewRows {
         debug_assert!(version.remark.annotation.is_none() && version.remark.tags.is_none());
         let (id, known, by, change) = (version.run, version.known, version.remark.by.as_str(), version.change);
         let (workflow_id, start, finish, params) = (run.workflow_id, run.start, run.finish, run.params);
+        let (insert, insert_value, insert_values) = match are_counted() {
+            true => (&INSERT_RUN, &INSERT_RUN_VALUE, &INSERT_RUN_VALUES),
+            false => (&INSERT_RUN_BEFORE, &INSERT_RUN_VALUE_BEFORE, &INSERT_RUN_VALUES_BEFORE),
+        };
         match self.series[..] {
-            [] => INSERT_RUN.run((tenant, id, workflow_id, start, finish, known, params, by, change)),
-            [series] => INSERT_RUN_VALUE.run((
+            [] => insert.run((tenant, id, workflow_id, start, finish, known, params, by, change)),
+            [series] => insert_value.run((
                 tenant,
                 id,
                 workflow_id,
@@ -200,8 +265,9 @@ impl NewRows {
                 self.valid_from[0],
                 self.valid_to[0],
                 &self.points[0],
+                self.values[0],
             )),
-            _ => INSERT_RUN_VALUES.run((
+            _ => insert_values.run((
                 tenant,
                 id,
                 workflow_id,
@@ -217,6 +283,7 @@ impl NewRows {
                 &self.valid_from,
                 &self.valid_to,
                 &slices(&self.points),
+                self.values.iter().sum(),
             )),
         }
     }
@@ -257,6 +324,11 @@ impl NewRows {
             &tags,
         ))
     }
+}
+
+/// Whether runs say how many values they have: not before a database of 0.1.0 is updated, which then has this table, too.
+pub fn are_counted() -> bool {
+    has_table(c"timedb", c"series_labels")
 }
 
 fn slices(vectors: &[Vec<u8>]) -> Vec<&[u8]> {

@@ -6,6 +6,7 @@
 //! series whose labels nobody has entered, such as one of a dump of 0.1.0, is looked at by every filter.
 
 use crate::error::{Error, Result};
+use crate::pg::index_scan::has_table;
 use crate::pg::statement::{sql, statements};
 use crate::pg::varlena::Jsonb;
 use timedb_core::limits::{LARGEST_LABELS, LARGEST_STORED_LABELS};
@@ -71,6 +72,11 @@ statements! {
 
 /// More series than this are compared with those of a filter's further labels before their own are looked at.
 const MANY: i64 = 2000;
+
+/// Whether there is where to enter them: not before a database of 0.1.0 is updated.
+pub fn are_entered() -> bool {
+    has_table(c"timedb", c"series_labels")
+}
 
 /// Enters the labels of series that are new or have new labels and say so by `labels_entered`: in the same transaction.
 pub fn enter(tenant: Uuid, series: &[Uuid]) -> Result<()> {

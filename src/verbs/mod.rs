@@ -2,10 +2,15 @@
 //! below to work.
 
 mod arrays;
+mod buckets;
 mod changes;
+mod chosen;
 mod compact;
+mod gaps;
 mod labelled;
 mod labels;
+mod latest;
+mod list_runs;
 mod list_series;
 mod read;
 mod read_arrow;

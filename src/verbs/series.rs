@@ -6,7 +6,7 @@ use crate::identity::session;
 use crate::pg::clock;
 use crate::pg::datum::pg_id;
 use crate::pg::index_scan::{Condition, find};
-use crate::pg::statement::statements;
+use crate::pg::statement::{sql, statements};
 use crate::pg::varlena::Jsonb;
 use crate::pg::warning::notice;
 use pgrx::prelude::*;
@@ -23,6 +23,19 @@ pub const NO_UNIT: &str = "dimensionless";
 /// As many series with labels of one key are counted.
 const MANY_LABELLED: i64 = 1000;
 
+/// A series that is there is found by its index, where the planner would compare the labels of all series of the key.
+macro_rules! or_complete {
+    () => {
+        " ON CONFLICT (tenant_id, series_key, labels) DO UPDATE
+          SET unit = CASE WHEN series.unit = 'dimensionless' THEN excluded.unit ELSE series.unit END,
+              description = CASE WHEN series.description ~ '[^[:space:]]' THEN series.description
+                                 ELSE excluded.description END
+          WHERE series.unit = 'dimensionless' AND excluded.unit <> 'dimensionless'
+             OR excluded.unit IN ('dimensionless', series.unit)
+                AND (series.description ~ '[^[:space:]]') IS NOT TRUE AND excluded.description IS NOT NULL"
+    };
+}
+
 statements! {
     /// A description of blanks, which 0.1.0 stored, is none.
     FIND_LABELLED(Uuid, Uuid) -> (String, bool) =
@@ -32,17 +45,14 @@ statements! {
           WHERE s.tenant_id = $1 AND s.series_id BETWEEN $2 AND $2
           ORDER BY s.series_id
           LIMIT 1";
-    /// Its labels are entered next. A series that is there is found by its index, where the planner would compare the labels of all series of the key.
+    /// Its labels are entered next.
     MAKE_OR_COMPLETE(Uuid, Uuid, &str, &str, Option<&str>, Jsonb) -> () =
-        c"INSERT INTO timedb.series (tenant_id, series_id, series_key, unit, description, labels, labels_entered)
-          VALUES ($1, $2, $3, $4, $5, $6, true)
-          ON CONFLICT (tenant_id, series_key, labels) DO UPDATE
-          SET unit = CASE WHEN series.unit = 'dimensionless' THEN excluded.unit ELSE series.unit END,
-              description = CASE WHEN series.description ~ '[^[:space:]]' THEN series.description
-                                 ELSE excluded.description END
-          WHERE series.unit = 'dimensionless' AND excluded.unit <> 'dimensionless'
-             OR excluded.unit IN ('dimensionless', series.unit)
-                AND (series.description ~ '[^[:space:]]') IS NOT TRUE AND excluded.description IS NOT NULL";
+        sql!("INSERT INTO timedb.series (tenant_id, series_id, series_key, unit, description, labels, labels_entered)
+              VALUES ($1, $2, $3, $4, $5, $6, true)", or_complete!());
+    /// As a database of 0.1.0 has them, where none are entered.
+    MAKE_OR_COMPLETE_BEFORE(Uuid, Uuid, &str, &str, Option<&str>, Jsonb) -> () =
+        sql!("INSERT INTO timedb.series (tenant_id, series_id, series_key, unit, description, labels)
+              VALUES ($1, $2, $3, $4, $5, $6)", or_complete!());
     /// One probe of an index for each key, whatever statistics say. A scan by the tenant alone may look as cheap, and stay in
     /// the plan: so the planner is asked for the first row of an order that one index has and any other plan must sort for.
     /// Each row stands twice, so that the first is half of all there is to fetch, but comes after all of a sort. No labels
@@ -181,10 +191,16 @@ fn find_or_make(
     // Written first and looked at afterwards, because somebody else may make or complete it at the same time.
     if found.as_ref().is_none_or(|series| series.lacks(unit, description)) {
         let (new_id, new_unit) = (clock::new_id(), unit.unwrap_or(NO_UNIT));
-        MAKE_OR_COMPLETE.run((tenant, new_id, &*name, new_unit, description, labels))?;
+        let are_entered = labels::are_entered();
+        let make = if are_entered {
+            &MAKE_OR_COMPLETE
+        } else {
+            &MAKE_OR_COMPLETE_BEFORE
+        };
+        make.run((tenant, new_id, &*name, new_unit, description, labels))?;
         found = find_labelled(tenant, &name, labels)?;
         // Of one that is there they are entered already.
-        if let Some(made) = found.as_ref().filter(|series| series.id == new_id) {
+        if let Some(made) = found.as_ref().filter(|series| are_entered && series.id == new_id) {
             labels::enter(tenant, &[made.id])?;
         }
     }

@@ -11,10 +11,10 @@ use crate::identity::standing::Identity;
 use crate::pg::cancel::answer_cancel;
 use crate::pg::moment;
 use crate::pg::result::{Returned, Rows};
-use crate::pg::statement::statements;
+use crate::pg::statement::{sql, statements};
 use crate::pg::timestamp::Timestamptz;
 use crate::store::keys::{Current, Target, Wanted};
-use crate::store::write::NewRows;
+use crate::store::write::{NewRows, are_counted};
 use pgrx::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
@@ -27,6 +27,25 @@ use timedb_core::update::{Change, Updates, ValueUpdate, read_json};
 use timedb_core::version::{Remark, Version};
 use uuid::Uuid;
 
+/// Nothing is inserted: in conflict with what is locked, a row finds it by its index, where the join of an UPDATE could be
+/// turned round.
+macro_rules! marked_runs {
+    ($changed:literal) => {
+        concat!(
+            " FROM (SELECT unnest($2) AS run_id, unnest($4) AS created) AS w
+              CROSS JOIN LATERAL (
+                SELECT r.run_id, r.run_start_time, r.known_time, r.changed_by, r.inserted_at, r.last_change_time
+                FROM timedb.runs r
+                WHERE r.tenant_id = $1 AND r.run_id = w.run_id
+                OFFSET 0) AS r
+              ON CONFLICT (tenant_id, run_id) DO UPDATE
+              SET last_change_time = greatest(clock_timestamp(), $3, runs.last_change_time + interval '1 microsecond')",
+            $changed,
+            " RETURNING run_id, known_time, last_change_time"
+        )
+    };
+}
+
 statements! {
     LOCK_RUNS(Uuid, &[Uuid]) -> (Uuid,) =
         c"SELECT r.run_id
@@ -37,20 +56,17 @@ statements! {
             WHERE r.tenant_id = $1 AND r.run_id = w.run_id
             OFFSET 0
             FOR NO KEY UPDATE) AS r";
-    /// Nothing is inserted: in conflict with what is locked, a row finds it by its index, where the join of an UPDATE could be
-    /// turned round.
-    MARK_RUNS(Uuid, &[Uuid], Timestamptz) -> (Uuid, Time, Time) =
-        c"INSERT INTO timedb.runs (tenant_id, run_id, run_start_time, known_time, changed_by, inserted_at, last_change_time)
-          SELECT $1, r.run_id, r.run_start_time, r.known_time, r.changed_by, r.inserted_at, r.last_change_time
-          FROM (SELECT unnest($2) AS run_id) AS w
-          CROSS JOIN LATERAL (
-            SELECT r.run_id, r.run_start_time, r.known_time, r.changed_by, r.inserted_at, r.last_change_time
-            FROM timedb.runs r
-            WHERE r.tenant_id = $1 AND r.run_id = w.run_id
-            OFFSET 0) AS r
-          ON CONFLICT (tenant_id, run_id) DO UPDATE
-          SET last_change_time = greatest(clock_timestamp(), $3, runs.last_change_time + interval '1 microsecond')
-          RETURNING run_id, known_time, last_change_time";
+    MARK_RUNS(Uuid, &[Uuid], Timestamptz, &[i64]) -> (Uuid, Time, Time) =
+        sql!("INSERT INTO timedb.runs (tenant_id, run_id, run_start_time, known_time, changed_by, inserted_at,
+                                       last_change_time, value_count)
+              SELECT $1, r.run_id, r.run_start_time, r.known_time, r.changed_by, r.inserted_at, r.last_change_time, w.created",
+             marked_runs!(", value_count = runs.value_count + excluded.value_count"));
+    /// As a database of 0.1.0 has them.
+    MARK_RUNS_BEFORE(Uuid, &[Uuid], Timestamptz, &[i64]) -> (Uuid, Time, Time) =
+        sql!("INSERT INTO timedb.runs (tenant_id, run_id, run_start_time, known_time, changed_by, inserted_at,
+                                       last_change_time)
+              SELECT $1, r.run_id, r.run_start_time, r.known_time, r.changed_by, r.inserted_at, r.last_change_time",
+             marked_runs!(""));
 }
 
 /// A value with what is said of it.
@@ -99,19 +115,24 @@ fn lock_runs(tenant: Uuid, updates: &[ValueUpdate]) -> Result<HashSet<Uuid>> {
     Ok(found.into_iter().map(|(run,)| run).collect())
 }
 
-/// Marks the runs that something is written to; where everything is as asked for already, nothing is.
+/// Marks the runs that something is written to, and counts what they did not have; where everything is as asked for already, nothing is.
 fn mark_runs(tenant: Uuid, updates: &[ValueUpdate], outcomes: &[Outcome]) -> Result<Marked> {
     let changed = updates
         .iter()
         .zip(outcomes)
         .filter(|(_, outcome)| !matches!(outcome, Outcome::Skipped(_)));
-    let runs = each_once(changed.map(|(update, _)| update.run_id));
-    if runs.is_empty() {
+    let mut created: BTreeMap<Uuid, i64> = BTreeMap::new();
+    for (update, outcome) in changed {
+        *created.entry(update.run_id).or_default() += i64::from(matches!(outcome, Outcome::Created(_)));
+    }
+    if created.is_empty() {
         return Ok(Marked::new());
     }
+    let (runs, created): (Vec<Uuid>, Vec<i64>) = created.into_iter().unzip();
     // Before the statement reads the clock.
     let told = moment::tell(tenant);
-    let found = MARK_RUNS.write((tenant, &runs, told.moment()))?;
+    let mark = if are_counted() { &MARK_RUNS } else { &MARK_RUNS_BEFORE };
+    let found = mark.write((tenant, &runs, told.moment(), &created))?;
     let marked = |(run, known, change)| (run, (known, change));
     Ok(found.into_iter().map(marked).collect())
 }

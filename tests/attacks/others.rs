@@ -92,6 +92,11 @@ fn t20_reading_by_anothers_ids_adds_no_row() {
     for sql in [
         "SELECT count(*) FROM timedb.read(series_ids => ARRAY[$1::uuid])",
         "SELECT count(*) FROM timedb.read(series_ids => ARRAY[$1::uuid], mode => 'overlapping', all_versions => true)",
+        "SELECT count(*) FROM timedb.latest(series_ids => ARRAY[$1::uuid])",
+        "SELECT count(*) FROM timedb.list_runs(series_ids => ARRAY[$1::uuid])",
+        "SELECT count(*) FROM timedb.coverage(series_ids => ARRAY[$1::uuid])",
+        "SELECT count(*) FROM timedb.read_buckets('1 day', series_ids => ARRAY[$1::uuid])",
+        "SELECT count(*) FROM timedb.gaps('1 day', 'UTC', '2020-01-01', '2020-01-02', series_ids => ARRAY[$1::uuid])",
         "SELECT count(*) FROM timedb.values WHERE series_id = $1",
         "SELECT count(*) FROM timedb.current_values WHERE series_id = $1",
         "SELECT count(*) FROM timedb._series_values($1)",

@@ -1,6 +1,7 @@
 //! What a client sees over the wire, as ordinary login roles; one file a topic. `make test` runs it on a private server.
 
 mod arrow;
+mod asked;
 mod catalog;
 mod changes;
 mod compact;

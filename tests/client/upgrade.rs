@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use postgres::{Client, Config, NoTls};
 use timedb_testkit::{Cluster, Database, Options, Project, Server, one, one_of, refused, run};
+use uuid::Uuid;
 
 use crate::catalog::{assert_same, catalogs, everything};
 use crate::dump::{fill_tenant, restore_plain, run_program};
@@ -117,6 +118,27 @@ fn assert_released_functions_run(admin: &mut Client) {
     run(admin, "ROLLBACK");
 }
 
+/// Before the update as afterwards whoever writes data writes.
+#[track_caller]
+fn assert_writes(server: &Server) {
+    let mut alice = server.connect("app", DATABASE).expect("app");
+    let login = alice.execute("SELECT timedb.authenticate($1)", &[&keys()["alice"]]);
+    assert_eq!(login.expect("her key"), 1);
+    run(&mut alice, "BEGIN");
+    let made = "SELECT timedb.create_series('early', labels => '{\"site\": \"early\"}')";
+    let series: Uuid = one(&mut alice, made);
+    for values in [0i32, 1, 3] {
+        let sql = "SELECT run_id FROM timedb.upload_points(now(), array_fill('early'::text, ARRAY[$1::int]), \
+                     array(SELECT '2025-01-01'::timestamptz + n * interval '1 hour' FROM generate_series(1, $1) AS n), \
+                     array(SELECT n::float8 FROM generate_series(1, $1) AS n))";
+        let run: Uuid = one_of(&mut alice, sql, &[&values]);
+        let sql = "SELECT status FROM timedb.update(json_build_array(json_build_object('run_id', $1::uuid, \
+                     'series_id', $2::uuid, 'valid_time', '2025-01-01', 'value', 7)))";
+        assert_eq!(one_of::<String>(&mut alice, sql, &[&run, &series]), "created");
+    }
+    run(&mut alice, "ROLLBACK");
+}
+
 fn version(admin: &mut Client) -> String {
     one(admin, "SELECT extversion FROM pg_extension WHERE extname = 'timedb'")
 }
@@ -135,6 +157,7 @@ fn an_updated_database_has_the_catalog_of_a_fresh_one_and_gives_the_same_answers
     // Not only afterwards: new files under an old database are what everybody has between the two steps of an update.
     assert_whole(server, DATABASE);
     assert_released_functions_run(&mut admin);
+    assert_writes(server);
     run(&mut admin, "ANALYZE");
     assert!(statistics(&mut admin) > 0, "the premise: of columns");
     run(&mut admin, UPDATE);
@@ -152,6 +175,21 @@ fn an_updated_database_has_the_catalog_of_a_fresh_one_and_gives_the_same_answers
     assert_eq!(entered, all);
     let south = "SELECT count(*) FROM timedb.series_labels WHERE label = 'site' AND value = '\"south\"'";
     assert!(one::<i64>(&mut admin, south) > 0);
+
+    // So are the values of runs, but of those that were updated.
+    let counted =
+        "SELECT count(*) FILTER (WHERE value_count IS NULL), count(*) FILTER (WHERE value_count > 1) FROM timedb.runs";
+    let row = admin.query_one(counted, &[]).expect("the runs");
+    let (uncounted, counted): (i64, i64) = (row.get(0), row.get(1));
+    assert!(uncounted > 0 && counted > 0, "{uncounted} uncounted, {counted} counted");
+    let mut alice = server.connect("app", DATABASE).expect("app");
+    let login = alice.execute("SELECT timedb.authenticate($1)", &[&keys()["alice"]]);
+    assert_eq!(login.expect("her key"), 1);
+    let other = "SELECT count(*) FROM timedb.list_runs(max_rows => 1000000) r \
+                 WHERE r.value_count IS DISTINCT FROM \
+                   (SELECT count(*) FROM timedb.current_values v WHERE v.run_id = r.run_id)";
+    assert_eq!(one::<i64>(&mut alice, other), 0);
+    assert_writes(server);
 
     // And it lives on.
     let mut alice = server.connect("app", DATABASE).expect("app");

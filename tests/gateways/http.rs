@@ -262,6 +262,78 @@ fn series_are_found_by_labels_page_by_page_and_renamed() {
 }
 
 #[test]
+fn what_dashboards_ask_is_answered_by_get_and_post_alike() {
+    let gateway = Gateway::fresh("asked");
+    let (alice, bob) = (gateway.alice(), gateway.bob());
+    let upload = json!({
+        "run_start_time": "2025-01-01T00:00:00Z", "workflow_id": "forecast", "known_time": "2025-01-01T00:00:00Z",
+        "value_rows": [value_row("wind", 0, 1.0), value_row("wind", 1, 2.0), value_row("wind", 3, 6.0)],
+    });
+    assert_eq!(alice.post("/rpc/upload", &upload).status, 200);
+    let asked = [
+        (
+            "latest",
+            json!({"series_keys": "{wind}", "before": "2025-01-01T03:00:00Z"}),
+            "value",
+            json!(2.0),
+        ),
+        (
+            "read_buckets",
+            json!({"bucket": "1 day", "aggregate": "sum", "time_zone": "Europe/Berlin", "series_keys": "{wind}"}),
+            "value",
+            json!(9.0),
+        ),
+        (
+            "gaps",
+            json!({"step": "1 hour", "series_keys": "{wind}"}),
+            "missing_count",
+            json!(1),
+        ),
+        (
+            "coverage",
+            json!({"series_keys": "{wind}", "labels": "{}"}),
+            "value_count",
+            json!(3),
+        ),
+        (
+            "list_runs",
+            json!({"workflow_id": "forecast", "max_rows": "5"}),
+            "value_count",
+            json!(3),
+        ),
+    ];
+    for (function, arguments, column, expected) in asked {
+        let path = format!("/rpc/{function}");
+        let pairs = arguments.as_object().expect("arguments").iter();
+        let query = pairs.map(|(name, value)| format!("{name}={}", encoded(value.as_str().expect("a text"))));
+        let got = alice.get(&format!("{path}?{}", query.collect::<Vec<_>>().join("&")));
+        assert_eq!(got.status, 200, "{function}: {got:?}");
+        assert_eq!(got.body.as_array().map(Vec::len), Some(1), "{function}: {got:?}");
+        assert_eq!(got.body[0][column], expected, "{function}");
+        let mut body = arguments.clone();
+        if let Some(keys) = body.get_mut("series_keys") {
+            *keys = json!(["wind"]);
+        }
+        if let Some(labels) = body.get_mut("labels") {
+            *labels = json!({});
+        }
+        assert_eq!(alice.post(&path, &body), got, "{function}");
+        assert_eq!(bob.post(&path, &body).body, json!([]), "{function}");
+    }
+    let bad = alice.get("/rpc/read_buckets?bucket=0");
+    assert_eq!((bad.status, &bad.body["code"]), (400, &json!("22023")));
+}
+
+/// As it stands in a URL.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+#[test]
 fn a_key_whose_scope_does_not_allow_it_is_403_and_reads_all_the_same() {
     let gateway = Gateway::fresh("scopes");
     let reader = gateway.server.with_key(&gateway.stage.alice_of_scope("read").api_key);

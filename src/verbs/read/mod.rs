@@ -9,5 +9,5 @@ mod request;
 mod series;
 
 pub use node::{SCANNED, reader};
-pub use request::{LookedAt, OfRead, Reading, Request, Shown};
+pub use request::{LookedAt, OfRead, OfVersions, Reading, Request, Shown, window};
 pub use series::{Named, Which};

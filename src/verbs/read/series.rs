@@ -96,6 +96,11 @@ fn only<T: Eq + std::hash::Hash>(kept: &mut Option<HashSet<T>>, these: Vec<T>) {
 }
 
 impl Which {
+    /// Whether nothing is asked of them.
+    pub fn is_every(&self) -> bool {
+        matches!(self.named, Named::Every) && self.labels.is_none()
+    }
+
     /// In the order of keys, byte by byte, and ids; each once, however often it is named.
     pub fn series(&self, tenant: Uuid) -> Result<Vec<Series>> {
         let some = |keys: &[String], ids: &[Uuid]| some_series(tenant, keys, ids, self.labels);

@@ -104,7 +104,7 @@ impl NewRuns {
         let made: Vec<NewRun> = made
             .map(|number| (self.row(run, number), &self.versions[number]))
             .collect();
-        insert_runs(writer.tenant, &made)?;
+        insert_runs(writer.tenant, &made, &new)?;
         new.insert(writer.tenant)
     }
 

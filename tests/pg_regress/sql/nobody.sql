@@ -34,7 +34,14 @@ SELECT t.call, r.* FROM (VALUES
   (15, $$timedb.pre_request()$$),
   (16, $$timedb.settled_time()$$),
   (17, $$timedb.read_changes('2025-01-01')$$),
-  (18, $$timedb.read_changes_arrow('2025-01-01')$$)
+  (18, $$timedb.read_changes_arrow('2025-01-01')$$),
+  (19, $$timedb.label_values(null)$$),
+  (20, $$timedb.update_series(null)$$),
+  (21, $$timedb.latest(before => 'infinity')$$),
+  (22, $$timedb.list_runs(max_rows => 0)$$),
+  (23, $$timedb.read_buckets(null)$$),
+  (24, $$timedb.gaps(null)$$),
+  (25, $$timedb.coverage('{null}')$$)
 ) t(number, call), pg_temp.refused('SELECT ' || t.call) r ORDER BY t.number;
 
 -- What is no tenant's needs no login: the pieces around points, and leaving.

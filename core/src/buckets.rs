@@ -1,0 +1,216 @@
+//! Values of one series in buckets of time, each summed up: as they come, in their order, in one pass.
+
+use std::collections::VecDeque;
+
+use crate::calendar::{Calendar, Interval, Windows};
+use crate::limits::MOST_BUCKETS;
+use crate::merge::Window;
+use crate::points::Point;
+use crate::time::Time;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Aggregate {
+    Mean,
+    Min,
+    Max,
+    Sum,
+    Count,
+    First,
+    Last,
+    /// The mean by how long each value holds: an interval's as long as it is, a moment's until the next value begins.
+    TimeWeighted,
+}
+
+/// Their names, as a message lists them.
+pub const AGGREGATES: &str = "mean, min, max, sum, count, first, last, time_weighted";
+
+impl Aggregate {
+    pub fn named(name: &str) -> Option<Aggregate> {
+        Some(match name {
+            "mean" => Aggregate::Mean,
+            "min" => Aggregate::Min,
+            "max" => Aggregate::Max,
+            "sum" => Aggregate::Sum,
+            "count" => Aggregate::Count,
+            "first" => Aggregate::First,
+            "last" => Aggregate::Last,
+            "time_weighted" => Aggregate::TimeWeighted,
+            _ => return None,
+        })
+    }
+}
+
+/// What came into a bucket. Nulls do not.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    pub window: Window,
+    pub count: i64,
+    /// What the aggregate has made of the values so far; of means their sum.
+    value: f64,
+    /// How many microseconds they held in all.
+    held: f64,
+}
+
+/// More buckets of one series at once than are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooMany;
+
+pub struct Buckets<C> {
+    windows: Windows<C>,
+    aggregate: Aggregate,
+    /// Nothing holds longer.
+    until: Option<Time>,
+    /// In their order: those that more may come into, and those that nobody has taken.
+    buckets: VecDeque<Bucket>,
+    /// How many of them are full.
+    full: usize,
+    /// A moment that holds until the next value begins.
+    holding: Option<(Time, Option<f64>)>,
+}
+
+impl<C: Calendar> Buckets<C> {
+    /// Days and months are counted on the calendar, from the midnight there that the 21st century began with: a Monday. None where
+    /// the length does not go forward.
+    pub fn of(calendar: C, length: Interval, aggregate: Aggregate, until: Option<Time>) -> Option<Buckets<C>> {
+        let origin = first_midnight(&calendar)?;
+        Some(Buckets {
+            windows: Windows::of(calendar, origin, length)?,
+            aggregate,
+            until,
+            buckets: VecDeque::new(),
+            full: 0,
+            holding: None,
+        })
+    }
+
+    /// Takes the next value, in the order of starts.
+    pub fn add(&mut self, point: &Point) -> Result<(), TooMany> {
+        if self.aggregate == Aggregate::TimeWeighted {
+            self.end_holding(Some(point.start))?;
+            match point.end {
+                Some(end) => self.hold(point.start, end, point.value)?,
+                None => self.holding = Some((point.start, point.value)),
+            }
+            self.fill(point.start);
+            return Ok(());
+        }
+        let Some(value) = point.value else { return Ok(()) };
+        let window = self.windows.around(point.start);
+        match self.buckets.back_mut().filter(|bucket| bucket.window == window) {
+            Some(bucket) => bucket.add(self.aggregate, value, 1.0),
+            None => {
+                self.full = self.buckets.len();
+                self.buckets.push_back(Bucket::of(window, self.aggregate, value, 1.0));
+            }
+        }
+        Ok(())
+    }
+
+    /// That no further value comes: what holds then, holds until its bucket ends.
+    pub fn finish(&mut self) -> Result<(), TooMany> {
+        self.end_holding(None)?;
+        self.full = self.buckets.len();
+        Ok(())
+    }
+
+    /// The next bucket that nothing more comes into.
+    pub fn next(&mut self) -> Option<(Window, f64, i64)> {
+        self.full = self.full.checked_sub(1)?;
+        let bucket = self.buckets.pop_front()?;
+        Some((bucket.window, bucket.result(self.aggregate), bucket.count))
+    }
+
+    fn end_holding(&mut self, at: Option<Time>) -> Result<(), TooMany> {
+        let Some((since, value)) = self.holding.take() else {
+            return Ok(());
+        };
+        let until = at.or_else(|| self.windows.around(since).end).unwrap_or(Time::MAX);
+        self.hold(since, until, value)
+    }
+
+    /// Adds a value to all buckets in which it holds.
+    fn hold(&mut self, since: Time, until: Time, value: Option<f64>) -> Result<(), TooMany> {
+        let until = self.until.map_or(until, |end| end.min(until));
+        let (Some(value), true) = (value, since < until) else {
+            return Ok(());
+        };
+        let mut from = since;
+        // Mostly in the last one that there is.
+        let mut place = self
+            .buckets
+            .partition_point(|bucket| bucket.window.end.is_some_and(|end| end <= from));
+        loop {
+            let window = self.windows.around(from);
+            let end = window.end.map_or(until, |end| end.min(until));
+            let micros = (end.micros() - from.micros()) as f64;
+            let are_many = self.buckets.len() == MOST_BUCKETS;
+            match self.buckets.get_mut(place).filter(|bucket| bucket.window == window) {
+                Some(bucket) => bucket.add(self.aggregate, value, micros),
+                None if are_many => return Err(TooMany),
+                None => self
+                    .buckets
+                    .insert(place, Bucket::of(window, self.aggregate, value, micros)),
+            }
+            if end >= until {
+                return Ok(());
+            }
+            from = end;
+            place += 1;
+        }
+    }
+
+    /// Nothing more comes into buckets that end before a value begins.
+    fn fill(&mut self, start: Time) {
+        while self
+            .buckets
+            .get(self.full)
+            .is_some_and(|bucket| bucket.window.end.is_some_and(|end| end <= start))
+        {
+            self.full += 1;
+        }
+    }
+}
+
+fn first_midnight(calendar: &impl Calendar) -> Option<Time> {
+    use crate::calendar::Local;
+    // 366 days after the first of the year 2000.
+    calendar.moment(Local::of_day(366, 0)?)
+}
+
+impl Bucket {
+    fn of(window: Window, aggregate: Aggregate, value: f64, held: f64) -> Bucket {
+        let value = match aggregate {
+            Aggregate::TimeWeighted => value * held,
+            _ => value,
+        };
+        Bucket {
+            window,
+            count: 1,
+            value,
+            held,
+        }
+    }
+
+    fn add(&mut self, aggregate: Aggregate, value: f64, held: f64) {
+        self.count += 1;
+        self.held += held;
+        match aggregate {
+            Aggregate::Mean | Aggregate::Sum => self.value += value,
+            // As Postgres has it: NaN is greater than all others.
+            Aggregate::Min if value < self.value || self.value.is_nan() => self.value = value,
+            Aggregate::Max if value > self.value || value.is_nan() => self.value = value,
+            Aggregate::Last => self.value = value,
+            Aggregate::TimeWeighted => self.value += value * held,
+            Aggregate::Min | Aggregate::Max | Aggregate::First | Aggregate::Count => {}
+        }
+    }
+
+    fn result(&self, aggregate: Aggregate) -> f64 {
+        match aggregate {
+            Aggregate::Mean => self.value / self.count as f64,
+            Aggregate::Count => self.count as f64,
+            Aggregate::TimeWeighted => self.value / self.held,
+            _ => self.value,
+        }
+    }
+}
