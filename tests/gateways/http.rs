@@ -166,7 +166,7 @@ fn the_walkthrough_of_the_original_service_works_with_the_new_paths() {
             "valid_time_end": null, "series_id": series["wind"], "series_key": "wind",
             "unit": "dimensionless", "value": value, "run_id": run,
             "change_time": read.body[usize::from(hour)]["change_time"],
-            "changed_by": "alice@tenant-a.com", "annotation": null, "tags": null,
+            "changed_by": "alice@tenant-a.com", "annotation": null, "tags": null, "labels": {},
         })
     };
     assert_eq!(
