@@ -10,6 +10,7 @@ pub mod answer;
 pub mod blank;
 pub mod buckets;
 pub mod calendar;
+pub mod clusters;
 pub mod cutoff;
 mod excerpt;
 pub mod gaps;

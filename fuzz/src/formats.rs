@@ -6,7 +6,7 @@ use timedb_core::pack;
 use timedb_core::points::{self, Point as CorePoint};
 use timedb_core::rows::RowError;
 use timedb_core::time::Time;
-use timedb_core::update::{self, Change};
+use timedb_core::update::{self, Change, Updates, ValueUpdate};
 use timedb_core::upload::{self, SeriesRows, Upload};
 use timedb_core::version::{self, Remark};
 use uuid::Uuid;
@@ -176,7 +176,17 @@ pub fn read_upload(json: &str, most_rows: usize) -> Result<Vec<Series>, Refused>
 }
 
 pub fn read_updates(json: &str, most_rows: usize) -> Result<Vec<Update>, Refused> {
-    let updates = update::read_json(json, Uuid::nil(), most_rows, &mut || {}).map_err(refused)?;
+    let given = update::read_json(json, Uuid::nil(), most_rows, &mut || {}).map_err(refused)?;
+    let resolved = given.rows.into_iter().filter_map(|row| {
+        Some(ValueUpdate {
+            run_id: row.run?,
+            series_id: row.series.id?,
+            start: row.start,
+            end: row.end,
+            changes: row.changes,
+        })
+    });
+    let updates = Updates::of(resolved);
     assert!(updates.rows.iter().all(|&place| place < updates.of_values.len()));
     Ok(updates
         .of_values
@@ -186,9 +196,9 @@ pub fn read_updates(json: &str, most_rows: usize) -> Result<Vec<Update>, Refused
             series: update.series_id.as_u128(),
             start: update.start.micros(),
             end: update.end.map(Time::micros),
-            value: told(update.value).map(|value| value.map(f64::to_bits)),
-            annotation: told(update.annotation),
-            tags: told(update.tags),
+            value: told(update.changes.value).map(|value| value.map(f64::to_bits)),
+            annotation: told(update.changes.annotation),
+            tags: told(update.changes.tags),
         })
         .collect())
 }

@@ -162,7 +162,7 @@ impl UuidArray {
 }
 
 impl Jsonb {
-    /// What a text stands for that is JSON: by Postgres' own reading, whose own error unwinds where it is none.
+    /// By Postgres' own reading of a text that is JSON, of which it takes every part: where it does not, its error unwinds.
     pub fn of(text: &str) -> Option<Jsonb> {
         let text = CString::new(text).ok()?;
         let argument = Some(pg_sys::Datum::from(text.as_ptr()));

@@ -9,6 +9,7 @@ pub mod newest;
 pub mod open;
 pub mod runs;
 pub mod scan;
+pub mod shown;
 mod spans;
 pub mod take;
 mod version;

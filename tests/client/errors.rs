@@ -19,8 +19,7 @@ use crate::support::{hour, upload, value_row};
 const KEY_NEEDED_HINT: &str = "In SQL, call timedb.authenticate(api_key) first.";
 
 const UPLOAD_HAS: &str = "An upload has valid_time, valid_time_end, value, value_key (or series_key), labels, series_id, annotation and tags: select those.";
-const UPDATE_HAS: &str =
-    "An update has run_id, series_id, valid_time, valid_time_end, value, annotation and tags: select those.";
+const UPDATE_HAS: &str = "An update has run_id, series_id or value_key (or series_key) and labels, valid_time, valid_time_end, value, annotation and tags: select those.";
 const ISO: &str = "Write ISO 8601, as in 2025-01-01T12:00:00+01:00.";
 const BOUNDS: &str = "Times go from 4714 BC to the end of the year 9999.";
 
@@ -519,7 +518,7 @@ fn a_bad_row_is_named_by_its_number_and_field() {
             )
             .hint(BOUNDS),
             Case::of_row(&format!("{{{at}, {at}}}"), "22023", ".valid_time: repeated field"),
-            Case::of_update("", "22023", r#": needs "run_id""#),
+            Case::of_update("", "22023", r#": needs "series_id" or "value_key""#),
             Case::of_update(r#""run_id": "17""#, "22P02", ".run_id: \"17\" is not a uuid"),
             Case::of_update(r#""changed_by": "me""#, "22023", ".changed_by: unknown field").hint(UPDATE_HAS),
             Case::of_update(r#""tags": "a""#, "22023", ".tags: must be an array of strings"),

@@ -28,6 +28,7 @@ mod session;
 mod settled;
 mod setup;
 mod several;
+mod shown;
 mod span;
 mod support;
 mod ties;

@@ -12,10 +12,9 @@ use uuid::Uuid;
 use crate::support::{hour, try_update, try_upload, update, upload, value_row, value_update};
 
 const UPLOAD_HAS: &str = "An upload has valid_time, valid_time_end, value, value_key (or series_key), labels, series_id, annotation and tags: select those.";
-const UPDATE_HAS: &str =
-    "An update has run_id, series_id, valid_time, valid_time_end, value, annotation and tags: select those.";
-const ONE_KNOWN_TIME: &str =
-    "A run has one known_time, an argument of the call: upload what was known at other moments by itself.";
+const UPDATE_HAS: &str = "An update has run_id, series_id or value_key (or series_key) and labels, valid_time, valid_time_end, value, annotation and tags: select those.";
+const ONE_KNOWN_TIME: &str = "A run has one known_time, an argument of the call: upload_runs and upload_runs_arrow take rows that were known at several \
+     moments.";
 const ZONE_NAMES: &str = "Zone names are not taken. Write the offset, as in 2025-01-01T12:00:00+01:00.";
 const FROM_EPOCH: &str = "Numbers since an epoch are not taken. Write ISO 8601, as in 2025-01-01T12:00:00Z; pandas: to_json(date_format=\"iso\", date_unit=\"us\").";
 const ISO: &str = "Write ISO 8601, as in 2025-01-01T12:00:00+01:00.";
@@ -225,8 +224,8 @@ const ROWS: &[Mistake] = &[
 const UPDATES: &[Mistake] = &[
     (
         r#"{"series_key": "wind"}"#,
-        "22023 updates[0].series_key: unknown field",
-        Some(UPDATE_HAS),
+        "22023 updates[0]: needs \"valid_time\"",
+        None,
     ),
     (
         r#"{"known_time": "2025-01-01"}"#,
@@ -338,7 +337,7 @@ fn each_mistake_in_a_frame_is_told_with_what_to_do_with_it() {
     let database = Database::fresh("mistakes in frames");
     let mut client = client(&database);
     let of = |array: &dyn Array| -> ArrayRef { arrow_array::make_array(array.to_data()) };
-    let columns = "unknown column; an upload has valid_time, valid_time_end, value, value_key, series_key, series_id";
+    let columns = "unknown column; an upload has valid_time, valid_time_end, value, value_key, series_key, labels, series_id, annotation, tags";
     let cases = [
         (
             ("__index_level_0__", of(&Float64Array::from(vec![0.0, 1.0]))),

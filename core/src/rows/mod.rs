@@ -4,8 +4,10 @@
 //! is said in `upload` and `update`. No tree of JSON values is ever built.
 
 pub(crate) mod fields;
+pub(crate) mod labels;
 pub(crate) mod number;
 pub(crate) mod remark;
+pub(crate) mod shared;
 pub(crate) mod walk;
 
 use std::fmt;

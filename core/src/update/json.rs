@@ -3,16 +3,41 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::rc::Rc;
 
 use uuid::Uuid;
 
 use crate::rows::fields::{Given, check_end, needed, not_null};
+use crate::rows::labels::LabelTexts;
 use crate::rows::remark::{annotation, tags};
+use crate::rows::shared::Bytes;
 use crate::rows::walk::{Rows, walk};
-use crate::rows::{Field, Refusal, RowError};
+use crate::rows::{Field, Kind, Refusal, RowError};
+use crate::series_key;
 use crate::time::Time;
+use crate::upload::SeriesRef;
+
+/// The rows of a call, as they name their values.
+#[derive(Debug)]
+pub struct GivenUpdates {
+    pub rows: Vec<GivenUpdate>,
+    /// Texts of JSON objects, by their numbers; two of them may be equal all the same.
+    pub labels: Vec<Rc<str>>,
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GivenUpdate {
+    /// None for the run whose value is shown.
+    pub run: Option<Uuid>,
+    pub series: SeriesRef,
+    pub start: Time,
+    pub end: Option<Time>,
+    pub changes: Changes,
+}
 
 /// What a call asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +55,12 @@ pub struct ValueUpdate {
     pub series_id: Uuid,
     pub start: Time,
     pub end: Option<Time>,
+    pub changes: Changes,
+}
+
+/// What an update does to a value and to what is said of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
     pub value: Change<f64>,
     /// Trimmed, and not blank.
     pub annotation: Change<String>,
@@ -50,41 +81,40 @@ pub enum Change<T> {
 /// tenant is told like one that does not exist.
 ///
 /// `tick` is called every few thousand rows, for the caller to answer a cancel; it may unwind.
-pub fn read_json(json: &str, tenant: Uuid, most_rows: usize, tick: &mut dyn FnMut()) -> Result<Updates, RowError> {
+pub fn read_json(json: &str, tenant: Uuid, most_rows: usize, tick: &mut dyn FnMut()) -> Result<GivenUpdates, RowError> {
     let mut rows = UpdateRows {
         tenant,
         ..UpdateRows::default()
     };
     walk(json, &mut rows, most_rows, tick)?;
-    Ok(Updates {
-        of_values: rows.of_values,
-        rows: rows.places,
+    Ok(GivenUpdates {
+        rows: rows.given,
+        labels: rows.labels.finish(),
     })
 }
 
 #[derive(Default)]
-struct UpdateRows {
+struct UpdateRows<'de> {
     tenant: Uuid,
-    of_values: Vec<ValueUpdate>,
-    /// The place of each row's value, and that of each value.
-    places: Vec<usize>,
-    place_of: HashMap<(Uuid, Uuid, Time, Option<Time>), usize>,
-    row: PartialUpdate,
+    given: Vec<GivenUpdate>,
+    labels: LabelTexts,
+    bytes: Bytes,
+    row: PartialUpdate<'de>,
 }
 
 /// The row under way.
 #[derive(Default)]
-struct PartialUpdate {
-    run_id: Option<Uuid>,
-    series_id: Option<Uuid>,
+struct PartialUpdate<'de> {
+    run: Option<Uuid>,
+    id: Option<Uuid>,
+    key: Option<Cow<'de, str>>,
+    labels: Option<u32>,
     start: Option<Time>,
     end: Option<Time>,
-    value: Change<f64>,
-    annotation: Change<String>,
-    tags: Change<Vec<String>>,
+    changes: Changes,
 }
 
-impl UpdateRows {
+impl UpdateRows<'_> {
     /// Old clients name their tenant in every row.
     fn check_tenant(&self, named: Option<Uuid>) -> Result<(), Refusal> {
         match named {
@@ -94,20 +124,22 @@ impl UpdateRows {
     }
 }
 
-impl<'de> Rows<'de> for UpdateRows {
+impl<'de> Rows<'de> for UpdateRows<'de> {
     const ARGUMENT: &'static str = "updates";
     const FIELDS: &'static [Field] = &[
         Field::RunId,
         Field::TenantId,
         Field::SeriesId,
+        Field::ValueKey,
+        Field::Labels,
         Field::ValidTime,
         Field::ValidTimeEnd,
         Field::Value,
         Field::Annotation,
         Field::Tags,
     ];
-    const HAS: &'static str =
-        "An update has run_id, series_id, valid_time, valid_time_end, value, annotation and tags: select those.";
+    const HAS: &'static str = "An update has run_id, series_id or value_key (or series_key) and labels, valid_time, \
+                               valid_time_end, value, annotation and tags: select those.";
 
     fn none(&self) -> Self {
         Self {
@@ -120,58 +152,88 @@ impl<'de> Rows<'de> for UpdateRows {
         let row = &mut self.row;
         match field {
             Field::TenantId => self.check_tenant(field.uuid(given)?)?,
-            Field::RunId => row.run_id = Some(not_null(field.uuid(given)?)?),
-            Field::SeriesId => row.series_id = Some(not_null(field.uuid(given)?)?),
+            Field::RunId => row.run = Some(not_null(field.uuid(given)?)?),
+            Field::SeriesId => row.id = Some(not_null(field.uuid(given)?)?),
+            Field::ValueKey => row.key = field.text(given)?,
+            Field::Labels => {
+                let text = field.object(given)?.unwrap_or("null");
+                row.labels = self.labels.number(text, &mut self.bytes)?;
+            }
             Field::ValidTime => row.start = Some(not_null(field.time(given)?)?),
             Field::ValidTimeEnd => row.end = field.time(given)?,
-            Field::Value => row.value = Change::to(field.number(given)?),
-            Field::Annotation => row.annotation = Change::to(annotation(field.text(given)?)?),
-            Field::Tags => row.tags = Change::to(tags(field.list(given)?)?),
+            Field::Value => row.changes.value = Change::to(field.number(given)?),
+            Field::Annotation => row.changes.annotation = Change::to(annotation(field.text(given)?)?),
+            Field::Tags => row.changes.tags = Change::to(tags(field.list(given)?)?),
             // Not among FIELDS.
-            Field::ValueKey | Field::Labels | Field::KnownTime | Field::WorkflowId => {}
+            Field::KnownTime | Field::WorkflowId => {}
         }
         Ok(())
     }
 
     fn end_row(&mut self, _: usize) -> Result<(), Refusal> {
         let row = std::mem::take(&mut self.row);
-        let update = ValueUpdate {
-            run_id: needed(Field::RunId, row.run_id)?,
-            series_id: needed(Field::SeriesId, row.series_id)?,
-            start: needed(Field::ValidTime, row.start)?,
+        let start = needed(Field::ValidTime, row.start);
+        let series = SeriesRef {
+            key: row.key.map(Cow::into_owned),
+            labels: row.labels,
+            id: row.id,
+        };
+        check_series(&series)?;
+        let update = GivenUpdate {
+            run: row.run,
+            series,
+            start: start?,
             end: row.end,
-            value: row.value,
-            annotation: row.annotation,
-            tags: row.tags,
+            changes: row.changes,
         };
         check_end(update.start, update.end)?;
-        self.add(update);
+        self.given.push(update);
         Ok(())
     }
 }
 
-impl UpdateRows {
-    /// All of a call has one change time, so only one version of a value can come of it: the one that its rows make, one
-    /// after the other.
-    fn add(&mut self, update: ValueUpdate) {
-        let named = (update.run_id, update.series_id, update.start, update.end);
-        let place = match self.place_of.entry(named) {
-            Entry::Occupied(place) => {
-                self.of_values[*place.get()].then(update);
-                *place.get()
-            }
-            Entry::Vacant(place) => {
-                self.of_values.push(update);
-                *place.insert(self.of_values.len() - 1)
-            }
-        };
-        self.places.push(place);
+/// A row names its series, by what one can be called.
+fn check_series(series: &SeriesRef) -> Result<(), Refusal> {
+    match series {
+        SeriesRef { key: Some(key), .. } => series_key::check(key).map_err(|refusal| refusal.of(Field::ValueKey)),
+        SeriesRef { labels: Some(_), .. } => {
+            Err(Refusal::new(Kind::BadValue, r#"needs "value_key" beside it"#).of(Field::Labels))
+        }
+        SeriesRef { id: Some(_), .. } => Ok(()),
+        _ => Err(Refusal::new(Kind::BadValue, r#"needs "series_id" or "value_key""#)),
     }
 }
 
-impl ValueUpdate {
+impl Updates {
+    /// All of a call has one change time, so only one version of a value can come of it: the one that its rows make, one
+    /// after the other.
+    pub fn of(rows: impl Iterator<Item = ValueUpdate>) -> Updates {
+        let mut updates = Updates {
+            of_values: Vec::new(),
+            rows: Vec::new(),
+        };
+        let mut place_of: HashMap<(Uuid, Uuid, Time, Option<Time>), usize> = HashMap::new();
+        for update in rows {
+            let named = (update.run_id, update.series_id, update.start, update.end);
+            let place = match place_of.entry(named) {
+                Entry::Occupied(place) => {
+                    updates.of_values[*place.get()].changes.then(update.changes);
+                    *place.get()
+                }
+                Entry::Vacant(place) => {
+                    updates.of_values.push(update);
+                    *place.insert(updates.of_values.len() - 1)
+                }
+            };
+            updates.rows.push(place);
+        }
+        updates
+    }
+}
+
+impl Changes {
     /// What a later row changes, field by field.
-    fn then(&mut self, later: ValueUpdate) {
+    fn then(&mut self, later: Changes) {
         self.value.then(later.value);
         self.annotation.then(later.annotation);
         self.tags.then(later.tags);

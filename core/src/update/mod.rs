@@ -2,4 +2,4 @@
 
 mod json;
 
-pub use json::{Change, Updates, ValueUpdate, read_json};
+pub use json::{Change, Changes, GivenUpdate, GivenUpdates, Updates, ValueUpdate, read_json};

@@ -6,13 +6,14 @@ use std::rc::Rc;
 
 use uuid::Uuid;
 
+use super::Said;
 use super::runs::{RunKey, Runs};
-use super::shared::{Bytes, Shared};
-use super::{Said, labels};
 use crate::excerpt::printable;
 use crate::limits::{MOST_UPLOAD_PARTS, MOST_UPLOAD_SERIES};
 use crate::points::{Key, Point};
 use crate::rows::fields::check_end;
+use crate::rows::labels::LabelTexts;
+use crate::rows::shared::{Bytes, Shared};
 use crate::rows::{Field, Kind, Refusal, RowError};
 use crate::series_key;
 use crate::time::Time;
@@ -83,7 +84,7 @@ pub struct UploadColumns {
     last: usize,
     rows: u32,
     runs: Option<Runs>,
-    labels: Shared<str>,
+    labels: LabelTexts,
     said: Shared<Said>,
     bytes: Bytes,
 }
@@ -106,15 +107,7 @@ impl UploadColumns {
 
     /// The number of a text of labels, if it stands for any.
     pub fn labels(&mut self, text: &str) -> Result<Option<u32>, Refusal> {
-        if let Some(number) = self.labels.find(text) {
-            return Ok(Some(number));
-        }
-        if labels::are_none(text) {
-            return Ok(None);
-        }
-        labels::check(text)?;
-        self.bytes.add(text.len())?;
-        Ok(Some(self.labels.keep(text)))
+        self.labels.number(text, &mut self.bytes)
     }
 
     /// The number of what is said of a value, from 1; 0 for nothing.

@@ -14,10 +14,8 @@ const UPLOAD_OF_RUNS_HAS: &str = "An upload of runs has valid_time, valid_time_e
 mod arrow;
 mod columns;
 mod json;
-mod labels;
 mod runs;
 mod said;
-mod shared;
 pub mod unchanged;
 
 pub use arrow::{read_arrow, read_arrow_of_runs};

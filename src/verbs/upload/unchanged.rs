@@ -4,12 +4,11 @@ use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::isolation::is_read_committed;
 use crate::pg::lock::{self, For};
-use crate::store::fetch::Groups;
-use crate::store::scan::{Stored, Windows};
+use crate::store::shown::{ByNow, Which};
 use crate::verbs::resolved::Resolved;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use timedb_core::merge::{Mode, Window};
+use timedb_core::clusters;
 use timedb_core::points::Point;
 use timedb_core::time::Time;
 use timedb_core::upload::Said;
@@ -36,22 +35,14 @@ pub fn wait_for_others(tenant: Uuid, series: &[Resolved]) {
 
 /// Takes out the rows that change nothing; answers how many of each run.
 pub fn leave_out(tenant: Uuid, runs: &[Version], series: &mut [Resolved], said: &[Rc<Said>]) -> Result<Vec<i64>> {
+    let known = runs.iter().map(|run| run.known).max();
     let mut taken = vec![0; runs.len()];
-    for (valid, mut of_window) in by_window(series) {
-        let windows = Windows {
-            valid,
-            known: Window {
-                start: None,
-                end: runs.iter().map(|run| run.known).max().and_then(after),
-            },
-            ..Windows::default()
-        };
-        let mut groups = Groups::by_now(of_window.keys().copied().collect());
-        for parts in of_window.values_mut() {
+    for (windows, mut of_windows) in by_windows(series) {
+        let ids: Vec<Uuid> = of_windows.keys().copied().collect();
+        let mut by_now = ByNow::within(tenant, &ids, &windows, known);
+        for parts in of_windows.values_mut() {
             answer_cancel();
-            let stored = groups.next(tenant, &windows)?;
-            let stored = stored.ok_or_else(|| Error::Broken("a series that was not fetched".into()))?;
-            let stored = shown(stored, &windows, parts.len() > 1)?;
+            let stored = shown(&mut by_now, parts.len() > 1)?;
             parts.sort_by_key(|part| order(part, runs));
             let numbers: Vec<usize> = parts.iter().map(|part| part.rows.run as usize).collect();
             let mut of_runs: Vec<OfRun> = parts.iter_mut().map(|part| of_run(part, runs)).collect();
@@ -63,32 +54,27 @@ pub fn leave_out(tenant: Uuid, runs: &[Version], series: &mut [Resolved], said: 
     Ok(taken)
 }
 
-/// The parts of series, a series' together, by the window of valid times that all of the series' lie in: those of one window
-/// are fetched together.
-fn by_window(series: &mut [Resolved]) -> Vec<(Window, BTreeMap<Uuid, Vec<&mut Resolved>>)> {
-    let mut bounds: BTreeMap<Uuid, (Time, Time)> = BTreeMap::new();
-    for of in series.iter() {
-        if let [first, .., last] | [first @ last] = of.rows.points[..] {
-            let (from, to) = bounds.entry(of.id).or_insert((first.start, last.start));
-            (*from, *to) = ((*from).min(first.start), (*to).max(last.start));
-        }
-    }
-    let mut windows: BTreeMap<(Time, Time), BTreeMap<Uuid, Vec<&mut Resolved>>> = BTreeMap::new();
-    for of in series {
-        if let Some(bounds) = bounds.get(&of.id) {
-            windows.entry(*bounds).or_default().entry(of.id).or_default().push(of);
-        }
-    }
-    let window = |(from, to)| Window {
-        start: Some(from),
-        end: after(to),
-    };
-    windows.into_iter().map(|(bounds, of)| (window(bounds), of)).collect()
-}
+/// The parts of some series, a series' together.
+type Parts<'a> = BTreeMap<Uuid, Vec<&'a mut Resolved>>;
 
-/// The next moment; none, and so no bound, after the last.
-fn after(time: Time) -> Option<Time> {
-    Time::from_micros(time.micros() + 1)
+/// The parts by the windows that the valid times of their series are in: those of the same windows are fetched together.
+fn by_windows(series: &mut [Resolved]) -> BTreeMap<Vec<(Time, Time)>, Parts<'_>> {
+    let mut times: BTreeMap<Uuid, Vec<Time>> = BTreeMap::new();
+    for of in series.iter() {
+        let starts = of.rows.points.iter().map(|point| point.start);
+        times.entry(of.id).or_default().extend(starts);
+    }
+    let windows = times.into_iter().map(|(series, mut times)| {
+        times.sort_unstable();
+        (series, clusters::around(&times))
+    });
+    let windows: BTreeMap<Uuid, Vec<(Time, Time)>> = windows.collect();
+    let mut by_windows: BTreeMap<Vec<(Time, Time)>, Parts> = BTreeMap::new();
+    for of in series {
+        let parts = by_windows.entry(windows[&of.id].clone()).or_default();
+        parts.entry(of.id).or_default().push(of);
+    }
+    by_windows
 }
 
 fn order(part: &Resolved, runs: &[Version]) -> (Time, Uuid) {
@@ -103,17 +89,13 @@ fn of_run<'a>(part: &'a mut Resolved, runs: &[Version]) -> OfRun<'a> {
     }
 }
 
-/// What is stored of a series: what a flat read shows, or for several runs all that one would show at some time.
-fn shown(stored: Stored, windows: &Windows, of_several: bool) -> Result<Vec<Shown>> {
-    let mode = if of_several { Mode::Overlapping } else { Mode::Flat };
-    let mut opened = stored.open(windows, mode, of_several)?;
-    let mut all = Vec::with_capacity(opened.left());
-    while let Some((number, point)) = opened.next()? {
-        all.push((opened.version(number).clone(), point));
-    }
-    let place = |(version, point): &(Version, Point)| (point.key(), version.precedence());
-    if of_several {
-        all.sort_by_key(place);
+/// What is stored of the next series: what a flat read shows, or for several runs all that one would show at some time.
+fn shown(by_now: &mut ByNow, for_several: bool) -> Result<Vec<Shown>> {
+    let which = if for_several { Which::All } else { Which::Current };
+    let mut all: Vec<(Version, Point)> = Vec::new();
+    by_now.next(which, |version, point| all.push((version.clone(), point)))?;
+    if for_several {
+        all.sort_by_key(|(version, point)| (point.key(), version.precedence()));
     }
     let shown = |(version, point): (Version, Point)| Shown {
         key: point.key(),

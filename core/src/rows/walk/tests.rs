@@ -64,8 +64,8 @@ fn an_unknown_field_is_refused_before_what_it_holds_is_read() {
 
 #[test]
 fn a_field_of_another_kind_of_row_is_unknown() {
-    let error = update::read_json(r#"[{"series_key":"wind"}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
-    assert_eq!(error.to_string(), "updates[0].series_key: unknown field");
+    let error = update::read_json(r#"[{"known_time":""}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
+    assert_eq!(error.to_string(), "updates[0].known_time: unknown field");
     says(
         r#"[{"run_id":""}]"#,
         Kind::BadValue,
@@ -76,8 +76,8 @@ fn a_field_of_another_kind_of_row_is_unknown() {
         Kind::BadValue,
         "value_rows[0].known_time: unknown field",
     );
-    let error = update::read_json(r#"[{"value_key":"wind"}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
-    assert_eq!(error.to_string(), "updates[0].value_key: unknown field");
+    let error = update::read_json(r#"[{"workflow_id":"wind"}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
+    assert_eq!(error.to_string(), "updates[0].workflow_id: unknown field");
 }
 
 #[test]

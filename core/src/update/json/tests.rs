@@ -8,7 +8,15 @@ const SERIES: &str = "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4c";
 const TENANT: Uuid = Uuid::from_u128(0x018f_3a2b_1c4d_7e5f_8a6b_9c0d_1e2f_3a4d);
 
 fn read(json: &str) -> Result<Updates, RowError> {
-    read_json(json, TENANT, 1000, &mut || {})
+    let given = read_json(json, TENANT, 1000, &mut || {})?;
+    let resolved = given.rows.into_iter().map(|row| ValueUpdate {
+        run_id: row.run.unwrap(),
+        series_id: row.series.id.unwrap(),
+        start: row.start,
+        end: row.end,
+        changes: row.changes,
+    });
+    Ok(Updates::of(resolved))
 }
 
 /// An update of the value at a time, with these fields beside.
@@ -16,10 +24,14 @@ fn update(time: &str, fields: &str) -> String {
     format!(r#"{{"run_id":"{RUN}","series_id":"{SERIES}","valid_time":"{time}"{fields}}}"#)
 }
 
-fn read_with(fields: &str) -> Result<ValueUpdate, RowError> {
+fn read_one(fields: &str) -> Result<ValueUpdate, RowError> {
     let mut updates = read(&format!("[{}]", update("2024-01-01", fields)))?;
     assert_eq!((updates.of_values.len(), updates.rows), (1, vec![0]));
     Ok(updates.of_values.remove(0))
+}
+
+fn read_with(fields: &str) -> Result<Changes, RowError> {
+    read_one(fields).map(|update| update.changes)
 }
 
 fn says(json: &str, kind: Kind, message: &str) {
@@ -92,7 +104,7 @@ fn an_update_may_name_its_own_tenant_beside_a_large_number_and_after_a_bad_row()
 
 #[test]
 fn an_update_names_its_run_series_and_time() {
-    let row = read_with(r#","valid_time_end":"2024-01-02""#).unwrap();
+    let row = read_one(r#","valid_time_end":"2024-01-02""#).unwrap();
     assert_eq!(
         (row.run_id.to_string(), row.series_id.to_string()),
         (RUN.to_owned(), SERIES.to_owned())
@@ -101,14 +113,43 @@ fn an_update_names_its_run_series_and_time() {
         (row.start, row.end),
         (Time::parse("2024-01-01").unwrap(), Time::parse("2024-01-02").ok())
     );
-    says("[{}]", Kind::BadValue, r#"updates[0]: needs "run_id""#);
     says(
-        &format!(r#"[{{"run_id":"{RUN}"}}]"#),
+        "[{}]",
         Kind::BadValue,
-        r#"updates[0]: needs "series_id""#,
+        r#"updates[0]: needs "series_id" or "value_key""#,
     );
     let json = format!(r#"[{{"run_id":"{RUN}","series_id":"{SERIES}"}}]"#);
     says(&json, Kind::BadValue, r#"updates[0]: needs "valid_time""#);
+}
+
+#[test]
+fn a_row_names_its_series_by_id_or_by_key_and_labels_and_perhaps_no_run() {
+    let read = |json: &str| read_json(json, TENANT, 1000, &mut || {});
+    let given = read(
+        r#"[{"value_key":"wind","valid_time":"2024-01-01"},
+            {"series_key":"wind","labels":{"a":1},"valid_time":"2024-01-01"},
+            {"value_key":"wind","labels":{},"valid_time":"2024-01-01","value":2}]"#,
+    )
+    .unwrap();
+    let wind = |labels| SeriesRef {
+        key: Some("wind".to_owned()),
+        labels,
+        id: None,
+    };
+    let series: Vec<_> = given.rows.iter().map(|row| row.series.clone()).collect();
+    assert_eq!(series, [wind(None), wind(Some(0)), wind(None)]);
+    assert!(given.rows.iter().all(|row| row.run.is_none()));
+    assert_eq!(given.labels, [r#"{"a":1}"#.into()]);
+    says(
+        r#"[{"labels":{"a":1},"valid_time":"2024-01-01"}]"#,
+        Kind::BadValue,
+        r#"updates[0].labels: needs "value_key" beside it"#,
+    );
+    says(
+        r#"[{"value_key":" ","valid_time":"2024-01-01"}]"#,
+        Kind::BadValue,
+        "updates[0].value_key: must not be blank",
+    );
 }
 
 #[test]
@@ -195,7 +236,7 @@ fn several_updates_of_a_value_are_applied_in_order_field_by_field() {
         times.collect::<Vec<_>>(),
         ["2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z", "2024-01-01T00:00:00Z"]
     );
-    let merged = &of_values[0];
+    let merged = &of_values[0].changes;
     assert_eq!((&merged.value, &merged.annotation), (&Change::Set(4.0), &Change::Clear));
     assert_eq!(merged.tags, set(&["last"]));
 }

@@ -1,23 +1,50 @@
 //! The labels of a series as they come in a row: the text of a JSON object. What is equal is for Postgres to say; here is
 //! looked at what Postgres would refuse without telling in which row it stands.
 
+use std::rc::Rc;
+
 use serde_json::Value;
 
+use super::shared::{Bytes, Shared};
+use super::{Field, Kind, Refusal};
 use crate::limits::LONGEST_LABELS_TEXT;
-use crate::rows::{Field, Kind, Refusal};
+
+/// The texts of labels that rows have, each kept once.
+#[derive(Debug, Default)]
+pub(crate) struct LabelTexts(Shared<str>);
+
+impl LabelTexts {
+    /// The number of a text, if it stands for any labels.
+    pub(crate) fn number(&mut self, text: &str, bytes: &mut Bytes) -> Result<Option<u32>, Refusal> {
+        if let Some(number) = self.0.find(text) {
+            return Ok(Some(number));
+        }
+        if are_none(text) {
+            return Ok(None);
+        }
+        check(text)?;
+        bytes.add(text.len())?;
+        Ok(Some(self.0.keep(text)))
+    }
+
+    /// By their numbers.
+    pub(crate) fn finish(self) -> Vec<Rc<str>> {
+        self.0.finish()
+    }
+}
 
 /// As low an exponent as a number in labels may have.
 const MOST_PLACES: u32 = 1000;
 
 /// Whether the text stands for no labels at all.
-pub(super) fn are_none(text: &str) -> bool {
+fn are_none(text: &str) -> bool {
     let text = text.trim();
     let within = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     text == "null" || within.is_some_and(|within| within.trim().is_empty())
 }
 
 /// Whether a text can be the labels of a series.
-pub(super) fn check(text: &str) -> Result<(), Refusal> {
+fn check(text: &str) -> Result<(), Refusal> {
     refusal(text).map_or(Ok(()), |refusal| Err(refusal.of(Field::Labels)))
 }
 

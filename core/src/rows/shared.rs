@@ -1,26 +1,26 @@
-//! What many rows of an upload have in common, each kept once: the texts of labels, what is said of values.
+//! What many rows have in common, each kept once: the texts of labels, what is said of values.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::rc::Rc;
 
+use super::{Kind, Refusal};
 use crate::limits::LARGEST_UPLOAD_TEXTS;
-use crate::rows::{Kind, Refusal};
 
 /// Things that are told apart, each with its number in the order in which they were first seen.
 #[derive(Debug)]
-pub(super) struct Shared<T: ?Sized> {
+pub(crate) struct Shared<T: ?Sized> {
     kept: Vec<Rc<T>>,
     numbers: HashMap<Rc<T>, u32>,
     last: u32,
 }
 
-/// How many bytes of them an upload has: a few bytes of an Arrow stream can stand for any number of long texts.
+/// How many bytes of them a call has: a few bytes of an Arrow stream can stand for any number of long texts.
 #[derive(Debug, Default)]
-pub(super) struct Bytes(usize);
+pub(crate) struct Bytes(usize);
 
 impl Bytes {
-    pub(super) fn add(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub(crate) fn add(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.0 += bytes;
         if self.0 <= LARGEST_UPLOAD_TEXTS {
             return Ok(());
@@ -42,7 +42,7 @@ impl<T: ?Sized> Default for Shared<T> {
 
 impl<T: Hash + Eq + ?Sized> Shared<T> {
     /// The number of one that has been seen.
-    pub(super) fn find(&mut self, sought: &T) -> Option<u32> {
+    pub(crate) fn find(&mut self, sought: &T) -> Option<u32> {
         // Rows mostly say what the row before said.
         if self.kept.get(self.last as usize).is_none_or(|last| **last != *sought) {
             self.last = *self.numbers.get(sought)?;
@@ -51,7 +51,7 @@ impl<T: Hash + Eq + ?Sized> Shared<T> {
     }
 
     /// The number that a new one gets.
-    pub(super) fn keep(&mut self, new: impl Into<Rc<T>>) -> u32 {
+    pub(crate) fn keep(&mut self, new: impl Into<Rc<T>>) -> u32 {
         let new = new.into();
         self.last = self.kept.len() as u32;
         self.kept.push(new.clone());
@@ -60,7 +60,7 @@ impl<T: Hash + Eq + ?Sized> Shared<T> {
     }
 
     /// All of them, in the order of their numbers.
-    pub(super) fn finish(self) -> Vec<Rc<T>> {
+    pub(crate) fn finish(self) -> Vec<Rc<T>> {
         self.kept
     }
 }

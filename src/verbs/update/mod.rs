@@ -4,7 +4,8 @@
 //! with a newer snapshot, reads what there is. Those that change are marked, so that an update whose snapshot is older than
 //! that fails with 40001 when it locks them.
 
-use super::series;
+mod named;
+
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
 use crate::identity::standing::Identity;
@@ -15,11 +16,12 @@ use crate::pg::statement::{sql, statements};
 use crate::pg::timestamp::Timestamptz;
 use crate::store::keys::{Current, Target, Wanted};
 use crate::store::write::{NewRows, are_counted};
+use named::named;
 use pgrx::prelude::*;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use timedb_core::limits::{LONGEST_UPDATES, MOST_UPDATES};
-use timedb_core::points::Point;
+use timedb_core::points::{Key, Point};
 use timedb_core::rows::{BadRows, Refusal};
 use timedb_core::scope::Scope;
 use timedb_core::time::Time;
@@ -47,15 +49,6 @@ macro_rules! marked_runs {
 }
 
 statements! {
-    LOCK_RUNS(Uuid, &[Uuid]) -> (Uuid,) =
-        c"SELECT r.run_id
-          FROM (SELECT w.run_id FROM (SELECT unnest($2) AS run_id) AS w ORDER BY w.run_id) AS w
-          CROSS JOIN LATERAL (
-            SELECT r.run_id
-            FROM timedb.runs r
-            WHERE r.tenant_id = $1 AND r.run_id = w.run_id
-            OFFSET 0
-            FOR NO KEY UPDATE) AS r";
     MARK_RUNS(Uuid, &[Uuid], Timestamptz, &[i64]) -> (Uuid, Time, Time) =
         sql!("INSERT INTO timedb.runs (tenant_id, run_id, run_start_time, known_time, changed_by, inserted_at,
                                        last_change_time, value_count)
@@ -99,23 +92,17 @@ fn update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<R
         }
         .into());
     }
-    let updates = read_json(json, writer.tenant, MOST_UPDATES, &mut answer_cancel).map_err(Error::Row)?;
+    let given = read_json(json, writer.tenant, MOST_UPDATES, &mut answer_cancel).map_err(Error::Row)?;
+    let updates = named(writer.tenant, given)?;
     let of_values = &updates.of_values;
-    let locked = lock_runs(writer.tenant, of_values)?;
-    check_references(writer.tenant, &updates, &locked)?;
     let outcomes = outcomes(writer.tenant, &updates)?;
     let marked = mark_runs(writer.tenant, of_values, &outcomes)?;
     write(&writer, of_values, &outcomes, &marked)?;
     Ok(answer(fcinfo, &updates, &outcomes, &marked)?)
 }
 
-fn lock_runs(tenant: Uuid, updates: &[ValueUpdate]) -> Result<HashSet<Uuid>> {
-    let runs = each_once(updates.iter().map(|update| update.run_id));
-    let found = LOCK_RUNS.write((tenant, &runs))?;
-    Ok(found.into_iter().map(|(run,)| run).collect())
-}
-
-/// Marks the runs that something is written to, and counts what they did not have; where everything is as asked for already, nothing is.
+/// Marks the runs that something is written to, and counts what they did not have; where everything is as asked for already,
+/// nothing is.
 fn mark_runs(tenant: Uuid, updates: &[ValueUpdate], outcomes: &[Outcome]) -> Result<Marked> {
     let changed = updates
         .iter()
@@ -144,18 +131,6 @@ fn each_once(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
     ids
 }
 
-fn check_references(tenant: Uuid, updates: &Updates, runs: &HashSet<Uuid>) -> Result<()> {
-    let ids = each_once(updates.of_values.iter().map(|update| update.series_id));
-    let known = series::by_id(tenant, &ids)?;
-    refuse_each_row(updates, |place| {
-        let update = &updates.of_values[place];
-        if !runs.contains(&update.run_id) {
-            return Some((".run_id", Refusal::absent("run", update.run_id)));
-        }
-        (!known.contains_key(&update.series_id)).then(|| (".series_id", Refusal::absent("series", update.series_id)))
-    })
-}
-
 /// The rows that are refused for the value that they name, by the place of its update.
 fn refuse_each_row(updates: &Updates, refused: impl Fn(usize) -> Option<(&'static str, Refusal)>) -> Result<()> {
     let mut bad = BadRows::default();
@@ -168,10 +143,10 @@ fn refuse_each_row(updates: &Updates, refused: impl Fn(usize) -> Option<(&'stati
 }
 
 /// What a value is called that is not there: when it would be valid.
-fn name(update: &ValueUpdate) -> String {
-    match update.end {
-        None => update.start.to_string(),
-        Some(end) => format!("{}/{end}", update.start),
+fn name((start, end): Key) -> String {
+    match end {
+        None => start.to_string(),
+        Some(end) => format!("{start}/{end}"),
     }
 }
 
@@ -188,8 +163,8 @@ fn outcomes(tenant: Uuid, updates: &Updates) -> Result<Vec<Outcome>> {
     let current = Wanted::of(keys).current(tenant)?;
     refuse_each_row(updates, |place| {
         let update = &of_values[place];
-        let is_absent = current[place].is_none() && matches!(update.value, Change::Keep);
-        is_absent.then(|| ("", Refusal::absent("value", name(update))))
+        let is_absent = current[place].is_none() && matches!(update.changes.value, Change::Keep);
+        is_absent.then(|| ("", Refusal::absent("value", name((update.start, update.end)))))
     })?;
     let each = of_values.iter().zip(current);
     Ok(each.map(|(update, current)| outcome(update, current)).collect())
@@ -221,9 +196,9 @@ fn outcome(update: &ValueUpdate, current: Option<Current>) -> Outcome {
 
 fn changed(update: &ValueUpdate, content: Content) -> Content {
     Content {
-        value: apply(&update.value, content.value),
-        annotation: apply(&update.annotation, content.annotation),
-        tags: apply(&update.tags, content.tags),
+        value: apply(&update.changes.value, content.value),
+        annotation: apply(&update.changes.annotation, content.annotation),
+        tags: apply(&update.changes.tags, content.tags),
     }
 }
 
