@@ -22,19 +22,19 @@ use crate::support::{Uploaded, hour, row_counts, try_upload, update, upload, val
 /// A row of a read; times in microseconds since 1970, values bit for bit.
 #[derive(Debug, PartialEq)]
 pub struct Row {
-    known_time: i64,
-    valid_time: i64,
-    valid_time_end: Option<i64>,
-    series_id: String,
-    series_key: String,
-    unit: String,
-    value: Option<u64>,
-    run_id: String,
-    change_time: i64,
-    changed_by: String,
-    annotation: Option<String>,
-    tags: Option<Vec<String>>,
-    labels: Value,
+    pub known_time: i64,
+    pub valid_time: i64,
+    pub valid_time_end: Option<i64>,
+    pub series_id: String,
+    pub series_key: String,
+    pub unit: String,
+    pub value: Option<u64>,
+    pub run_id: String,
+    pub change_time: i64,
+    pub changed_by: String,
+    pub annotation: Option<String>,
+    pub tags: Option<Vec<String>>,
+    pub labels: Value,
 }
 
 #[track_caller]

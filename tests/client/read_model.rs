@@ -5,20 +5,28 @@ mod model;
 mod random;
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::{Timestamp, Unit};
-use postgres::Client;
+use postgres::types::ToSql;
+use postgres::{Client, Statement};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::sample::Index;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use serde_json::{Value, json};
 use timedb_testkit::{Database, assert_ordinary, one, run};
 use uuid::Uuid;
 
+use crate::arrow;
 use crate::support::{hour, try_update, upload, value_row};
-use model::{Mode, Outcome, Query, Series, Shown, World};
-use random::{Change, Question, Step, When, questions, steps};
+use model::{Mode, Outcome, Query, Run, Series, Shown, World};
+use random::{BASES, Change, Form, Question, Step, Way, When, questions, steps};
 
-const CASES: u32 = 80;
+/// Of each case everything is read, and so many questions are asked, each as four reads and two relative ones.
+const CASES: u32 = 120;
+const QUESTIONS: usize = 28;
+/// How a case is replayed: `TIMEDB_SEED` has the number that the test tells.
+const SEED: &str = "TIMEDB_SEED";
 /// Two of one key, so that labels alone tell them apart; a capital, which sorts first in C; and a letter beyond ASCII.
 const SERIES: [(&str, &str, &str); 4] = [
     ("a", "{}", "kW"),
@@ -30,6 +38,12 @@ const SERIES: [(&str, &str, &str); 4] = [
 /// Two people of one tenant, each in a session of an ordinary role, and what the model knows of their tenant.
 struct Play {
     people: [Client; 2],
+    /// What has been prepared in the first of them.
+    asking: Asking,
+    /// A session that knows nothing of timedb: Postgres' own clocks and calendars.
+    clocks: Client,
+    /// How many reads have been compared.
+    reads: usize,
     emails: [String; 2],
     world: World,
     /// When the case began: known times are days before and after it.
@@ -53,10 +67,14 @@ impl Play {
                 id: one(&mut people[0], &sql),
                 key: key.to_owned(),
                 unit: unit.to_owned(),
+                labels: serde_json::from_str(labels).expect("JSON"),
             }
         });
         Play {
             people,
+            asking: Asking::default(),
+            clocks: database.admin(),
+            reads: 0,
             emails,
             world: World::of(series.into()),
             now: Timestamp::now().round(Unit::Microsecond).expect("a rounded time"),
@@ -66,13 +84,24 @@ impl Play {
 
     fn take(&mut self, step: &Step) -> Result<(), TestCaseError> {
         match step {
-            Step::Upload { by, known, rows } => self.upload(*by, *known, rows),
+            Step::Upload {
+                by,
+                workflow,
+                known,
+                rows,
+            } => self.upload(*by, *workflow, *known, rows),
             Step::Update { by, changes } => self.update(*by, changes),
             Step::Compact { by, series } => self.compact(*by, series),
         }
     }
 
-    fn upload(&mut self, by: usize, known: When, rows: &[random::Row]) -> Result<(), TestCaseError> {
+    fn upload(
+        &mut self,
+        by: usize,
+        workflow: Option<&str>,
+        known: When,
+        rows: &[random::Row],
+    ) -> Result<(), TestCaseError> {
         let mut given: Vec<&random::Row> = Vec::new();
         for row in rows {
             if !given
@@ -85,14 +114,19 @@ impl Play {
         let json: Vec<Value> = given.iter().map(|row| self.row_json(row)).collect();
         let known = known.from(self.now);
         let client = &mut self.people[by];
-        let sql = "SELECT run_id FROM timedb.upload(now(), $1, known_time => $2)";
+        let sql = "SELECT run_id FROM timedb.upload(now(), $1, known_time => $2, workflow_id => $3)";
         let run: Uuid = client
-            .query_one(sql, &[&Value::from(json), &known])
+            .query_one(sql, &[&Value::from(json), &known, &workflow])
             .expect("it is taken")
             .get(0);
         let sql = "SELECT last_change_time FROM timedb.runs WHERE run_id = $1";
         let change = client.query_one(sql, &[&run]).expect("the run").get(0);
-        self.world.upload(run, known, change, &self.emails[by], &given);
+        let run = Run {
+            id: run,
+            known,
+            workflow: workflow.unwrap_or("api-workflow").to_owned(),
+        };
+        self.world.upload(run, change, &self.emails[by], &given);
         Ok(())
     }
 
@@ -200,8 +234,8 @@ impl Play {
 
     fn query(&self, question: &Question, mode: Mode, all_versions: bool) -> Query {
         Query {
-            start_valid: question.start_valid.map(random::quarter),
-            end_valid: question.end_valid.map(random::quarter),
+            start_valid: question.start_valid.map(random::Key::start),
+            end_valid: question.end_valid.map(random::Key::start),
             start_known: question.start_known.map(|when| when.from(self.now)),
             end_known: question.end_known.map(|when| when.from(self.now)),
             mode,
@@ -209,18 +243,86 @@ impl Play {
             series_keys: question.series_keys.clone(),
             series_ids: self.ids(&question.series_ids),
             as_of: self.world.moment(question.as_of.as_ref()),
+            labels: question
+                .labels
+                .map(|labels| serde_json::from_str(labels).expect("JSON")),
+            run_ids: question.run_ids.as_ref().map(|runs| self.run_ids(runs)),
+            workflow: question
+                .workflow
+                .filter(|workflow| !workflow.is_empty())
+                .map(str::to_owned),
+            corrections_count_when_made: question.corrections == Some("known"),
+            cutoffs: None,
         }
+    }
+
+    fn run_ids(&self, places: &[Option<Index>]) -> Vec<Uuid> {
+        let runs = &self.world.runs;
+        let id = |place: &Option<Index>| match place {
+            Some(place) if !runs.is_empty() => runs[place.index(runs.len())].id,
+            _ => Uuid::now_v7(),
+        };
+        places.iter().map(id).collect()
     }
 
     fn ask(&mut self, question: &Question) -> Result<(), TestCaseError> {
         for mode in [Mode::Flat, Mode::Overlapping] {
             for all_versions in [false, true] {
                 let query = self.query(question, mode, all_versions);
-                let answer = read(&mut self.people[0], &query);
-                prop_assert_eq!(&answer, &self.world.read(&query), "{:?}", query);
+                let given = Given::of_read(&query, question);
+                self.compare(question.way, "read", &given, &query)?;
             }
         }
+        for all_versions in [false, true] {
+            let mut query = self.query(question, Mode::Flat, all_versions);
+            (query.start_known, query.end_known) = (None, None);
+            let form = Told::of(&question.form, &self.world, self.now);
+            query.cutoffs = Some(self.cutoffs(&form, question.time_zone));
+            let given = Given::of_relative(&query, question, &form);
+            // There is no form of it in batches.
+            let way = if question.way == Way::Batches {
+                Way::Arrow
+            } else {
+                question.way
+            };
+            self.compare(way, "read_relative", &given, &query)?;
+        }
         Ok(())
+    }
+
+    fn compare(&mut self, way: Way, function: &str, given: &Given, query: &Query) -> Result<(), TestCaseError> {
+        let expected = self.world.read(query);
+        self.reads += 1;
+        if matches!(way, Way::Node | Way::Function) {
+            let answer = self.asking.read(&mut self.people[0], way, function, given);
+            prop_assert_eq!(&answer, &expected, "{} {:?} {:?} {:?}", function, way, given, query);
+            return Ok(());
+        }
+        let answer = self.asking.read_streams(&mut self.people[0], way, function, given);
+        let expected: Vec<arrow::Row> = expected.into_iter().map(of_stream).collect();
+        prop_assert_eq!(&answer, &expected, "{} {:?} {:?} {:?}", function, way, given, query);
+        Ok(())
+    }
+
+    /// The cutoff of each start, by Postgres' own arithmetic in a session of the zone.
+    fn cutoffs(&mut self, form: &Told, zone: &str) -> BTreeMap<Timestamp, Timestamp> {
+        let cutoff = match form {
+            Told::Lead(lead) => format!("v - interval '{lead}'"),
+            Told::DaysAhead(days, time) => {
+                format!("((v AT TIME ZONE '{zone}')::date - {days} + time '{time}') AT TIME ZONE '{zone}'")
+            }
+            Told::Window { length, offset, origin } => format!(
+                "(SELECT max(start) FROM (SELECT timestamptz '{origin}' + k * interval '{length}' AS start FROM \
+                   generate_series(floor(extract(epoch FROM v - '{origin}') / extract(epoch FROM interval '{length}'))::int - 3, \
+                     floor(extract(epoch FROM v - '{origin}') / extract(epoch FROM interval '{length}'))::int + 3) k) s \
+                 WHERE start <= v) + interval '{offset}'"
+            ),
+        };
+        run(&mut self.clocks, &format!("SET TimeZone = '{zone}'"));
+        let sql = format!("SELECT v, {cutoff} FROM unnest($1::timestamptz[]) AS v");
+        let rows = self.clocks.query(&sql, &[&self.world.starts()]);
+        let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
     /// The view is the overlapping read of everything, and the aggregate the flat one.
@@ -273,28 +375,162 @@ fn number(value: Option<f64>) -> Value {
 }
 
 const COLUMNS: &str = "known_time, valid_time, valid_time_end, series_id, series_key, unit, value, run_id, \
-                       change_time, changed_by, annotation, tags";
+                       change_time, changed_by, annotation, tags, labels";
 
-fn read(client: &mut Client, query: &Query) -> Vec<Shown> {
-    // Null is the default, so the default mode is asked for by null.
-    let mode = (query.mode == Mode::Overlapping).then_some("overlapping");
-    let all_versions = query.all_versions.then_some(true);
-    let rows = client.query(
-        &format!("SELECT {COLUMNS} FROM timedb.read($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
-        &[
-            &query.start_valid,
-            &query.end_valid,
-            &query.start_known,
-            &query.end_known,
-            &mode,
-            &all_versions,
-            &query.series_keys,
-            &query.series_ids,
-            &query.as_of,
-        ],
-    );
-    let rows = rows.unwrap_or_else(|error| panic!("{query:?}: {error:?}"));
-    rows.iter().map(shown).collect()
+/// How a relative read is told how long before, as texts.
+#[derive(Debug)]
+enum Told {
+    Lead(String),
+    DaysAhead(i32, String),
+    Window {
+        length: String,
+        offset: String,
+        origin: Timestamp,
+    },
+}
+
+impl Told {
+    fn of(form: &Form, world: &World, now: Timestamp) -> Told {
+        match form {
+            Form::Lead(lead) => Told::Lead(lead.text()),
+            Form::LeadTo(key, moment) => {
+                let moment = world.moment(Some(moment)).unwrap_or(now);
+                Told::Lead(format!(
+                    "{} microseconds",
+                    key.start().as_microsecond() - moment.as_microsecond()
+                ))
+            }
+            Form::DaysAhead(days, minutes) => Told::DaysAhead(*days, format!("{}:{:02}", minutes / 60, minutes % 60)),
+            Form::Window { length, offset, origin } => Told::Window {
+                length: length.text(),
+                offset: offset.text(),
+                origin: origin.from(now),
+            },
+        }
+    }
+}
+
+/// The arguments of a call, by name; null is left to be the default.
+#[derive(Debug)]
+struct Given(Vec<(&'static str, Box<Argument>)>);
+
+type Argument = dyn ToSql + Sync;
+
+impl Given {
+    fn of_both(query: &Query, question: &Question) -> Given {
+        Given(vec![
+            ("start_valid", Box::new(query.start_valid)),
+            ("end_valid", Box::new(query.end_valid)),
+            ("all_versions", Box::new(query.all_versions.then_some(true))),
+            ("series_keys", Box::new(query.series_keys.clone())),
+            ("series_ids", Box::new(query.series_ids.clone())),
+            ("as_of", Box::new(query.as_of)),
+            ("labels", Box::new(query.labels.clone())),
+            ("run_ids", Box::new(query.run_ids.clone())),
+            ("workflow_id", Box::new(question.workflow)),
+            ("corrections", Box::new(question.corrections)),
+        ])
+    }
+
+    fn of_read(query: &Query, question: &Question) -> Given {
+        let mut given = Given::of_both(query, question);
+        let mode = (query.mode == Mode::Overlapping).then_some("overlapping");
+        given.0.extend([
+            ("start_known", Box::new(query.start_known) as Box<Argument>),
+            ("end_known", Box::new(query.end_known)),
+            ("mode", Box::new(mode)),
+        ]);
+        given
+    }
+
+    fn of_relative(query: &Query, question: &Question, form: &Told) -> Given {
+        let mut given = Given::of_both(query, question);
+        given.0.push(("time_zone", Box::new(question.time_zone)));
+        match form {
+            Told::Lead(lead) => given.0.push(("lead", Box::new(lead.clone()))),
+            Told::DaysAhead(days, time) => given.0.extend([
+                ("days_ahead", Box::new(*days) as Box<Argument>),
+                ("time_of_day", Box::new(time.clone())),
+            ]),
+            Told::Window { length, offset, origin } => given.0.extend([
+                ("window_length", Box::new(length.clone()) as Box<Argument>),
+                ("cutoff_offset", Box::new(offset.clone())),
+                ("window_origin", Box::new(*origin)),
+            ]),
+        }
+        given
+    }
+
+    /// As SQL with parameters, some of them by way of a text: a driver knows no intervals.
+    fn sql(&self) -> String {
+        let one = |(number, (name, _)): (usize, &(&str, _))| match *name {
+            "lead" | "window_length" | "cutoff_offset" => format!("{name} => ${number}::text::interval"),
+            "time_of_day" => format!("{name} => ${number}::text::time"),
+            _ => format!("{name} => ${number}"),
+        };
+        let all: Vec<String> = (1..).zip(&self.0).map(one).collect();
+        all.join(", ")
+    }
+
+    fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.0.iter().map(|(_, value)| &**value).collect()
+    }
+}
+
+/// How reads are asked for: each statement is prepared once, for nodes and for functions apart.
+#[derive(Default)]
+struct Asking {
+    prepared: HashMap<(Way, String), Statement>,
+    scan: Option<&'static str>,
+}
+
+impl Asking {
+    fn rows(&mut self, client: &mut Client, way: Way, sql: String, given: &Given) -> Vec<postgres::Row> {
+        let scan = if way == Way::Function { "off" } else { "on" };
+        if self.scan.replace(scan) != Some(scan) {
+            run(client, &format!("SET timedb.enable_scan = {scan}"));
+        }
+        let statement = self.prepared.entry((way, sql)).or_insert_with_key(|(_, sql)| {
+            let prepared = client.prepare(sql);
+            prepared.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+        });
+        let rows = client.query(statement, &given.values());
+        rows.unwrap_or_else(|error| panic!("{given:?}: {error:?}"))
+    }
+
+    fn read(&mut self, client: &mut Client, way: Way, function: &str, given: &Given) -> Vec<Shown> {
+        let sql = format!("SELECT {COLUMNS} FROM timedb.{function}({})", given.sql());
+        self.rows(client, way, sql, given).iter().map(shown).collect()
+    }
+
+    /// By streams of Arrow, of one or of several rows each.
+    fn read_streams(&mut self, client: &mut Client, way: Way, function: &str, given: &Given) -> Vec<arrow::Row> {
+        let given_sql = given.sql();
+        let call = match way {
+            Way::Batches => format!("timedb.read_arrow_batches({given_sql}, max_rows => 3)"),
+            _ => format!("timedb.{function}_arrow({given_sql})"),
+        };
+        let rows = self.rows(client, way, format!("SELECT stream FROM {call} AS stream"), given);
+        rows.iter().flat_map(|row| arrow::rows_of(row.get(0))).collect()
+    }
+}
+
+fn of_stream(shown: Shown) -> arrow::Row {
+    arrow::Row {
+        known_time: shown.known_time.as_microsecond(),
+        valid_time: shown.valid_time.as_microsecond(),
+        valid_time_end: shown.valid_time_end.map(Timestamp::as_microsecond),
+        series_id: shown.series_id.to_string(),
+        series_key: shown.series_key,
+        unit: shown.unit,
+        value: shown.value,
+        run_id: shown.run_id.to_string(),
+        change_time: shown.change_time.as_microsecond(),
+        changed_by: shown.changed_by,
+        annotation: shown.annotation,
+        tags: shown.tags,
+        labels: shown.labels,
+    }
 }
 
 fn shown(row: &postgres::Row) -> Shown {
@@ -311,7 +547,12 @@ fn shown(row: &postgres::Row) -> Shown {
         changed_by: row.get(9),
         annotation: row.get(10),
         tags: row.get(11),
+        labels: row.get(12),
     }
+}
+
+fn of_now() -> u64 {
+    Timestamp::now().as_microsecond().unsigned_abs()
 }
 
 #[test]
@@ -320,23 +561,30 @@ fn every_read_of_random_uploads_and_updates_answers_what_the_model_says() {
     let (_, bob) = database.two_tenants();
     let rows = json!([value_row("a", hour(0), 99), value_row("B", hour(1), 99)]);
     let foreign = upload(&mut database.authenticated(&bob), &rows).series("a");
-    let input = (steps(), questions());
+    let input = (0..BASES.len()).prop_flat_map(|base| (steps(base), questions(base, QUESTIONS)));
+    let seed: u64 = std::env::var(SEED)
+        .ok()
+        .map_or_else(of_now, |seed| seed.parse().expect("a number"));
     let config = Config {
         cases: CASES,
         failure_persistence: None,
         max_shrink_iters: 400,
         ..Config::default()
     };
-    let shown = RefCell::new(0);
-    let outcome = TestRunner::new(config).run(&input, |(steps, questions)| {
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &seed.to_le_bytes().repeat(4));
+    let (shown, reads) = (RefCell::new(0), RefCell::new(0));
+    let outcome = TestRunner::new_with_rng(config, random).run(&input, |(steps, questions)| {
         let mut play = Play::begin(&database, foreign);
         steps.iter().try_for_each(|step| play.take(step))?;
-        play.ask(&Question::default())?;
+        play.ask(&Question::open())?;
         questions.iter().try_for_each(|question| play.ask(question))?;
         *shown.borrow_mut() += play.world.read(&Query::of(Mode::Overlapping)).len();
+        *reads.borrow_mut() += play.reads;
         play.ask_the_rest()
     });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
+    println!("{} reads; again with {SEED}={seed}", reads.borrow());
+    outcome.unwrap_or_else(|error| panic!("with {SEED}={seed}: {error}"));
+    assert!(reads.take() >= 20_000, "the premise: there were as many reads");
     assert!(shown.take() > CASES as usize * 5, "the premise: there was much to read");
     let sql = "SELECT count(*) > $1 AND count(*) > count(DISTINCT p.pack_id) FROM timedb.packs p, \
                  timedb.unnest_pack(p.versions)";

@@ -1,6 +1,9 @@
 //! What a tenant's values are, as plainly as the README says it: a list of versions, searched from end to end.
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, ToSpan};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::random::{Change, Key, Moment, Row};
@@ -9,11 +12,13 @@ pub struct Series {
     pub id: Uuid,
     pub key: String,
     pub unit: String,
+    pub labels: Value,
 }
 
 pub struct Run {
     pub id: Uuid,
     pub known: Timestamp,
+    pub workflow: String,
 }
 
 /// Which value of which run: by number of run and series.
@@ -37,6 +42,7 @@ struct Version {
     change: Timestamp,
     changed_by: String,
     fields: Fields,
+    is_uploaded: bool,
 }
 
 pub enum Outcome {
@@ -64,6 +70,13 @@ pub struct Query {
     pub series_keys: Option<Vec<String>>,
     pub series_ids: Option<Vec<Uuid>>,
     pub as_of: Option<Timestamp>,
+    pub labels: Option<Value>,
+    pub run_ids: Option<Vec<Uuid>>,
+    pub workflow: Option<String>,
+    /// Whether what an update wrote counts since it was written.
+    pub corrections_count_when_made: bool,
+    /// Of each start the cutoff.
+    pub cutoffs: Option<BTreeMap<Timestamp, Timestamp>>,
 }
 
 impl Query {
@@ -79,6 +92,11 @@ impl Query {
             series_keys: None,
             series_ids: None,
             as_of: None,
+            labels: None,
+            run_ids: None,
+            workflow: None,
+            corrections_count_when_made: false,
+            cutoffs: None,
         }
     }
 }
@@ -98,6 +116,7 @@ pub struct Shown {
     pub changed_by: String,
     pub annotation: Option<String>,
     pub tags: Option<Vec<String>>,
+    pub labels: Value,
 }
 
 pub struct World {
@@ -118,9 +137,9 @@ impl World {
         }
     }
 
-    pub fn upload(&mut self, id: Uuid, known: Timestamp, change: Timestamp, by: &str, rows: &[&Row]) {
+    pub fn upload(&mut self, uploaded: Run, change: Timestamp, by: &str, rows: &[&Row]) {
         let run = self.runs.len();
-        self.runs.push(Run { id, known });
+        self.runs.push(uploaded);
         for row in rows {
             let place = Place {
                 run,
@@ -131,11 +150,18 @@ impl World {
                 value: row.value.map(f64::to_bits),
                 ..Fields::default()
             };
-            self.write(place, change, by, fields);
+            self.versions.push(Version {
+                place,
+                change,
+                changed_by: by.to_owned(),
+                fields,
+                is_uploaded: true,
+            });
         }
         self.end_call();
     }
 
+    /// What an update writes.
     pub fn write(&mut self, place: Place, change: Timestamp, by: &str, fields: Fields) {
         let changed_by = by.to_owned();
         self.versions.push(Version {
@@ -143,7 +169,16 @@ impl World {
             change,
             changed_by,
             fields,
+            is_uploaded: false,
         });
+    }
+
+    /// Where values start.
+    pub fn starts(&self) -> Vec<Timestamp> {
+        let mut starts: Vec<Timestamp> = self.versions.iter().map(|version| version.place.key.start()).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts
     }
 
     pub fn end_call(&mut self) {
@@ -264,9 +299,25 @@ impl World {
                     || ids.as_ref().is_some_and(|ids| ids.contains(&series.id))
             }
         };
+        let run = &self.runs[version.place.run];
+        let counts_since = match query.corrections_count_when_made && !version.is_uploaded {
+            true => known.max(version.change),
+            false => known,
+        };
         named
+            && query
+                .labels
+                .as_ref()
+                .is_none_or(|labels| contains(&series.labels, labels))
+            && query.run_ids.as_ref().is_none_or(|runs| runs.contains(&run.id))
+            && query.workflow.as_ref().is_none_or(|workflow| *workflow == run.workflow)
             && within(start, query.start_valid, query.end_valid)
-            && within(known, query.start_known, query.end_known)
+            && within(known, query.start_known, None)
+            && within(counts_since, None, query.end_known)
+            && query
+                .cutoffs
+                .as_ref()
+                .is_none_or(|cutoffs| counts_since <= cutoffs[&start])
             && query
                 .as_of
                 .is_none_or(|as_of| version.change <= as_of && known <= as_of)
@@ -313,8 +364,15 @@ impl World {
             changed_by: version.changed_by.clone(),
             annotation: version.fields.annotation.clone(),
             tags: version.fields.tags.clone(),
+            labels: series.labels.clone(),
         }
     }
+}
+
+/// Of labels that are texts.
+fn contains(labels: &Value, asked: &Value) -> bool {
+    let asked = asked.as_object().expect("an object");
+    asked.iter().all(|(label, value)| labels.get(label) == Some(value))
 }
 
 fn is_current(version: &Version, held: &[&Version]) -> bool {
