@@ -306,3 +306,45 @@ fn t51_long_tags_that_thousands_of_versions_share_are_read_once() {
         assert!(more < 20, "{more} MB for one value: {read}");
     }
 }
+
+/// What rows say beside their values is kept once, and no more of it than a bound.
+#[test]
+fn t51_labels_runs_and_remarks_without_end_are_refused_and_cost_no_more_than_a_bound() {
+    let stage = Stage::set("t51 rows");
+    let mut target = Target::of(&stage);
+    let row =
+        |fields: &str| format!("'{{\"valid_time\": \"2025-01-01\", \"value_key\": \"k\", \"value\": 1, {fields}}}'");
+    let many = |count: u32, fields: &str| {
+        format!(
+            "SELECT ('[' || string_agg(replace({}, '#', i::text), ',') || ']')::json FROM generate_series(1, {count}) i",
+            row(fields)
+        )
+    };
+    let long = format!("\"labels\": {{\"a\": \"{}\"}}", "x".repeat(2_000_000));
+    let series = many(100_001, r##""labels": {"n": #}"##);
+    let spellings = many(
+        100_001,
+        r##""labels": {"n": 1.#}, "series_id": "a0a1a2a3-a4a5-a6a7-a8a9-aaabacadaeaf""##,
+    );
+    let remarks = many(200_000, &format!("\"annotation\": \"# {}\"", "x".repeat(400)));
+    let runs = many(100_001, r##""workflow_id": "#""##);
+    let before = target.most_memory();
+    for rows in [many(1, &long), series, spellings, remarks] {
+        let sql = format!("SELECT FROM timedb.upload(now(), ({rows}))");
+        assert_eq!(target.send(&sql, &[]), Err("54000".into()), "{rows:.200}");
+    }
+    let sql = format!("SELECT FROM timedb.upload_runs(({runs}))");
+    assert_eq!(target.send(&sql, &[]), Err("54000".into()));
+    let sql = format!("SELECT FROM timedb.update(({}))", many(1, &long));
+    assert_eq!(target.send(&sql, &[]), Err("54000".into()));
+    let more = target.most_memory() - before;
+    assert!(more < 1024, "{more} MB");
+    target.assert_alive();
+    // As many as there may be.
+    let most = many(100_000, r##""labels": {"n": #}"##);
+    assert_eq!(
+        target.send(&format!("SELECT FROM timedb.upload(now(), ({most}))"), &[]),
+        Ok(())
+    );
+    target.assert_alive();
+}

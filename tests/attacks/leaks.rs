@@ -278,6 +278,41 @@ fn t62_the_lock_of_a_tenant_that_is_compacted_does_not_tell_its_id() {
     );
 }
 
+/// Nor does that of series whose unchanged values are left out; and there are few of them, as the table of locks is everybody's.
+#[test]
+fn t62_the_locks_of_uploads_that_skip_do_not_tell_whose_they_are_and_are_few() {
+    let stage = Stage::set("t62 skips");
+    let (mut alice, mut bob) = (stage.alice(), stage.bob());
+    let upload = "SELECT FROM timedb.upload_points(now(), (SELECT array_agg('s' || i) FROM generate_series(1, 5000) i), \
+                    array_fill('2025-01-01Z'::timestamptz, '{5000}'), array_fill(1.0::float8, '{5000}'), \
+                    skip_unchanged => true)";
+    run(&mut alice, "BEGIN");
+    run(&mut alice, upload);
+    let held = "SELECT l.classid::int8 << 32 | l.objid::int8 FROM pg_locks l \
+                WHERE l.locktype = 'advisory' AND l.objsubid = 5 AND l.pid = $1 ORDER BY 1";
+    let held = |client: &mut postgres::Client| -> Vec<i64> {
+        let pid: i32 = one(client, "SELECT pg_backend_pid()");
+        let rows = stage.evil().query(held, &[&pid]).expect("locks");
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    let of_alice = held(&mut alice);
+    assert!(
+        (1..=64).contains(&of_alice.len()),
+        "{} locks for 5000 series",
+        of_alice.len()
+    );
+    // Another tenant's series wait for none of them.
+    run(&mut bob, "BEGIN; SET LOCAL lock_timeout = '10s'");
+    run(&mut bob, upload);
+    let of_bob = held(&mut bob);
+    assert!(of_bob.iter().all(|lock| !of_alice.contains(lock)));
+    let tried = "SELECT ('x' || left(encode(sha256(uuid_send($1) || set_byte('\\x00', 0, i)), 'hex'), 16))::bit(64)::int8 \
+                 FROM generate_series(0, 63) i";
+    for row in stage.evil().query(tried, &[&stage.alice.tenant_id]).expect("hashes") {
+        assert!(!of_alice.contains(&row.get(0)), "it takes a secret of the server");
+    }
+}
+
 fn settled(client: &mut Client) -> i64 {
     let sql = "SELECT (extract(epoch FROM timedb.settled_time()) * 1000000)::int8";
     one(client, sql)

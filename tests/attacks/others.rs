@@ -2,7 +2,7 @@
 
 use postgres::Client;
 use serde_json::{Value, json};
-use timedb_testkit::{Stage, one, one_of, refused, run};
+use timedb_testkit::{Stage, Stored, one, one_of, refused, run};
 use uuid::Uuid;
 
 use crate::support::{each_refused, rows_of, update_of, upload};
@@ -62,6 +62,81 @@ fn t19_uploading_onto_anothers_series_is_told_like_one_that_is_not_there() {
     );
     stage.assert_alice(&mut alice);
     stage.assert_bob(&mut stage.bob());
+}
+
+/// The look-up by labels goes to an index without a policy.
+#[test]
+fn t19_labels_as_an_address_reach_no_other_tenants_series() {
+    let stage = Stage::set("t19 labels");
+    let (mut alice, mut bob) = (stage.alice(), stage.bob());
+    let make = "SELECT timedb.create_series('shared', labels => '{\"site\": \"north\"}')";
+    let bobs: Uuid = one(&mut bob, make);
+    let row = |fields: Value| {
+        let mut row = json!({"valid_time": "2025-01-01T00:00:00Z", "value_key": "shared",
+                             "labels": {"site": "north"}, "value": 7});
+        row.as_object_mut()
+            .expect("a row")
+            .extend(fields.as_object().expect("fields").clone());
+        json!([row])
+    };
+    let count = "SELECT count(*) FROM timedb.values WHERE series_id = $1";
+    // What is not there for Alice is told like what is nowhere, also where key and labels are right.
+    let update = "SELECT timedb.update($1)";
+    let refusal = |sql: &str, rows: Value, client: &mut Client| {
+        let refusal = refused(client.query(sql, &[&rows]));
+        (
+            refusal.error().code().code().to_owned(),
+            refusal.error().message().to_owned(),
+        )
+    };
+    let bobs_update = refusal(update, row(json!({})), &mut alice);
+    let nobodys = refusal(update, row(json!({"value_key": "nobody"})), &mut alice);
+    assert_eq!(bobs_update.0, "42704");
+    assert_eq!(bobs_update.1.replace("shared", "nobody"), nobodys.1);
+    assert_told_alike(&mut alice, "SELECT timedb.upload(now(), $1)", bobs, |id| {
+        row(json!({"series_id": id.to_string()}))
+    });
+    for sql in [
+        "SELECT timedb.upload(now(), $1)",
+        "SELECT timedb.upload(now(), $1, skip_unchanged => true)",
+        "SELECT timedb.upload_runs($1, known_time => '2025-01-01Z')",
+        "SELECT timedb.update($1)",
+    ] {
+        alice.execute(sql, &[&row(json!({"value": sql.len()}))]).expect(sql);
+        assert_eq!(one_of::<i64>(&mut stage.admin(), count, &[&bobs]), 0, "{sql}");
+    }
+    let alices: Uuid = one(&mut alice, make);
+    assert_ne!(alices, bobs);
+    assert!(one_of::<i64>(&mut stage.admin(), count, &[&alices]) > 0);
+}
+
+#[test]
+fn t20_an_update_without_a_run_corrects_ones_own_value_only() {
+    let stage = Stage::set("t20 shown");
+    let (mut alice, mut bob) = (stage.alice(), stage.bob());
+    for client in [&mut alice, &mut bob] {
+        Stored::of(client, "shared", 1.0);
+    }
+    let update = |key: &str| json!([{"value_key": key, "valid_time": "2025-01-01T00:00:00Z", "value": 6}]);
+    let sql = "SELECT timedb.update($1)";
+    alice.execute(sql, &[&update("shared")]).expect("her own");
+    let value = "SELECT value FROM timedb.read(series_keys => '{shared}')";
+    assert_eq!((one::<f64>(&mut alice, value), one::<f64>(&mut bob, value)), (6.0, 1.0));
+    let told = |key: &str, client: &mut Client| {
+        let refusal = refused(client.query(sql, &[&update(key)]));
+        format!("{} {}", refusal.error().code().code(), refusal.error().message()).replace(key, "…")
+    };
+    assert_eq!(told("bob", &mut alice), told("nobody", &mut alice));
+    assert!(told("bob", &mut alice).starts_with("42704 "));
+    // By the id of Bob's series, with no run: as of one that is not there.
+    assert_told_alike(
+        &mut alice,
+        sql,
+        stage.bobs.series_id,
+        |id| json!([{"series_id": id.to_string(), "valid_time": "2025-01-01T00:00:00Z", "value": 6}]),
+    );
+    let bobs = "SELECT value FROM timedb.read(series_keys => '{bob}')";
+    assert_eq!(one::<f64>(&mut bob, bobs), 2.0, "Bob's is untouched");
 }
 
 #[test]
@@ -226,6 +301,10 @@ fn t40_a_key_of_scope_read_or_write_does_no_more_than_that() {
         "update_series(gen_random_uuid(), new_key => 'x')",
         "upload_points(now(), '{a}', '{2025-01-01}', '{1}')",
         "upload_arrow(now(), '')",
+        "upload(now(), '[]', skip_unchanged => true)",
+        "upload_runs('[]')",
+        "upload_runs_arrow('')",
+        "update('[{\"value_key\": \"alice\", \"valid_time\": \"2025-01-01\", \"value\": 7}]')",
         "compact()",
     ];
     let tenant = stage.alice.tenant_id;

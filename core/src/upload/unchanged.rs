@@ -86,3 +86,131 @@ fn new(known: Time, key: Key, value: Option<f64>, said: Option<&Said>) -> Shown 
         remark: Rc::new(remark),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::points::Point;
+    use crate::upload::SeriesRef;
+    use proptest::prelude::*;
+
+    fn time(hours: i64) -> Time {
+        Time::from_micros(hours * 3_600_000_000).unwrap()
+    }
+
+    /// A value of few, that are told apart by their bits.
+    fn value() -> impl Strategy<Value = Option<f64>> {
+        let other_nan = f64::from_bits(f64::NAN.to_bits() | 1);
+        prop::sample::select(vec![
+            None,
+            Some(0.0),
+            Some(-0.0),
+            Some(1.0),
+            Some(f64::NAN),
+            Some(other_nan),
+        ])
+    }
+
+    fn remark() -> impl Strategy<Value = Said> {
+        let annotation = prop::sample::select(vec![None, None, Some("a".to_owned()), Some("b".to_owned())]);
+        let tags = prop::sample::select(vec![None, None, Some(vec!["t".to_owned()])]);
+        (annotation, tags).prop_map(|(annotation, tags)| Said { annotation, tags })
+    }
+
+    fn key() -> impl Strategy<Value = Key> {
+        (0..4i64, prop::option::of(5..7i64)).prop_map(|(start, end)| (time(start), end.map(time)))
+    }
+
+    /// What is said of a key in one run known at some time.
+    type Row = (i64, Key, Option<f64>, Said);
+
+    fn row() -> impl Strategy<Value = Row> {
+        (0..5i64, key(), value(), remark())
+    }
+
+    /// The same value: by what it reads as.
+    fn spelled(value: Option<f64>) -> String {
+        match value {
+            None => "null".into(),
+            Some(value) if value.is_nan() => "NaN".into(),
+            Some(value) => format!("{:x}", value.to_bits()),
+        }
+    }
+
+    /// Whether a row is written, row after row: by looking through all there is.
+    fn model(stored: &[Row], rows: &[Row]) -> Vec<bool> {
+        let mut all = stored.to_vec();
+        let is_written = |row: &Row| {
+            let (known, key, value, said) = row;
+            // Of those known at one time the last is shown.
+            let shown = all.iter().filter(|other| other.0 <= *known && other.1 == *key);
+            let shown = shown.max_by_key(|other| other.0);
+            let says_the_same = |other: &&Row| {
+                let same_annotation = said.annotation.is_none() || said.annotation == other.3.annotation;
+                same_annotation && (said.tags.is_none() || said.tags == other.3.tags)
+            };
+            let is_same = shown
+                .filter(says_the_same)
+                .is_some_and(|other| spelled(other.2) == spelled(*value));
+            if !is_same {
+                all.push(row.clone());
+            }
+            !is_same
+        };
+        rows.iter().map(is_written).collect()
+    }
+
+    fn remark_of(said: &Said) -> Rc<Remark> {
+        Rc::new(Remark {
+            by: "somebody".into(),
+            annotation: said.annotation.clone(),
+            tags: said.tags.clone(),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_out_is_what_a_plain_model_leaves_out(
+            mut stored in prop::collection::vec(row(), 0..12),
+            mut rows in prop::collection::vec(row(), 0..12),
+        ) {
+            // One value for each run and key.
+            rows.sort_by_key(|row| (row.0, row.1));
+            rows.dedup_by_key(|row| (row.0, row.1));
+            stored.sort_by_key(|row| (row.1, row.0));
+            let shown: Vec<Shown> = stored
+                .iter()
+                .map(|(known, key, value, said)| Shown { key: *key, known: time(*known), value: *value, remark: remark_of(said) })
+                .collect();
+            let said: Vec<Rc<Said>> = rows.iter().map(|row| Rc::new(row.3.clone())).collect();
+            let series = Rc::new(SeriesRef::default());
+            let mut of_runs: Vec<(i64, SeriesRows)> = Vec::new();
+            for (number, (known, (start, end), value, of_row)) in rows.iter().enumerate() {
+                if of_runs.last().is_none_or(|(last, _)| last != known) {
+                    let empty = SeriesRows { series: series.clone(), run: 0, first_row: number, points: vec![], rows: vec![], said: vec![] };
+                    of_runs.push((*known, empty));
+                }
+                let (_, of_run) = of_runs.last_mut().unwrap();
+                of_run.points.push(Point { start: *start, end: *end, value: *value });
+                of_run.rows.push(number as u32);
+                of_run.said.push(if *of_row == Said::default() { 0 } else { number as u32 + 1 });
+            }
+            let before = rows.len();
+            let mut runs: Vec<OfRun> = of_runs.iter_mut().map(|(known, rows)| OfRun { known: time(*known), rows }).collect();
+            let taken = leave_out(&mut runs, &shown, &said);
+            let written: Vec<u32> = of_runs.iter().flat_map(|(_, of_run)| of_run.rows.clone()).collect();
+            let expected = model(&stored, &rows);
+            let expected: Vec<u32> = (0..).zip(expected).filter(|(_, is_written)| *is_written).map(|(row, _)| row).collect();
+            prop_assert_eq!(&written, &expected);
+            prop_assert_eq!(taken.iter().sum::<usize>(), before - written.len());
+            for (_, of_run) in &of_runs {
+                for (place, row) in of_run.rows.iter().enumerate() {
+                    let (_, key, value, _) = &rows[*row as usize];
+                    prop_assert_eq!(of_run.points[place].key(), *key);
+                    prop_assert_eq!(of_run.points[place].value.map(f64::to_bits), value.map(f64::to_bits));
+                    prop_assert!(of_run.said[place] == 0 || of_run.said[place] == row + 1);
+                }
+            }
+        }
+    }
+}

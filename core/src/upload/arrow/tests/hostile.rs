@@ -8,6 +8,8 @@ use arrow_schema::{DataType, TimeUnit};
 use flatbuffers::FlatBufferBuilder;
 
 use super::*;
+use crate::upload::Said;
+use arrow_array::builder::{Float64Builder, ListBuilder, MapBuilder, StringBuilder};
 
 fn malformed(bytes: &[u8], why: &str) {
     let message = format!("stream: is not an Arrow IPC stream that can be read: {why}");
@@ -423,4 +425,135 @@ fn an_integer_of_a_width_that_is_none_of_arrows_is_told_as_what_it_is() {
         "stream.value: must be a column of numbers, not of type Int128"
     );
     assert_eq!(error.hint, Some("Cast it to double precision (float64)."));
+}
+
+/// A stream of two rows whose labels are maps and whose tags are lists.
+fn nested() -> Vec<u8> {
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for site in ["north", "a site with a longer name"] {
+        maps.keys().append_value("site");
+        maps.values().append_value(site);
+        maps.append(true).unwrap();
+    }
+    let mut tags = ListBuilder::new(StringBuilder::new());
+    tags.append_value([Some("checked"), Some("a")]);
+    tags.append_null();
+    stream(&[
+        ("valid_time", array(TimestampSecondArray::from(vec![NOON, NOON]))),
+        ("value", array(Float64Array::from(vec![1.0, 2.0]))),
+        ("value_key", array(StringArray::from(vec!["wind", "wind"]))),
+        ("labels", array(maps.finish())),
+        ("annotation", array(StringArray::from(vec![Some("seen"), None]))),
+        ("tags", array(tags.finish())),
+    ])
+}
+
+#[test]
+fn a_stream_with_nested_columns_that_claims_something_else_is_refused_or_means_something() {
+    let whole = nested();
+    let upload = read_arrow(&whole, 1000, &mut || {}).unwrap();
+    assert_eq!(upload.labels.len(), 2, "the premise");
+    assert_eq!(*upload.labels[0], *r#"{"site":"north"}"#);
+    let said = Said {
+        annotation: Some("seen".into()),
+        tags: Some(vec!["a".into(), "checked".into()]),
+    };
+    assert_eq!(*upload.said[0], said);
+    let mut refused = 0;
+    let mut sent = 0;
+    let mut send = |bytes: &[u8]| {
+        sent += 1;
+        refused += usize::from(read_arrow(bytes, 1000, &mut || {}).is_err());
+    };
+    (0..whole.len()).for_each(|end| send(&whole[..end]));
+    for place in (0..whole.len() - 8).step_by(4) {
+        for claim in [0, -1, 3, 1 << 30, i64::from(i32::MAX), 1 << 40, i64::MAX] {
+            for width in [4, 8] {
+                let mut stream = whole.clone();
+                stream[place..place + width].copy_from_slice(&claim.to_le_bytes()[..width]);
+                send(&stream);
+            }
+        }
+    }
+    for place in 0..whole.len() {
+        let mut stream = whole.clone();
+        stream[place] ^= 1 << (place % 8);
+        send(&stream);
+    }
+    assert!(refused > sent / 3, "the premise: {refused} of {sent} are malformed");
+}
+
+#[test]
+fn a_column_of_other_nested_types_is_refused_before_it_is_looked_into() {
+    let mut numbers = ListBuilder::new(Float64Builder::new());
+    numbers.append_value([Some(1.0)]);
+    let numbers = array(numbers.finish());
+    let mut lists = ListBuilder::new(ListBuilder::new(StringBuilder::new()));
+    lists.append_null();
+    let lists = array(lists.finish());
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), Float64Builder::new());
+    maps.append(false).unwrap();
+    let maps = array(maps.finish());
+    let texts = "must be a column of strings or maps of strings, not of type";
+    for (column, values, message) in [
+        (
+            "tags",
+            numbers.clone(),
+            "stream.tags: must be a column of lists of strings, not of type List",
+        ),
+        (
+            "tags",
+            lists,
+            "stream.tags: must be a column of lists of strings, not of type List",
+        ),
+        (
+            "tags",
+            wind(),
+            "stream.tags: must be a column of lists of strings, not of type Utf8",
+        ),
+        ("labels", numbers.clone(), &format!("stream.labels: {texts} List")),
+        ("labels", maps, &format!("stream.labels: {texts} Map")),
+        (
+            "value",
+            numbers,
+            "stream.value: must be a column of numbers, not of type List",
+        ),
+    ] {
+        says_with(column, values, Kind::BadValue, message);
+    }
+}
+
+/// A few bytes stand for any number of long texts, where rows overlap: what is kept of them is bounded.
+#[test]
+fn texts_that_overlap_are_kept_up_to_a_bound() {
+    const ROWS: usize = 20_000;
+    let joined = arrow_buffer::Buffer::from_vec(vec![b'x'; 10_000 + ROWS]);
+    let view = |row: usize| -> u128 {
+        let length = 9_000 + (row % 1000) as u128;
+        // Long ones: their first bytes, the buffer and the place there.
+        let prefix = u128::from(u32::from_le_bytes(*b"xxxx"));
+        length | prefix << 32 | ((row / 1000) as u128) << 96
+    };
+    // Of 1,000 lengths, so many are told apart by what the row before them says as well.
+    let views: ScalarBuffer<u128> = (0..ROWS).map(view).collect();
+    let annotations = StringViewArray::try_new(views, vec![joined], None).unwrap();
+    let times: Vec<i64> = (0..ROWS as i64).collect();
+    let distinct: Vec<String> = (0..ROWS).map(|row| format!("{{\"n\":\"{row:010000}\"}}")).collect();
+    let columns = |column: &'static str, values: ArrayRef| {
+        stream(&[
+            ("valid_time", array(TimestampSecondArray::from(times.clone()))),
+            ("value", array(Float64Array::from(vec![1.0; ROWS]))),
+            ("value_key", array(StringArray::from(vec!["wind"; ROWS]))),
+            (column, values),
+        ])
+    };
+    // The same text again and again is one.
+    let upload = read_arrow(&columns("annotation", array(annotations)), ROWS, &mut || {}).unwrap();
+    assert_eq!(upload.said.len(), 1000);
+    let error = read_arrow(&columns("labels", array(StringArray::from(distinct))), ROWS, &mut || {}).unwrap_err();
+    assert_eq!(error.kind, Kind::TooMany);
+    assert!(
+        error.reason.contains("67108864 bytes of labels, annotations and tags"),
+        "{error}"
+    );
 }
