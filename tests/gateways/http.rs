@@ -334,6 +334,57 @@ fn encoded(text: &str) -> String {
 }
 
 #[test]
+fn rows_say_labels_and_known_times_and_updates_need_no_run() {
+    let gateway = Gateway::fresh("rows say more");
+    let alice = gateway.alice();
+    let row = |known: &str, value: f64| {
+        json!({"known_time": known, "valid_time": "2025-01-02T00:00:00Z", "value_key": "wind",
+               "labels": {"site": "north"}, "value": value, "annotation": "seen"})
+    };
+    let rows = json!([row("2025-01-01T06:00:00Z", 1.0), row("2025-01-01T12:00:00Z", 2.0)]);
+    let uploaded = alice.post("/rpc/upload_runs", &json!({"value_rows": rows}));
+    assert_eq!(uploaded.status, 200, "{uploaded:?}");
+    let counts: Vec<_> = uploaded
+        .body
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|run| &run["value_count"])
+        .collect();
+    assert_eq!(counts, [1, 1]);
+    let again = alice.post("/rpc/upload_runs", &json!({"value_rows": rows, "skip_unchanged": true}));
+    assert_eq!(again.body[1]["run_id"], Value::Null, "{again:?}");
+    assert_eq!(again.body[1]["skipped"], 1);
+    let mut one = row("", 2.0);
+    one.as_object_mut().expect("a row").remove("known_time");
+    let skipped = json!({"run_start_time": "2025-01-01T13:00:00Z", "value_rows": [one], "skip_unchanged": true});
+    let skipped = alice.post("/rpc/upload", &skipped);
+    assert_eq!(
+        [
+            &skipped.body["message"],
+            &skipped.body["written"],
+            &skipped.body["skipped"]
+        ],
+        [&json!("Nothing changed"), &json!(0), &json!(1)]
+    );
+    let update =
+        json!([{"value_key": "wind", "labels": {"site": "north"}, "valid_time": "2025-01-02T00:00:00Z", "value": 3}]);
+    let updated = alice.post("/rpc/update", &json!({"updates": update}));
+    assert_eq!(updated.body[0]["status"], "updated", "{updated:?}");
+    assert_eq!(updated.body[0]["run_id"], uploaded.body[1]["run_id"]);
+    let read = alice.get("/rpc/read?series_keys=%7Bwind%7D");
+    assert_eq!(
+        [&read.body[0]["value"], &read.body[0]["annotation"]],
+        [&json!(3.0), &json!("seen")]
+    );
+    let large = json!({"value_rows": [{"valid_time": "2025-01-02", "value_key": "wind", "value": 1,
+                                       "labels": {"site": "x".repeat(2000)}}]});
+    assert_eq!(alice.post("/rpc/upload_runs", &large).status, 413);
+    let bob = gateway.bob().post("/rpc/update", &json!({"updates": update}));
+    assert_eq!(bob.status, 404, "{bob:?}");
+}
+
+#[test]
 fn a_key_whose_scope_does_not_allow_it_is_403_and_reads_all_the_same() {
     let gateway = Gateway::fresh("scopes");
     let reader = gateway.server.with_key(&gateway.stage.alice_of_scope("read").api_key);
