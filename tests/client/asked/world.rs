@@ -56,10 +56,11 @@ pub enum Step {
         known: i64,
         rows: Vec<Row>,
     },
-    /// A new value for one that is shown, or of one that is not.
+    /// A new value for one that is shown, or in its run so much later.
     Update {
         shown: Index,
         value: Option<f64>,
+        quarters: i64,
     },
     Compact,
 }
@@ -150,7 +151,7 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
 pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => (-5..5i64, rows()).prop_map(|(known, rows)| Step::Upload { known, rows }),
-        2 => (any::<Index>(), value()).prop_map(|(shown, value)| Step::Update { shown, value }),
+        2 => (any::<Index>(), value(), select(vec![0i64, 0, 1, 4])).prop_map(|(shown, value, quarters)| Step::Update { shown, value, quarters }),
         2 => Just(Step::Compact),
     ];
     prop::collection::vec(step, 0..12)
@@ -184,7 +185,7 @@ impl World {
     pub fn take(&mut self, step: &Step) {
         match step {
             Step::Upload { known, rows } => self.upload(*known, rows),
-            Step::Update { shown, value } => self.update(shown, *value),
+            Step::Update { shown, value, quarters } => self.update(shown, *value, *quarters),
             Step::Compact => run(&mut self.client, "SELECT timedb.compact(older_than => '0')"),
         }
     }
@@ -211,15 +212,16 @@ impl World {
             .expect("it is taken");
     }
 
-    fn update(&mut self, which: &Index, value: Option<f64>) {
+    fn update(&mut self, which: &Index, value: Option<f64>, quarters: i64) {
         let shown = self.flat("", &[]);
         if shown.is_empty() {
             return;
         }
         let row = which.get(&shown);
+        let later = |time: Timestamp| (time + (quarters * 15).minutes()).to_string();
         let update = json!([{
-            "run_id": row.run.to_string(), "series_id": row.series.to_string(), "valid_time": row.start.to_string(),
-            "valid_time_end": row.end.map(|end| end.to_string()), "value": number(value),
+            "run_id": row.run.to_string(), "series_id": row.series.to_string(), "valid_time": later(row.start),
+            "valid_time_end": row.end.map(later), "value": number(value),
         }]);
         self.client
             .execute("SELECT timedb.update($1)", &[&update])
