@@ -201,6 +201,11 @@ fn t39_a_hot_standby_logs_in_reads_and_feels_every_ending_as_it_is_replayed() {
         "read(labels => '{}', workflow_id => 'api-workflow', corrections => 'known', end_known => 'tomorrow')",
         &format!("read(run_ids => '{{{}}}')", stage.alices.run_id),
         "read_relative(lead => '-1000 years', corrections => 'known')",
+        "list_series(labels => '{}', search => 'ali', max_rows => 1)",
+        "latest(before => '2100-01-01', labels => '{}')",
+        "read_buckets('1 day', 'time_weighted', 'Europe/Berlin')",
+        "coverage('{alice}')",
+        "gaps('1 day', start_valid => '2025-01-01', end_valid => '2025-01-03', series_keys => '{alice}')",
         "read_relative(days_ahead => -1000000, time_of_day => '12:00', time_zone => 'Europe/Berlin')",
     ] {
         for client in [&mut alice, &mut in_transaction] {
