@@ -958,7 +958,7 @@ mod what_differs {
         let every_row = alice.get("/rpc/read_arrow_batches?max_rows=1").body;
         let streams = every_row.as_array().unwrap_or_else(|| panic!("no array: {every_row}"));
         assert_eq!(streams.len(), count);
-        let rows = streams.iter().map(|stream| rows_of_stream(stream));
+        let rows = streams.iter().map(rows_of_stream);
         assert_eq!(rows.sum::<usize>(), count);
         let posted = alice.post("/rpc/read_arrow_batches", &json!({}));
         let whole: Vec<usize> = posted
