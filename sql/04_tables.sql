@@ -168,8 +168,9 @@ CREATE INDEX values_known_idx ON timedb.values (tenant_id, series_id, known_time
   WHERE valid_from - known_time NOT BETWEEN interval '-2 days' AND interval '2 days';
 COMMENT ON INDEX timedb.values_known_idx IS
   'Of rows that begin more than two days before or after they were known, those known in a window; all others are found by valid_from.';
-CREATE INDEX values_change_idx ON timedb.values (tenant_id, change_time);
-COMMENT ON INDEX timedb.values_change_idx IS 'What was written since a moment.';
+CREATE INDEX values_change_idx ON timedb.values (tenant_id, change_time) WHERE change_time > '-infinity';
+COMMENT ON INDEX timedb.values_change_idx IS
+  'What was written since a moment. Of all rows, but only for a statement that says its condition: planned while the table is empty, any other would take it for as good as the key.';
 
 CREATE TABLE timedb.packs (
   tenant_id    uuid NOT NULL,
@@ -197,8 +198,8 @@ COMMENT ON COLUMN timedb.packs.first_change IS 'The earliest change_time of any 
 COMMENT ON COLUMN timedb.packs.point_count IS 'How many values it holds, nulls included.';
 COMMENT ON COLUMN timedb.packs.last_change IS
   'The latest change_time of any version in it; infinite where 0.1.0 has made it, which did not say.';
-CREATE INDEX packs_change_idx ON timedb.packs (tenant_id, last_change);
-COMMENT ON INDEX timedb.packs_change_idx IS 'Packs with what was written since a moment.';
+CREATE INDEX packs_change_idx ON timedb.packs (tenant_id, last_change) WHERE last_change > '-infinity';
+COMMENT ON INDEX timedb.packs_change_idx IS 'Packs with what was written since a moment; as values_change_idx.';
 
 -- No statistics of any column: a statement is planned before Postgres asks whether its relations may be read, and what the
 -- planner knows, of all tenants, can be told by its plan. Only how large a table is remains.

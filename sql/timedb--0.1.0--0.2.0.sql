@@ -422,7 +422,7 @@ BEGIN
     SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE i.indrelid = 'timedb.values'::regclass AND c.relname = 'values_change_idx'
   ) THEN
-CREATE INDEX values_change_idx ON timedb.values (tenant_id, change_time);
+CREATE INDEX values_change_idx ON timedb.values (tenant_id, change_time) WHERE change_time > '-infinity';
   END IF;
   IF NOT EXISTS (
     SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -430,14 +430,15 @@ CREATE INDEX values_change_idx ON timedb.values (tenant_id, change_time);
   ) THEN
 ALTER TABLE timedb.packs ADD COLUMN IF NOT EXISTS last_change timestamptz NOT NULL DEFAULT 'infinity';
 ALTER TABLE timedb.packs ALTER COLUMN last_change SET STATISTICS 0;
-CREATE INDEX packs_change_idx ON timedb.packs (tenant_id, last_change);
+CREATE INDEX packs_change_idx ON timedb.packs (tenant_id, last_change) WHERE last_change > '-infinity';
   END IF;
 END
 $changes$;
-COMMENT ON INDEX timedb.values_change_idx IS 'What was written since a moment.';
+COMMENT ON INDEX timedb.values_change_idx IS
+  'What was written since a moment. Of all rows, but only for a statement that says its condition: planned while the table is empty, any other would take it for as good as the key.';
 COMMENT ON COLUMN timedb.packs.last_change IS
   'The latest change_time of any version in it; infinite where 0.1.0 has made it, which did not say.';
-COMMENT ON INDEX timedb.packs_change_idx IS 'Packs with what was written since a moment.';
+COMMENT ON INDEX timedb.packs_change_idx IS 'Packs with what was written since a moment; as values_change_idx.';
 CREATE OR REPLACE FUNCTION timedb.read_changes(
   after timestamptz, until timestamptz DEFAULT NULL,
   series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, labels jsonb DEFAULT NULL,

@@ -18,18 +18,19 @@ use timedb_core::version::{Remarks, Version};
 use uuid::Uuid;
 
 statements! {
-    /// In the order of an index: whoever has enough stops early.
+    /// In the order of an index: whoever has enough stops early. What is after minus infinity, as all is, is what no other statement
+    /// says: so no other has its plan made by this index.
     WRITTEN_ROWS(Uuid, Timestamptz, Timestamptz) -> Then<(Uuid,), Columns<'static>> =
         sql!("SELECT v.series_id, ", version_columns!(), "
           FROM timedb.values v
-          WHERE v.tenant_id = $1 AND v.change_time > $2 AND v.change_time <= $3
+          WHERE v.tenant_id = $1 AND v.change_time > $2 AND v.change_time <= $3 AND v.change_time > '-infinity'
           ORDER BY v.change_time");
     /// Those of a database of 0.1.0 do not say when they were last written to. That was before they were packed, which their ids
     /// tell.
     WRITTEN_PACKS(Uuid, Timestamptz, Timestamptz, Uuid) -> (Uuid, Time, PackBytes) =
         c"SELECT p.series_id, p.first_change, p.versions
           FROM timedb.packs p
-          WHERE p.tenant_id = $1 AND p.last_change > $2 AND p.first_change <= $3
+          WHERE p.tenant_id = $1 AND p.last_change > $2 AND p.last_change > '-infinity' AND p.first_change <= $3
             AND (p.last_change < 'infinity' OR p.pack_id >= $4)
           ORDER BY p.first_change";
 }
