@@ -253,6 +253,20 @@ fn use_all(database: &Database, session: &mut Session, prefix: &str, elements: i
     session.assert_costs(&window, elements, 3);
     session.assert_costs(&update_of(run, &ids, 4), elements, 5);
     update_runs(&mut database.admin(), session, prefix, &ids, elements);
+    read_of_runs(session, elements);
+}
+
+/// As many runs as there are, up to some: looked for because a read is of them, and because it asks what they are.
+fn read_of_runs(session: &mut Session, most: i64) {
+    let last = "SELECT array_agg(r.run_id)::text, count(*) \
+                FROM (SELECT r.run_id FROM timedb.runs r ORDER BY r.run_id DESC LIMIT $1) AS r";
+    let row = session.client.query_one(last, &[&most]).expect("the runs");
+    let (runs, count): (String, i64) = (row.get(0), row.get(1));
+    let of_runs = format!("SELECT count(*) FROM timedb.read(series_keys => '{{none}}', run_ids => '{runs}'::uuid[])");
+    session.assert_costs(&of_runs, count, 1);
+    let of_workflow = "SELECT count(*) FROM timedb.read_relative(lead => '-1 day', workflow_id => 'api-workflow', \
+                       corrections => 'known', series_keys => '{one 1,few 1,many 1}')";
+    session.assert_costs(of_workflow, 3, 1);
 }
 
 #[test]
