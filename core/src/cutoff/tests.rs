@@ -31,7 +31,7 @@ fn day_ahead() -> Cutoffs<Zone> {
 
 #[test]
 fn a_day_ahead_is_a_day_of_the_clocks() {
-    let mut at = |valid: &str| day_ahead().at(time(valid)).unwrap();
+    let at = |valid: &str| day_ahead().at(time(valid)).unwrap();
     assert_eq!(at("2025-03-29T22:59Z"), time("2025-03-28T11:00Z"));
     assert_eq!(at("2025-03-29T23:00Z"), time("2025-03-29T11:00Z"));
     assert_eq!(at("2025-03-30T21:59Z"), time("2025-03-29T11:00Z"));

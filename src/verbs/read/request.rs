@@ -272,7 +272,16 @@ impl Reading {
         self.looked_at.series += 1;
         self.looked_at.rows += stored.rows.len() as u64;
         self.looked_at.packs += stored.packs.len() as u64;
-        let mut cutoff = cutoffs.as_mut().map(|cutoffs| |valid: Time| cutoffs.at(valid));
+        let mut count = 0;
+        let mut cutoff = cutoffs.as_mut().map(|cutoffs| {
+            move |valid: Time| {
+                if count % 4096 == 0 {
+                    answer_cancel();
+                }
+                count += 1;
+                cutoffs.at(valid)
+            }
+        });
         let which = open::Shown {
             mode: *mode,
             all_versions: *all_versions,
