@@ -1,7 +1,7 @@
 //! What a `jsonb` argument is, asked of Postgres itself.
 
 use super::statement::statements;
-use super::varlena::{Jsonb, JsonbArray};
+use super::varlena::{Jsonb, JsonbArray, Text};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ statements! {
                  pg_column_size(l.labels)::int8
           FROM (SELECT unnest($1)::jsonb AS labels, generate_subscripts($1, 1) AS place) AS l
           ORDER BY l.place";
-    TEXTS(JsonbArray) -> (Option<String>,) = c"SELECT unnest($1)::text";
+    TEXTS(JsonbArray) -> (Option<Text<'static>>,) = c"SELECT unnest($1)::text";
     TEXTS_BY_KEY(Jsonb) -> (String, Option<String>) =
         c"SELECT t.key, CASE jsonb_typeof(t.value) WHEN 'string' THEN t.value #>> '{}' END
           FROM jsonb_each($1) t
@@ -51,10 +51,9 @@ pub fn distinct(texts: &[Rc<str>]) -> Result<Vec<Distinct>> {
 }
 
 impl JsonbArray {
-    /// The texts of its elements.
-    pub fn texts(self) -> Result<Vec<Option<String>>> {
-        let texts = TEXTS.read((self,))?;
-        Ok(texts.into_iter().map(|(text,)| text).collect())
+    /// Shows the text of each of its elements.
+    pub fn each_text(self, mut each: impl FnMut(Option<&str>) -> Result<()>) -> Result<()> {
+        TEXTS.stream((self,), |(text,)| each(text.as_deref()))
     }
 }
 

@@ -73,23 +73,27 @@ impl Labels {
         let Some(array) = array else {
             return Ok(Labels::OfAll(None));
         };
-        let texts = array.texts()?;
-        if texts.len() != count && texts.len() != 1 {
-            let reason = format!("has {} elements, but \"series_keys\" has {count}", texts.len());
+        let mut bad = BadRows::default();
+        let mut numbers = Vec::new();
+        array.each_text(|text| {
+            let number = match text.map_or(Ok(None), |text| columns.labels(text)) {
+                Ok(number) => number,
+                Err(refusal) if refusal.kind == Kind::TooMany => return Err(Error::Row(refusal.at("labels"))),
+                Err(refusal) => {
+                    bad.add(refusal.at(format!("labels[{}]", numbers.len())));
+                    None
+                }
+            };
+            numbers.push(number);
+            Ok(())
+        })?;
+        if numbers.len() != count && numbers.len() != 1 {
+            let reason = format!("has {} elements, but \"series_keys\" has {count}", numbers.len());
             return Err(Error::BadArgument {
                 argument: "labels",
                 reason,
                 hint: Some("One element stands for all values."),
             });
-        }
-        let mut bad = BadRows::default();
-        let mut numbers = Vec::with_capacity(texts.len());
-        for (row, text) in texts.iter().enumerate() {
-            match text.as_ref().map_or(Ok(None), |text| columns.labels(text)) {
-                Ok(number) => numbers.push(number),
-                Err(refusal) if refusal.kind == Kind::TooMany => return Err(Error::Row(refusal.at("labels"))),
-                Err(refusal) => bad.add(refusal.at(format!("labels[{row}]"))),
-            }
         }
         bad.finish().map_err(Error::Row)?;
         Ok(match numbers[..] {
