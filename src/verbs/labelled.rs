@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::clock;
 use crate::pg::jsonb::{Distinct, distinct};
-use crate::pg::statement::statements;
+use crate::pg::statement::{sql, statements};
 use crate::pg::varlena::Jsonb;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -16,14 +16,24 @@ use timedb_core::rows::{Kind, Refusal};
 use timedb_core::series_key::{self, in_normal_form};
 use uuid::Uuid;
 
-statements! {
-    /// Their labels are entered next. In the order of what names them, so that two uploads that make the same series cannot deadlock.
-    INSERT_LABELLED(Uuid, &[Uuid], &[&str], &[&str]) -> () =
-        c"INSERT INTO timedb.series (tenant_id, series_id, series_key, labels, labels_entered)
-          SELECT $1, n.series_id, n.series_key, n.labels, true
-          FROM (SELECT unnest($2) AS series_id, unnest($3) AS series_key, unnest($4)::jsonb AS labels) AS n
+/// In the order of what names them, so that two uploads that make the same series cannot deadlock.
+macro_rules! of_texts {
+    () => {
+        " FROM (SELECT unnest($2) AS series_id, unnest($3) AS series_key, unnest($4)::jsonb AS labels) AS n
           ORDER BY n.series_key, n.labels
-          ON CONFLICT (tenant_id, series_key, labels) DO NOTHING";
+          ON CONFLICT (tenant_id, series_key, labels) DO NOTHING"
+    };
+}
+
+statements! {
+    /// Their labels are entered next.
+    INSERT_LABELLED(Uuid, &[Uuid], &[&str], &[&str]) -> () =
+        sql!("INSERT INTO timedb.series (tenant_id, series_id, series_key, labels, labels_entered)
+              SELECT $1, n.series_id, n.series_key, n.labels, true", of_texts!());
+    /// As a database of 0.1.0 has them, where none are entered.
+    INSERT_LABELLED_BEFORE(Uuid, &[Uuid], &[&str], &[&str]) -> () =
+        sql!("INSERT INTO timedb.series (tenant_id, series_id, series_key, labels)
+              SELECT $1, n.series_id, n.series_key, n.labels", of_texts!());
 }
 
 /// Labels that rows have, by the numbers of their texts.
@@ -173,7 +183,13 @@ impl Sought<'_> {
             .iter()
             .map(|(key, first)| (*key, &*labels.texts[*first as usize]))
             .unzip();
-        INSERT_LABELLED.run((tenant, &ids, &keys, &texts))?;
+        let are_entered = labels::are_entered();
+        let insert = if are_entered {
+            &INSERT_LABELLED
+        } else {
+            &INSERT_LABELLED_BEFORE
+        };
+        insert.run((tenant, &ids, &keys, &texts))?;
         for (sent, key, first) in &self.new {
             let id = labels.find(tenant, key, *first);
             let id = id.ok_or_else(|| Error::Broken("a new series is not there".into()))?;
@@ -182,7 +198,9 @@ impl Sought<'_> {
         // Those that somebody else has made, he has entered.
         let known: BTreeSet<Uuid> = self.ids.ids.values().flat_map(HashMap::values).copied().collect();
         let made: Vec<Uuid> = ids.into_iter().filter(|id| known.contains(id)).collect();
-        labels::enter(tenant, &made)?;
+        if are_entered {
+            labels::enter(tenant, &made)?;
+        }
         self.ids.check(tenant)?;
         Ok(self.ids)
     }

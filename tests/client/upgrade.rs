@@ -125,6 +125,12 @@ fn assert_writes(server: &Server) {
     let login = alice.execute("SELECT timedb.authenticate($1)", &[&keys()["alice"]]);
     assert_eq!(login.expect("her key"), 1);
     run(&mut alice, "BEGIN");
+    let labelled = "SELECT FROM timedb.upload(now(), '[{\"value_key\": \"early\", \"labels\": {\"site\": \"late\"}, \
+                      \"valid_time\": \"2025-01-01\", \"value\": 1, \"annotation\": \"seen\", \"tags\": [\"a\"]}]')";
+    run(&mut alice, labelled);
+    let corrected = "SELECT status FROM timedb.update('[{\"value_key\": \"early\", \"labels\": {\"site\": \"late\"}, \
+                       \"valid_time\": \"2025-01-01\", \"value\": 2}]')";
+    assert_eq!(one::<String>(&mut alice, corrected), "updated");
     let made = "SELECT timedb.create_series('early', labels => '{\"site\": \"early\"}')";
     let series: Uuid = one(&mut alice, made);
     for values in [0i32, 1, 3] {
