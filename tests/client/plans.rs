@@ -379,3 +379,38 @@ fn a_series_that_is_named_twice_by_key_and_by_id_is_read_once() {
     let values: Vec<String> = one(&mut client, read);
     assert_eq!(values, ["named 1 1.5", "named 1 2", "named 2 1.5", "named 3 1.5"]);
 }
+
+#[test]
+fn what_rows_name_by_labels_is_found_in_proportion_to_what_is_asked_among_thousands_of_the_key() {
+    const ROWS: i64 = 100;
+    let database = Database::fresh("plans of labels in rows");
+    let (alice, _) = database.two_tenants();
+    let mut admin = database.admin();
+    label_many(&mut admin, alice.tenant_id, 5000);
+    run(&mut admin, "VACUUM ANALYZE");
+    tell_plans(&database);
+    let mut session = Session::begin(&database, &alice);
+    session.allowance = BUFFERS_EACH;
+    let of_labels = |after: i64| array(ROWS, &format!("jsonb_build_object('n', i + {after})"));
+    let upload = |after: i64, skips: bool| {
+        format!(
+            "SELECT timedb.upload_points(now(), {}, {}, {}, labels => {}, skip_unchanged => {skips})",
+            array(ROWS, "'labelled 1'::text"),
+            array(ROWS, "'2025-01-01'::timestamptz"),
+            array(ROWS, "1.5::float8"),
+            of_labels(after)
+        )
+    };
+    // Series that are found, others that are made, and values that are shown already.
+    session.assert_costs(&upload(0, false), ROWS, 2);
+    session.assert_costs(&upload(5000, false), ROWS, 4);
+    session.assert_costs(&upload(0, true), ROWS, 3);
+    let update = format!(
+        "SELECT count(*) FROM timedb.update((SELECT json_agg(json_build_object('value_key', 'labelled 1', \
+           'labels', jsonb_build_object('n', i), 'valid_time', '2025-01-01T00:00:00Z', 'value', i)) \
+         FROM generate_series(1, {ROWS}) i))"
+    );
+    // What is shown is read twice: before its runs are locked, and after.
+    session.allowance = ROWS * ROWS_EACH + BUFFERS_EACH;
+    session.assert_costs(&update, ROWS, 5);
+}

@@ -182,15 +182,23 @@ fn shown(tenant: Uuid, elements: &[Element]) -> Result<HashMap<OfSeries, Uuid>> 
             wanted.entry(*series).or_default().insert((given.start, given.end));
         }
     }
-    let mut shown = HashMap::new();
-    for (series, keys) in wanted {
-        answer_cancel();
+    // Series of which the same times are asked are fetched together.
+    let mut by_windows: BTreeMap<Vec<(Time, Time)>, Vec<Uuid>> = BTreeMap::new();
+    for (series, keys) in &wanted {
         let times: Vec<Time> = keys.iter().map(|(start, _)| *start).collect();
-        ByNow::within(tenant, &[series], &clusters::around(&times), None).next(Which::Current, |version, point| {
-            if keys.contains(&point.key()) {
-                shown.insert((series, point.key()), version.run);
-            }
-        })?;
+        by_windows.entry(clusters::around(&times)).or_default().push(*series);
+    }
+    let mut shown = HashMap::new();
+    for (windows, of_windows) in by_windows {
+        let mut by_now = ByNow::within(tenant, &of_windows, &windows, None);
+        for series in of_windows {
+            answer_cancel();
+            by_now.next(Which::Current, |version, point| {
+                if wanted[&series].contains(&point.key()) {
+                    shown.insert((series, point.key()), version.run);
+                }
+            })?;
+        }
     }
     Ok(shown)
 }
