@@ -643,7 +643,7 @@ fn what_upload_arrow_refuses_is_named_and_nothing_of_it_stays() {
         (
             changed(&[("unit", texts(&[None; 3]))], &[]),
             "22023",
-            "stream.unit: unknown column; an upload has valid_time, valid_time_end, value, value_key, series_key, series_id".into(),
+            "stream.unit: unknown column; an upload has valid_time, valid_time_end, value, value_key, series_key, labels, series_id, annotation, tags".into(),
         ),
         (changed(&[], &["valid_time"]), "22023", r#"stream: needs "valid_time""#.into()),
         (changed(&[], &["value"]), "22023", r#"stream: needs "value""#.into()),
