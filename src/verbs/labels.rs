@@ -46,17 +46,20 @@ statements! {
             LIMIT 1) AS s
           CROSS JOIN LATERAL ", entries!("s.labels"), " AS e
           ON CONFLICT DO NOTHING");
-    /// What a filter can be looked up by, each with how many series there are to look at, or that they are many.
-    LOOKED_UP(Uuid, Jsonb, i64) -> (String, String, i64) =
-        sql!("SELECT e.label, e.value, l.count
-          FROM ", entries!("$2"), " AS e
+    /// What a filter can be looked up by. By itself: beside a policy the planner would not compare what it makes with an index.
+    LOOKED_UP(Jsonb) -> (String, String) =
+        sql!("SELECT e.label, e.value FROM ", entries!("$1"), " AS e ORDER BY e.label");
+    /// How many series there are to look at of each, or that they are many.
+    COUNTED(Uuid, &[&str], &[&str], i64) -> (String, String, i64) =
+        c"SELECT e.label, e.value, l.count
+          FROM (SELECT unnest($2) AS label, unnest($3) AS value) AS e
           CROSS JOIN LATERAL (
             SELECT count(*)
             FROM (SELECT
                   FROM timedb.series_labels l
                   WHERE l.tenant_id = $1 AND l.label = e.label AND l.value = e.value
-                  LIMIT $3) AS l) AS l
-          ORDER BY l.count, e.label");
+                  LIMIT $4) AS l) AS l
+          ORDER BY l.count, e.label";
     /// In the order of the index.
     ENTERED(Uuid, &str, &str) -> (Uuid,) =
         c"SELECT l.series_id
@@ -116,9 +119,9 @@ pub fn or_none(labels: Option<Jsonb>) -> Result<Jsonb> {
 
 /// Series, each once, among which all are that have these labels; none where there is nothing to look up.
 pub fn candidates(tenant: Uuid, labels: Jsonb) -> Result<Option<Vec<Uuid>>> {
-    let looked_up = LOOKED_UP.read((tenant, labels, MANY + 1))?;
+    let looked_up = fewest_first(tenant, LOOKED_UP.read((labels,))?)?;
     let mut candidates: Option<Vec<Uuid>> = None;
-    for (label, value, _) in &looked_up {
+    for (label, value) in &looked_up {
         match &mut candidates {
             None => candidates = Some(entered(tenant, label, value)?),
             Some(few) if few.len() <= MANY as usize => break,
@@ -134,6 +137,16 @@ pub fn candidates(tenant: Uuid, labels: Jsonb) -> Result<Option<Vec<Uuid>>> {
         candidates.dedup();
     }
     Ok(candidates)
+}
+
+/// Of several labels with their values, the one that the fewest series have comes first.
+fn fewest_first(tenant: Uuid, looked_up: Vec<(String, String)>) -> Result<Vec<(String, String)>> {
+    if looked_up.len() < 2 {
+        return Ok(looked_up);
+    }
+    let (labels, values): (Vec<&str>, Vec<&str>) = looked_up.iter().map(|(label, value)| (&**label, &**value)).unzip();
+    let counted = COUNTED.read((tenant, &labels, &values, MANY + 1))?;
+    Ok(counted.into_iter().map(|(label, value, _)| (label, value)).collect())
 }
 
 fn entered(tenant: Uuid, label: &str, value: &str) -> Result<Vec<Uuid>> {

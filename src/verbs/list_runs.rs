@@ -55,14 +55,24 @@ macro_rules! columns {
 }
 
 statements! {
-    /// In the order of the one index there is, from its end.
-    PAGE(Uuid, Uuid, Option<&str>, Timestamptz, Timestamptz, i64) -> Listed =
-        sql!("SELECT ", columns!(), "
-          FROM timedb.runs r
-          WHERE r.tenant_id = $1 AND r.run_id < $2 AND ($3 IS NULL OR r.workflow_id = $3)
-            AND r.known_time >= $4 AND r.known_time < $5
-          ORDER BY r.run_id DESC
-          LIMIT $6");
+    /// The ids of a page, one after the other: asked for the next one alone, the planner takes the order of the index, where of a
+    /// page it would sort all runs of the tenant, whose number it does not know. Each row stands twice: see `series`.
+    PAGE(Uuid, Uuid, Option<&str>, Timestamptz, Timestamptz, i64) -> (Uuid,) =
+        c"WITH RECURSIVE page AS (
+            SELECT $2 AS run_id, 0::int8 AS number
+            UNION ALL
+            SELECT r.run_id, p.number + 1
+            FROM page p
+            CROSS JOIN LATERAL (
+              SELECT r.run_id
+              FROM timedb.runs r
+              CROSS JOIN (VALUES (1), (2)) AS twice
+              WHERE r.tenant_id = $1 AND r.run_id < p.run_id AND ($3 IS NULL OR r.workflow_id = $3)
+                AND r.known_time >= $4 AND r.known_time < $5
+              ORDER BY r.run_id DESC
+              LIMIT 1) AS r
+            WHERE p.number < $6)
+          SELECT p.run_id FROM page p WHERE p.number > 0 ORDER BY p.number";
     /// By one probe of an index for each, as `series` has it.
     SOME(Uuid, &[Uuid], Option<&str>) -> Listed =
         sql!("SELECT r.*
@@ -141,7 +151,9 @@ impl Asked<'_> {
             Timestamptz::lower_bound(self.known.start),
             Timestamptz::upper_bound(self.known.end),
         );
-        let mut listed = PAGE.read((self.tenant, self.before, self.workflow, known.0, known.1, self.most))?;
+        let page = PAGE.read((self.tenant, self.before, self.workflow, known.0, known.1, self.most))?;
+        let runs: Vec<Uuid> = page.into_iter().map(|(run,)| run).collect();
+        let mut listed = self.some(&runs)?;
         self.count_the_rest(&mut listed)?;
         Ok(listed)
     }
