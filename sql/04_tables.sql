@@ -128,6 +128,7 @@ CREATE TABLE timedb.runs (
   inserted_at      timestamptz NOT NULL,
   last_change_time timestamptz NOT NULL,
   value_count      bigint,
+  listed           bytea,
   -- No checks: an upload looks at its arguments itself, and Postgres would read a check's expression anew at each call.
   CONSTRAINT runs_pkey PRIMARY KEY (tenant_id, run_id)
 );
@@ -137,6 +138,11 @@ COMMENT ON COLUMN timedb.runs.run_id IS
 COMMENT ON COLUMN timedb.runs.known_time IS 'When the values were known; earlier than inserted_at for a backfill.';
 COMMENT ON COLUMN timedb.runs.value_count IS 'How many values it has, nulls too, as upload and update have counted them; null where an earlier release wrote it.';
 COMMENT ON COLUMN timedb.runs.last_change_time IS 'The change_time of the latest change to the run; its row is what serialises updates.';
+
+COMMENT ON COLUMN timedb.runs.listed IS
+  'Which rows the upload has written, where values_change_idx does not have them: run_id tells when, so that no further index is written to.';
+-- Ids, which nothing makes smaller.
+ALTER TABLE timedb.runs ALTER COLUMN listed SET STORAGE EXTERNAL;
 
 -- The order of the columns is the one that wastes no byte on alignment.
 CREATE TABLE timedb.values (
@@ -159,7 +165,8 @@ CREATE TABLE timedb.values (
 COMMENT ON TABLE timedb.values IS
   'Packed values: what one change to one run wrote of one series, in one or more parts. Append-only. No foreign keys: upload and update check ids under the tenant, in one statement.';
 COMMENT ON COLUMN timedb.values.change_time IS 'When this version was written, by the server''s clock; strictly increasing within a run.';
-COMMENT ON COLUMN timedb.values.part IS 'Numbers the rows of one change, series and run: a long vector is cut, and an update has one for each annotation and tags.';
+COMMENT ON COLUMN timedb.values.part IS
+  'Numbers the rows of one change, series and run: a long vector is cut, and an update has one for each annotation and tags. From -1 downwards where the run lists them.';
 COMMENT ON COLUMN timedb.values.span IS 'The class of how long the row reaches, from valid_from to valid_to; bounds how far before a window a read must look.';
 COMMENT ON COLUMN timedb.values.known_time IS 'The run''s known_time, kept here so that a read need not join.';
 COMMENT ON COLUMN timedb.values.valid_from IS 'The first valid_time in points.';
@@ -168,9 +175,8 @@ CREATE INDEX values_known_idx ON timedb.values (tenant_id, series_id, known_time
   WHERE valid_from - known_time NOT BETWEEN interval '-2 days' AND interval '2 days';
 COMMENT ON INDEX timedb.values_known_idx IS
   'Of rows that begin more than two days before or after they were known, those known in a window; all others are found by valid_from.';
-CREATE INDEX values_change_idx ON timedb.values (tenant_id, change_time) WHERE change_time > '-infinity';
-COMMENT ON INDEX timedb.values_change_idx IS
-  'What was written since a moment. Of all rows, but only for a statement that says its condition: planned while the table is empty, any other would take it for as good as the key.';
+CREATE INDEX values_change_idx ON timedb.values (tenant_id, change_time) WHERE part >= 0;
+COMMENT ON INDEX timedb.values_change_idx IS 'What was written since a moment, but for what the runs list. Only for a statement that says its condition: planned while the table is empty, any other would take it for as good as the key.';
 
 CREATE TABLE timedb.packs (
   tenant_id    uuid NOT NULL,

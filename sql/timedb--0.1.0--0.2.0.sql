@@ -422,7 +422,7 @@ BEGIN
     SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE i.indrelid = 'timedb.values'::regclass AND c.relname = 'values_change_idx'
   ) THEN
-CREATE INDEX values_change_idx ON timedb.values (tenant_id, change_time) WHERE change_time > '-infinity';
+CREATE INDEX values_change_idx ON timedb.values (tenant_id, change_time) WHERE part >= 0;
   END IF;
   IF NOT EXISTS (
     SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -434,8 +434,9 @@ CREATE INDEX packs_change_idx ON timedb.packs (tenant_id, last_change) WHERE las
   END IF;
 END
 $changes$;
-COMMENT ON INDEX timedb.values_change_idx IS
-  'What was written since a moment. Of all rows, but only for a statement that says its condition: planned while the table is empty, any other would take it for as good as the key.';
+COMMENT ON INDEX timedb.values_change_idx IS 'What was written since a moment, but for what the runs list. Only for a statement that says its condition: planned while the table is empty, any other would take it for as good as the key.';
+COMMENT ON COLUMN timedb.values.part IS
+  'Numbers the rows of one change, series and run: a long vector is cut, and an update has one for each annotation and tags. From -1 downwards where the run lists them.';
 COMMENT ON COLUMN timedb.packs.last_change IS
   'The latest change_time of any version in it; infinite where 0.1.0 has made it, which did not say.';
 COMMENT ON INDEX timedb.packs_change_idx IS 'Packs with what was written since a moment; as values_change_idx.';
@@ -590,6 +591,11 @@ ALTER FUNCTION timedb.latest(text[], uuid[], jsonb, timestamptz) OWNER TO timedb
 -- Runs say how many values they have: those that were never updated are counted, the others whenever they are listed.
 ALTER TABLE timedb.runs ADD COLUMN IF NOT EXISTS value_count bigint;
 ALTER TABLE timedb.runs ALTER COLUMN value_count SET STATISTICS 0;
+ALTER TABLE timedb.runs ADD COLUMN IF NOT EXISTS listed bytea;
+ALTER TABLE timedb.runs ALTER COLUMN listed SET STORAGE EXTERNAL;
+ALTER TABLE timedb.runs ALTER COLUMN listed SET STATISTICS 0;
+COMMENT ON COLUMN timedb.runs.listed IS
+  'Which rows the upload has written, where values_change_idx does not have them: run_id tells when, so that no further index is written to.';
 COMMENT ON COLUMN timedb.runs.value_count IS 'How many values it has, nulls too, as upload and update have counted them; null where an earlier release wrote it.';
 GRANT UPDATE (value_count) ON timedb.runs TO timedb_api;
 UPDATE timedb.runs r

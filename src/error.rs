@@ -81,6 +81,8 @@ pub enum Error {
     PackText(String),
     /// As with points.
     PackStored(Corrupt),
+    /// As with points.
+    ListingStored(Corrupt),
     /// Something that cannot happen, unless the installation has been tampered with.
     Broken(String),
 }
@@ -150,7 +152,7 @@ impl Error {
             Error::Row(error) => row_code(&error.kind),
             Error::PointsText(_) | Error::PackText(_) => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
             Error::PointsBinary(_) => Code::ERRCODE_INVALID_BINARY_REPRESENTATION,
-            Error::PointsStored(_) | Error::PackStored(_) => Code::ERRCODE_DATA_CORRUPTED,
+            Error::PointsStored(_) | Error::PackStored(_) | Error::ListingStored(_) => Code::ERRCODE_DATA_CORRUPTED,
             Error::Broken(_) => Code::ERRCODE_INTERNAL_ERROR,
         }
     }
@@ -192,6 +194,7 @@ impl Error {
             Error::Unsupported { what, .. } => (*what).into(),
             Error::Row(error) => error.to_string(),
             Error::PackText(error) => format!("invalid text form of timedb.pack: {error}"),
+            Error::ListingStored(error) => format!("corrupt list of a run's rows: {error}"),
             Error::PackStored(error) => format!("corrupt timedb.pack: {error}"),
             Error::PointsText(error) => format!("invalid text form of timedb.points: {error}"),
             Error::PointsBinary(error) => format!("invalid binary form of timedb.points: {error}"),

@@ -17,6 +17,7 @@ pub mod gaps;
 pub mod held;
 pub mod key;
 pub mod limits;
+pub mod listing;
 pub mod lock;
 pub mod merge;
 pub mod pack;

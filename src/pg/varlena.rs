@@ -256,6 +256,23 @@ unsafe impl Fetch for Text<'_> {
     }
 }
 
+/// A `bytea`, where it stands.
+pub struct Bytes;
+
+// SAFETY: a varlena of just the type allowed.
+unsafe impl Fetch for Bytes {
+    type Fetched<'r> = Payload<'r>;
+
+    fn is(oid: pg_sys::Oid) -> bool {
+        oid == pg_sys::BYTEAOID
+    }
+
+    unsafe fn fetch<'r>(datum: NullableDatum) -> Option<Self::Fetched<'r>> {
+        // SAFETY: a bytea is a varlena.
+        unsafe { Payload::of(datum) }
+    }
+}
+
 /// A column of one of timedb's own types, which go by their names.
 macro_rules! payload {
     ($($(#[$doc:meta])* $of:ident: $name:literal;)*) => {$(

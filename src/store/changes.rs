@@ -7,10 +7,11 @@ use crate::pg::cancel::answer_cancel;
 use crate::pg::statement::{Snapshot, sql, statements};
 use crate::pg::timestamp::Timestamptz;
 use crate::pg::tuple::Then;
-use crate::pg::varlena::PackBytes;
+use crate::pg::varlena::{Bytes, PackBytes};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use timedb_core::limits::MOST_CHANGED_VALUES;
+use timedb_core::listing::Listing;
 use timedb_core::pack::Pack;
 use timedb_core::points::peek;
 use timedb_core::time::Time;
@@ -18,13 +19,31 @@ use timedb_core::version::{Remarks, Version};
 use uuid::Uuid;
 
 statements! {
-    /// In the order of an index: whoever has enough stops early. What is after minus infinity, as all is, is what no other statement
-    /// says: so no other has its plan made by this index.
+    /// In the order of an index: whoever has enough stops early. The index has rows of no negative part, which no other
+    /// statement says: so no other has its plan made by it.
     WRITTEN_ROWS(Uuid, Timestamptz, Timestamptz) -> Then<(Uuid,), Columns<'static>> =
         sql!("SELECT v.series_id, ", version_columns!(), "
           FROM timedb.values v
-          WHERE v.tenant_id = $1 AND v.change_time > $2 AND v.change_time <= $3 AND v.change_time > '-infinity'
+          WHERE v.tenant_id = $1 AND v.change_time > $2 AND v.change_time <= $3 AND v.part >= 0
           ORDER BY v.change_time");
+    /// Uploads, whose ids tell when they were written, and which list what they have written.
+    WRITTEN_RUNS(Uuid, Timestamptz, Timestamptz, Uuid, Uuid) -> (Uuid, Time, Bytes) =
+        c"SELECT r.run_id, r.inserted_at, r.listed
+          FROM timedb.runs r
+          WHERE r.tenant_id = $1 AND r.run_id >= $4 AND r.run_id <= $5 AND r.inserted_at > $2 AND r.inserted_at <= $3
+            AND r.listed IS NOT NULL
+          ORDER BY r.run_id";
+    /// Those of them that are not packed.
+    LISTED_ROWS(Uuid, &[Uuid], &[Time], &[Uuid], &[i16], &[i16], &[Time]) -> Then<(Uuid,), Columns<'static>> =
+        sql!("SELECT l.series_id, ", version_columns!(), "
+          FROM (SELECT unnest($2) AS run_id, unnest($3) AS change_time, unnest($4) AS series_id, unnest($5) AS span,
+                       unnest($6) AS part, unnest($7) AS valid_from) AS l
+          CROSS JOIN LATERAL (
+            SELECT ", version_columns!(), "
+            FROM timedb.values v
+            WHERE v.tenant_id = $1 AND v.series_id = l.series_id AND v.span = l.span AND v.valid_from = l.valid_from
+              AND v.run_id = l.run_id AND v.change_time = l.change_time AND v.part = l.part
+            OFFSET 0) AS v");
     /// Those of a database of 0.1.0 do not say when they were last written to. That was before they were packed, which their ids
     /// tell.
     WRITTEN_PACKS(Uuid, Timestamptz, Timestamptz, Uuid) -> (Uuid, Time, PackBytes) =
@@ -57,7 +76,8 @@ impl Between {
     pub fn written(&self, keeps: impl Fn(&Uuid) -> bool) -> Result<Vec<Written>> {
         let mut found = Found::of(self);
         let (after, until) = (Timestamptz::from(self.after), Timestamptz::from(self.until));
-        let packs = (self.tenant, after, until, earliest_pack(self.after));
+        let earliest = made_at(self.after, -DAY);
+        let packs = (self.tenant, after, until, earliest);
         WRITTEN_PACKS.stream_while(Snapshot::Callers, packs, |(series, first_change, pack)| {
             if found.is_past(first_change) {
                 return Ok(ControlFlow::Break(()));
@@ -81,16 +101,64 @@ impl Between {
                 Ok(ControlFlow::Continue(()))
             },
         )?;
+        let mut pending = Pending::default();
+        let runs = (
+            self.tenant,
+            after,
+            until,
+            made_at(self.after, -SECOND),
+            made_at(self.until, DAY),
+        );
+        WRITTEN_RUNS.stream_while(Snapshot::Callers, runs, |(run, change, listed)| {
+            if found.is_past(change) {
+                return Ok(ControlFlow::Break(()));
+            }
+            pending.add(run, change, &listed, &keeps)?;
+            if pending.runs.len() >= LISTED_AT_ONCE {
+                found.add_listed(&std::mem::take(&mut pending))?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        found.add_listed(&pending)?;
         found.forget_what_is_past();
         Ok(found.written)
     }
 }
 
-/// No pack with what was written after a moment has an id before this one; a day for a clock that was set back.
-fn earliest_pack(after: Time) -> Uuid {
-    const DAY: i64 = 86_400_000_000;
-    let millis = (after.micros_since_1970().saturating_sub(DAY) / 1000).clamp(0, (1 << 48) - 1);
+const SECOND: i64 = 1_000_000;
+/// For ids of a session in which the clock was set back: they are later than what they were made at.
+const DAY: i64 = 86_400 * SECOND;
+
+/// The least id that is made so long after a moment.
+fn made_at(moment: Time, later: i64) -> Uuid {
+    let millis = (moment.micros_since_1970().saturating_add(later) / 1000).clamp(0, (1 << 48) - 1);
     Uuid::from_u128((millis as u128) << 80)
+}
+
+/// Rows that runs list, and that are still to be fetched: of each its run, when it was written, and what else names it.
+#[derive(Default)]
+struct Pending {
+    runs: Vec<Uuid>,
+    changes: Vec<Time>,
+    rows: Listing,
+}
+
+/// So many are fetched together, be they of one run or of many.
+const LISTED_AT_ONCE: usize = 1000;
+
+impl Pending {
+    fn add(&mut self, run: Uuid, change: Time, listed: &[u8], keeps: impl Fn(&Uuid) -> bool) -> Result<()> {
+        let listing = Listing::read(listed).map_err(Error::ListingStored)?;
+        for (place, series) in listing.series.iter().enumerate().filter(|(_, series)| keeps(series)) {
+            self.runs.push(run);
+            self.changes.push(change);
+            self.rows.series.push(*series);
+            self.rows.spans.push(listing.spans[place]);
+            self.rows.parts.push(listing.parts[place]);
+            self.rows.valid_from.push(listing.valid_from[place]);
+        }
+        Ok(())
+    }
 }
 
 /// What has been found so far.
@@ -132,6 +200,21 @@ impl Found<'_> {
                 points,
             },
         )
+    }
+
+    fn add_listed(&mut self, pending: &Pending) -> Result<()> {
+        answer_cancel();
+        let Pending { runs, changes, rows } = pending;
+        let rows = (
+            self.between.tenant,
+            &runs[..],
+            &changes[..],
+            &rows.series[..],
+            &rows.spans[..],
+            &rows.parts[..],
+            &rows.valid_from[..],
+        );
+        LISTED_ROWS.stream(rows, |Then((series,), row)| self.add_row(series, row))
     }
 
     /// A pack holds versions of many moments; its values are decoded once one of them is looked for.

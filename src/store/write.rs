@@ -10,6 +10,7 @@ use crate::pg::statement::{sql, statements};
 use crate::pg::varlena::Jsonb;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use timedb_core::listing::listed;
 use timedb_core::pack::{pack_versions, text_bytes};
 use timedb_core::points::{Point, Points, pack};
 use timedb_core::time::Time;
@@ -33,11 +34,11 @@ pub const SMALL_PACK: usize = POINTS_IN_A_PACK / 2;
 /// One statement writes the run and its rows: what a statement does before its first row and after its last is most of what a
 /// small upload takes.
 macro_rules! with_run {
-    (and_count) => {
+    (and_list) => {
         "WITH run AS (
            INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
-                                    changed_by, inserted_at, last_change_time, value_count)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $16))"
+                                    changed_by, inserted_at, last_change_time, value_count, listed)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $16, $17))"
     };
     (alone) => {
         "WITH run AS (
@@ -82,26 +83,28 @@ statements! {
                                    changed_by, inserted_at, last_change_time, value_count)
           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 0)";
     INSERT_RUN_VALUE(
-        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, Uuid, i16, i16, Time, Time, &[u8], i64
+        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, Uuid, i16, i16, Time, Time, &[u8], i64,
+        &[u8]
     ) -> () =
-        insert_run_value!(and_count);
+        insert_run_value!(and_list);
     INSERT_RUN_VALUES(
         Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, &[Uuid], &[i16], &[i16], &[Time], &[Time],
-        &[&[u8]], i64
+        &[&[u8]], i64, &[u8]
     ) -> () =
-        insert_run_values!(and_count);
-    /// As a database of 0.1.0 has runs: nobody counts their values.
+        insert_run_values!(and_list);
+    /// As a database of 0.1.0 has runs: nobody counts their values or lists their rows.
     INSERT_RUN_BEFORE(Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time) -> () =
         c"INSERT INTO timedb.runs (tenant_id, run_id, workflow_id, run_start_time, run_finish_time, known_time, run_params,
                                    changed_by, inserted_at, last_change_time)
           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
     INSERT_RUN_VALUE_BEFORE(
-        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, Uuid, i16, i16, Time, Time, &[u8], i64
+        Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, Uuid, i16, i16, Time, Time, &[u8], i64,
+        &[u8]
     ) -> () =
         insert_run_value!(alone);
     INSERT_RUN_VALUES_BEFORE(
         Uuid, Uuid, &str, Time, Option<Time>, Time, Option<Jsonb>, &str, Time, &[Uuid], &[i16], &[i16], &[Time], &[Time],
-        &[&[u8]], i64
+        &[&[u8]], i64, &[u8]
     ) -> () =
         insert_run_values!(alone);
     /// Several uploads.
@@ -142,6 +145,19 @@ statements! {
                                     first_change, last_change, point_count, versions)
           SELECT $1, $2, r.pack_id, r.span, r.valid_from, r.valid_to, r.first_known, r.last_known, r.first_change,
                  r.last_change, r.point_count, timedb._pack_of_bytes(r.versions)
+          FROM ROWS FROM (unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
+                          unnest($10), unnest($11), unnest($12))
+               AS r(pack_id, span, valid_from, valid_to, first_known, last_known, first_change, last_change, point_count,
+                    versions)
+          RETURNING pg_column_size(packs.*)::int8";
+    /// As a database of 0.1.0 has packs: they do not say when they were last written to.
+    INSERT_PACKS_BEFORE(
+        Uuid, Uuid, &[Uuid], &[i16], &[Time], &[Time], &[Time], &[Time], &[Time], &[Time], &[i32], &[&[u8]]
+    ) -> (i64,) =
+        c"INSERT INTO timedb.packs (tenant_id, series_id, pack_id, span, valid_from, valid_to, first_known, last_known,
+                                    first_change, point_count, versions)
+          SELECT $1, $2, r.pack_id, r.span, r.valid_from, r.valid_to, r.first_known, r.last_known, r.first_change,
+                 r.point_count, timedb._pack_of_bytes(r.versions)
           FROM ROWS FROM (unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
                           unnest($10), unnest($11), unnest($12))
                AS r(pack_id, span, valid_from, valid_to, first_known, last_known, first_change, last_change, point_count,
@@ -237,15 +253,33 @@ impl NewRows {
         counts
     }
 
+    /// Lists the rows, which are parts of one run from -1 downwards then. They have no entry in the index of changes: the id of
+    /// their run tells when they were written, and has an index.
+    fn list(&mut self) -> Vec<u8> {
+        self.parts.iter_mut().for_each(|part| *part = -1 - *part);
+        let names = self
+            .series
+            .iter()
+            .zip(&self.spans)
+            .zip(&self.parts)
+            .zip(&self.valid_from);
+        listed(names.map(|(((series, span), part), from)| (*series, *span, *part, *from)))
+    }
+
     /// Writes a run and its rows, which are of one version that nothing is said of beside its author.
-    pub fn insert_run(self, tenant: Uuid, run: &RunRow, version: &Version) -> Result<()> {
+    pub fn insert_run(mut self, tenant: Uuid, run: &RunRow, version: &Version) -> Result<()> {
         debug_assert!(self.versions.iter().all(|of| of == version));
         debug_assert!(version.remark.annotation.is_none() && version.remark.tags.is_none());
         let (id, known, by, change) = (version.run, version.known, version.remark.by.as_str(), version.change);
         let (workflow_id, start, finish, params) = (run.workflow_id, run.start, run.finish, run.params);
-        let (insert, insert_value, insert_values) = match are_counted() {
-            true => (&INSERT_RUN, &INSERT_RUN_VALUE, &INSERT_RUN_VALUES),
-            false => (&INSERT_RUN_BEFORE, &INSERT_RUN_VALUE_BEFORE, &INSERT_RUN_VALUES_BEFORE),
+        let (insert, insert_value, insert_values, listed) = match are_counted() {
+            true => (&INSERT_RUN, &INSERT_RUN_VALUE, &INSERT_RUN_VALUES, self.list()),
+            false => (
+                &INSERT_RUN_BEFORE,
+                &INSERT_RUN_VALUE_BEFORE,
+                &INSERT_RUN_VALUES_BEFORE,
+                Vec::new(),
+            ),
         };
         match self.series[..] {
             [] => insert.run((tenant, id, workflow_id, start, finish, known, params, by, change)),
@@ -266,6 +300,7 @@ impl NewRows {
                 self.valid_to[0],
                 &self.points[0],
                 self.values[0],
+                &listed,
             )),
             _ => insert_values.run((
                 tenant,
@@ -284,6 +319,7 @@ impl NewRows {
                 &self.valid_to,
                 &slices(&self.points),
                 self.values.iter().sum(),
+                &listed,
             )),
         }
     }
@@ -326,7 +362,7 @@ impl NewRows {
     }
 }
 
-/// Whether runs say how many values they have: not before a database of 0.1.0 is updated, which then has this table, too.
+/// Whether runs say how many values they have and list their rows, and packs when they were last written to: not before a database of 0.1.0 is updated, which then has this table, too.
 pub fn are_counted() -> bool {
     has_table(c"timedb", c"series_labels")
 }
@@ -454,7 +490,12 @@ impl NewPacks {
     }
 
     pub fn insert(self, tenant: Uuid, series: Uuid) -> Result<Size> {
-        let written = INSERT_PACKS.write((
+        let insert = if are_counted() {
+            &INSERT_PACKS
+        } else {
+            &INSERT_PACKS_BEFORE
+        };
+        let written = insert.write((
             tenant,
             series,
             &self.ids,

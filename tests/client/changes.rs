@@ -91,6 +91,9 @@ fn filled(name: &str) -> (Database, Identity, Client) {
 fn every_version_is_answered_once_in_the_order_in_which_it_was_written() {
     let (_database, _, mut client) = filled("changes");
     let mut all = by_read(&mut client, "true");
+    let listed =
+        "SELECT count(*) FILTER (WHERE part < 0) > 100 AND count(*) FILTER (WHERE part >= 0) > 80 FROM timedb.values";
+    assert!(one::<bool>(&mut client, listed), "the premise: rows of either kind");
     assert!(all.len() > 20_200, "the premise: {}", all.len());
     for older_than in ["1 day", "0", "0"] {
         run(

@@ -142,6 +142,8 @@ fn assert_writes(server: &Server) {
                      'series_id', $2::uuid, 'valid_time', '2025-01-01', 'value', 7)))";
         assert_eq!(one_of::<String>(&mut alice, sql, &[&run, &series]), "created");
     }
+    let packed: i64 = one(&mut alice, "SELECT versions FROM timedb.compact(older_than => '0')");
+    assert!(packed > 0, "the premise");
     run(&mut alice, "ROLLBACK");
 }
 
