@@ -27,6 +27,7 @@ pub mod scope;
 pub mod series_key;
 pub mod span;
 pub mod time;
+pub mod unit;
 pub mod update;
 pub mod upload;
 pub mod version;
