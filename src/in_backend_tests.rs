@@ -314,6 +314,16 @@ fn test_an_id_tells_the_microsecond_that_was_read_with_it() {
 }
 
 #[pg_extern(sql = false)]
+fn test_an_id_tells_its_moment_unless_the_clock_has_been_set_back_by_a_day() {
+    let reading = ran(clock::read(moment::tell(Uuid::nil())));
+    let earlier = |micros: i64| Time::from_micros(reading.moment.micros() - micros).expect("a time");
+    assert!(clock::tells(reading.id, reading.moment));
+    assert!(clock::tells(reading.id, earlier(clock::AHEAD - 10_000)));
+    assert!(!clock::tells(reading.id, earlier(clock::AHEAD + 10_000)));
+    assert!(!clock::tells(reading.id, earlier(-10_000)));
+}
+
+#[pg_extern(sql = false)]
 fn test_ids_of_a_backend_ascend_within_a_microsecond_and_when_the_clock_is_set_back() {
     let now = ran(clock::read(moment::tell(Uuid::nil()))).moment;
     let later = |micros: i64| Time::from_micros(now.micros() + micros).expect("a time");

@@ -45,3 +45,15 @@ pub fn id_at(moment: Time) -> Uuid {
     let (seconds, nanos) = (micros / 1_000_000, micros % 1_000_000 * 1000);
     IDS.with(|ids| Uuid::new_v7(Timestamp::from_unix(ids, seconds, nanos as u32)))
 }
+
+/// How far an id may be ahead of the moment that it was made at, in microseconds, and still tell when that was: in a session
+/// from before the clock was set back.
+pub const AHEAD: i64 = 86_400_000_000;
+
+/// Whether an id tells the moment.
+pub fn tells(id: Uuid, moment: Time) -> bool {
+    let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |time| time.to_unix());
+    let micros = i128::from(seconds) * 1_000_000 + i128::from(nanos / 1000);
+    let ahead = micros - i128::from(moment.micros_since_1970());
+    (-1000..i128::from(AHEAD)).contains(&ahead)
+}

@@ -4,6 +4,7 @@
 use super::version::{Columns, Row, version, version_columns};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
+use crate::pg::clock::AHEAD;
 use crate::pg::statement::{Snapshot, sql, statements};
 use crate::pg::timestamp::Timestamptz;
 use crate::pg::tuple::Then;
@@ -76,7 +77,7 @@ impl Between {
     pub fn written(&self, keeps: impl Fn(&Uuid) -> bool) -> Result<Vec<Written>> {
         let mut found = Found::of(self);
         let (after, until) = (Timestamptz::from(self.after), Timestamptz::from(self.until));
-        let earliest = made_at(self.after, -DAY);
+        let earliest = made_at(self.after, -AHEAD);
         let packs = (self.tenant, after, until, earliest);
         WRITTEN_PACKS.stream_while(Snapshot::Callers, packs, |(series, first_change, pack)| {
             if found.is_past(first_change) {
@@ -107,7 +108,7 @@ impl Between {
             after,
             until,
             made_at(self.after, -SECOND),
-            made_at(self.until, DAY),
+            made_at(self.until, AHEAD),
         );
         WRITTEN_RUNS.stream_while(Snapshot::Callers, runs, |(run, change, listed)| {
             if found.is_past(change) {
@@ -126,8 +127,6 @@ impl Between {
 }
 
 const SECOND: i64 = 1_000_000;
-/// For ids of a session in which the clock was set back: they are later than what they were made at.
-const DAY: i64 = 86_400 * SECOND;
 
 /// The least id that is made so long after a moment.
 fn made_at(moment: Time, later: i64) -> Uuid {

@@ -254,8 +254,12 @@ impl NewRows {
     }
 
     /// Lists the rows, which are parts of one run from -1 downwards then. They have no entry in the index of changes: the id of
-    /// their run tells when they were written, and has an index.
-    fn list(&mut self) -> Vec<u8> {
+    /// their run tells when they were written, and has an index. Where it does not, as the clock has been set back far, none is
+    /// listed, and each has its entry.
+    fn list(&mut self, id: Uuid, change: Time) -> Vec<u8> {
+        if !clock::tells(id, change) {
+            return listed(std::iter::empty());
+        }
         self.parts.iter_mut().for_each(|part| *part = -1 - *part);
         let names = self
             .series
@@ -273,7 +277,12 @@ impl NewRows {
         let (id, known, by, change) = (version.run, version.known, version.remark.by.as_str(), version.change);
         let (workflow_id, start, finish, params) = (run.workflow_id, run.start, run.finish, run.params);
         let (insert, insert_value, insert_values, listed) = match are_counted() {
-            true => (&INSERT_RUN, &INSERT_RUN_VALUE, &INSERT_RUN_VALUES, self.list()),
+            true => (
+                &INSERT_RUN,
+                &INSERT_RUN_VALUE,
+                &INSERT_RUN_VALUES,
+                self.list(id, change),
+            ),
             false => (
                 &INSERT_RUN_BEFORE,
                 &INSERT_RUN_VALUE_BEFORE,
