@@ -114,7 +114,7 @@ impl<C: Calendar> Buckets<C> {
     }
 
     /// The next bucket that nothing more comes into.
-    pub fn next(&mut self) -> Option<(Window, f64, i64)> {
+    pub fn take(&mut self) -> Option<(Window, f64, i64)> {
         self.full = self.full.checked_sub(1)?;
         let bucket = self.buckets.pop_front()?;
         Some((bucket.window, bucket.result(self.aggregate), bucket.count))
@@ -212,5 +212,132 @@ impl Bucket {
             Aggregate::TimeWeighted => self.value / self.held,
             _ => self.value,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::Local;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    struct Utc;
+
+    impl Calendar for Utc {
+        fn local(&self, moment: Time) -> Option<Local> {
+            Some(Local(moment.micros()))
+        }
+
+        fn moment(&self, local: Local) -> Option<Time> {
+            Time::from_micros(local.0)
+        }
+    }
+
+    fn at(hours: f64) -> Time {
+        Time::from_micros((hours * HOUR as f64) as i64).unwrap()
+    }
+
+    fn moment(hours: f64, value: impl Into<Option<f64>>) -> Point {
+        Point {
+            start: at(hours),
+            end: None,
+            value: value.into(),
+        }
+    }
+
+    fn interval(hours: f64, end: f64, value: f64) -> Point {
+        Point {
+            end: Some(at(end)),
+            ..moment(hours, value)
+        }
+    }
+
+    /// Start, value and count of each bucket of two hours.
+    fn summed(aggregate: Aggregate, points: &[Point], until: Option<Time>) -> Vec<(f64, f64, i64)> {
+        let two_hours = Interval {
+            micros: 2 * HOUR,
+            ..Interval::default()
+        };
+        let mut buckets = Buckets::of(Utc, two_hours, aggregate, until).unwrap();
+        let mut taken = Vec::new();
+        for point in points {
+            buckets.add(point).unwrap();
+            taken.extend(std::iter::from_fn(|| buckets.take()));
+        }
+        buckets.finish().unwrap();
+        taken.extend(std::iter::from_fn(|| buckets.take()));
+        let start = |window: Window| window.start.unwrap().micros() as f64 / HOUR as f64;
+        taken
+            .into_iter()
+            .map(|(window, value, count)| (start(window), value, count))
+            .collect()
+    }
+
+    #[test]
+    fn nulls_do_not_count_and_nan_is_the_greatest() {
+        let points = [
+            moment(0.0, None),
+            moment(0.5, f64::NAN),
+            moment(1.0, 3.0),
+            moment(4.0, None),
+            moment(6.0, f64::NAN),
+        ];
+        let smallest = summed(Aggregate::Min, &points, None);
+        assert_eq!(smallest[0], (0.0, 3.0, 2));
+        assert!(smallest[1].1.is_nan() && smallest.len() == 2);
+        assert!(summed(Aggregate::Max, &points, None)[0].1.is_nan());
+        assert_eq!(summed(Aggregate::Count, &points, None)[0], (0.0, 2.0, 2));
+        assert_eq!(summed(Aggregate::Last, &points[..4], None), [(0.0, 3.0, 2)]);
+    }
+
+    #[test]
+    fn a_moment_holds_until_the_next_value_an_interval_as_long_as_it_is_and_the_last_until_its_bucket_ends() {
+        let points = [
+            moment(1.0, 10.0),
+            moment(3.0, None),
+            interval(4.0, 7.0, 1.0),
+            moment(5.0, 4.0),
+        ];
+        let means = summed(Aggregate::TimeWeighted, &points, None);
+        assert_eq!(means, [(0.0, 10.0, 1), (2.0, 10.0, 1), (4.0, 2.0, 2), (6.0, 1.0, 1)]);
+        let until = summed(Aggregate::TimeWeighted, &points, Some(at(5.5)));
+        assert_eq!(until, [(0.0, 10.0, 1), (2.0, 10.0, 1), (4.0, 1.75, 2)]);
+    }
+
+    #[test]
+    fn a_value_that_holds_for_too_many_buckets_is_refused() {
+        let micro = Interval {
+            micros: 1,
+            ..Interval::default()
+        };
+        let mut buckets = Buckets::of(Utc, micro, Aggregate::TimeWeighted, None).unwrap();
+        assert_eq!(buckets.add(&interval(0.0, 1.0, 1.0)), Err(TooMany));
+    }
+
+    #[test]
+    fn buckets_are_counted_from_a_monday_and_reach_to_the_ends_of_time() {
+        let week = Interval {
+            days: 7,
+            ..Interval::default()
+        };
+        let mut buckets = Buckets::of(Utc, week, Aggregate::Sum, None).unwrap();
+        for start in [Time::MIN, Time::parse("2025-03-26T12:00Z").unwrap(), Time::MAX] {
+            let point = Point {
+                start,
+                end: None,
+                value: Some(1.0),
+            };
+            buckets.add(&point).unwrap();
+        }
+        buckets.finish().unwrap();
+        let windows: Vec<Window> = std::iter::from_fn(|| buckets.take())
+            .map(|(window, ..)| window)
+            .collect();
+        // The first moment of all begins a Monday, too.
+        assert_eq!(windows[0].start, Some(Time::MIN));
+        assert_eq!(windows[1].start, Some(Time::parse("2025-03-24T00:00Z").unwrap()));
+        assert_eq!(windows[1].end, Some(Time::parse("2025-03-31T00:00Z").unwrap()));
+        assert_eq!(windows[2].end, None);
     }
 }

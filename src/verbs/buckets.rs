@@ -99,7 +99,7 @@ fn put<C: Calendar>(rows: &mut Rows<Answered>, mut shown: Shown, mut buckets: Bu
     let series = &shown.series;
     let mut count = 0;
     let mut put_full = |buckets: &mut Buckets<C>| {
-        while let Some((window, value, values)) = buckets.next() {
+        while let Some((window, value, values)) = buckets.take() {
             let (start, end) = (
                 Timestamptz::lower_bound(window.start),
                 Timestamptz::upper_bound(window.end),

@@ -1,15 +1,14 @@
 //! `gaps` and `coverage` against what is counted out of a flat read and a read of every run.
 
 use jiff::Timestamp;
-use postgres::types::ToSql;
 use proptest::prelude::*;
 use proptest::sample::select;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use timedb_testkit::{Stage, one, refused, run};
 use uuid::Uuid;
 
 use super::ask;
-use super::world::{ZONES, moment, quarter};
+use super::world::{World, ZONES, moment, quarter};
 
 #[derive(Clone, Debug)]
 struct Question {
@@ -49,6 +48,8 @@ fn question() -> impl Strategy<Value = Question> {
         })
 }
 
+/// Start and end, where they are given.
+type Window = (Option<Timestamp>, Option<Timestamp>);
 /// From, to, how many.
 type Gap = (Timestamp, Timestamp, i64);
 
@@ -71,6 +72,68 @@ fn naive(times: &[Timestamp], present: &BTreeSet<Timestamp>) -> Vec<Gap> {
     gaps
 }
 
+/// Of every series that is chosen the times at which a flat read shows a value.
+fn present(world: &mut World, question: &Question, window: &Window) -> Vec<(Uuid, BTreeSet<Timestamp>)> {
+    let list = match question.choice {
+        "" => "SELECT series_id FROM timedb.list_series()",
+        ", series_keys => '{a}'" => "SELECT series_id FROM timedb.list_series() WHERE series_key = 'a'",
+        _ => "SELECT series_id FROM timedb.list_series('{\"n\": 1}')",
+    };
+    let listed = world.client.query(list, &[]).expect("a list");
+    let mut series: Vec<(Uuid, BTreeSet<Timestamp>)> = listed.iter().map(|row| (row.get(0), BTreeSet::new())).collect();
+    let sql = format!("SELECT * FROM timedb.read($1, $2{})", question.choice);
+    for row in world.client.query(&sql, &[&window.0, &window.1]).expect("it reads") {
+        let times = series.iter_mut().find(|(id, _)| *id == row.get::<_, Uuid>("series_id"));
+        if row.get::<_, Option<f64>>("value").is_some() {
+            times.expect("it is chosen").1.insert(row.get("valid_time"));
+        }
+    }
+    series
+}
+
+/// The times at which there should be a value, and one more; none where they are too many to be counted one by one.
+fn steps(world: &mut World, question: &Question, from: Timestamp, until: Timestamp) -> Option<Vec<Timestamp>> {
+    let is_far = until.duration_since(from).as_hours() > 24 * 30;
+    if is_far && !question.step.contains("month") {
+        return None;
+    }
+    let most = if is_far { 700 } else { 3000 };
+    run(&mut world.client, &format!("SET timezone = '{}'", question.zone));
+    let step = question.step;
+    let sql = format!(
+        "SELECT $1::timestamptz + k * interval '{step}' FROM generate_series(0, {most}) AS k \
+         WHERE k = 0 OR $1::timestamptz + (k - 1) * interval '{step}' < $2"
+    );
+    let rows = world.client.query(&sql, &[&from, &until]).expect("times");
+    run(&mut world.client, "RESET timezone");
+    let times: Vec<Timestamp> = rows.iter().map(|row| row.get(0)).collect();
+    times.last().is_some_and(|last| *last >= until).then_some(times)
+}
+
+/// What `gaps` should say of one series; none where that is too much to be counted.
+fn expected(
+    world: &mut World,
+    question: &Question,
+    (start, end): &Window,
+    present: &BTreeSet<Timestamp>,
+) -> Option<Vec<Gap>> {
+    let from = start.or_else(|| present.first().copied());
+    let Some((from, until)) = from.zip(end.or_else(|| present.last().copied())) else {
+        return Some(Vec::new());
+    };
+    if from >= until {
+        return Some(Vec::new());
+    }
+    let times = steps(world, question, from, until)?;
+    let mut gaps = naive(&times, present);
+    if end.is_none() {
+        // What follows the last value that is on a step is no gap: nobody says how far values are looked for.
+        let last = times.iter().rfind(|time| present.contains(time));
+        gaps.retain(|gap| last.is_some_and(|last| gap.0 < *last));
+    }
+    Some(gaps)
+}
+
 #[test]
 fn gaps_are_the_times_at_which_a_flat_read_shows_no_value() {
     ask("gaps", question(), |world, question| {
@@ -78,83 +141,23 @@ fn gaps_are_the_times_at_which_a_flat_read_shows_no_value() {
         let end = question
             .length
             .map(|length| quarter(question.start.unwrap_or(0) + length));
-        // Of every series that is chosen the times of its values.
-        let mut present: BTreeMap<(String, Uuid), BTreeSet<Timestamp>> = BTreeMap::new();
-        let sql = format!("SELECT * FROM timedb.read($1, $2{})", question.choice);
-        for row in world.client.query(&sql, &[&start, &end]).expect("it reads") {
-            let key = (row.get("series_key"), row.get("series_id"));
-            if row.get::<_, Option<f64>>("value").is_some() {
-                present.entry(key).or_default().insert(row.get("valid_time"));
-            }
-        }
-        let sql = match question.choice {
-            "" => "SELECT * FROM timedb.list_series()",
-            ", series_keys => '{a}'" => "SELECT * FROM timedb.list_series() WHERE series_key = 'a'",
-            _ => "SELECT * FROM timedb.list_series('{\"n\": 1}')",
-        };
-        let mut expected: Vec<(Uuid, Gap)> = Vec::new();
-        for series in world.client.query(sql, &[]).expect("a list") {
-            let (id, key): (Uuid, String) = (series.get("series_id"), series.get("series_key"));
-            let none = BTreeSet::new();
-            let present = present.get(&(key, id)).unwrap_or(&none);
-            let from = start.or_else(|| present.first().copied());
-            // Up to the last value and no further where no end is given.
-            let Some((from, last)) = from.zip(present.last().copied().or(end)) else {
-                continue;
-            };
-            let last = end.unwrap_or(last);
-            run(&mut world.client, &format!("SET timezone = '{}'", question.zone));
-            let sql = format!(
-                "SELECT t FROM generate_series(0, 400000) AS k, LATERAL (SELECT $1::timestamptz + k * interval '{}' AS t) AS t \
-                 WHERE k = 0 OR $1::timestamptz + (k - 1) * interval '{}' < $2 LIMIT 100000",
-                question.step, question.step
-            );
-            let far = last.duration_since(from).as_hours() > 24 * 30;
-            if far && !question.step.contains("month") {
+        let window = (start, end);
+        let mut should_be: Vec<(Uuid, Gap)> = Vec::new();
+        for (series, present) in present(world, question, &window) {
+            let Some(gaps) = expected(world, question, &window, &present) else {
                 return Ok(false);
-            }
-            let count = far.then_some(700i64).unwrap_or(3000);
-            let sql = sql.replace("400000", &count.to_string());
-            let times: Vec<Timestamp> = world
-                .client
-                .query(&sql, &[&from, &last])
-                .expect("times")
-                .iter()
-                .map(|row| row.get(0))
-                .collect();
-            run(&mut world.client, "RESET timezone");
-            if times.last().is_some_and(|time| *time < last) {
-                return Ok(false);
-            }
-            let mut gaps = if from < last {
-                naive(&times, present)
-            } else {
-                Vec::new()
             };
-            if end.is_none() {
-                // What follows the last value that lies on the grid is no gap: nobody says how far values are looked for.
-                let last_on_grid = times.iter().filter(|time| present.contains(time)).last();
-                gaps.retain(|gap| last_on_grid.is_some_and(|last| gap.0 < *last));
-            }
-            expected.extend(gaps.into_iter().map(|gap| (id, gap)));
+            should_be.extend(gaps.into_iter().map(|gap| (series, gap)));
         }
         let sql = format!(
-            "SELECT * FROM timedb.gaps('{}', '{}', $1, $2{})",
+            "SELECT series_id, from_time, to_time, missing_count FROM timedb.gaps('{}', '{}', $1, $2{})",
             question.step, question.zone, question.choice
         );
-        let given: [&(dyn ToSql + Sync); 2] = [&start, &end];
-        let rows = world.client.query(&sql, &given).expect("it answers");
-        let found: Vec<(Uuid, Gap)> = rows
-            .iter()
-            .map(|row| {
-                (
-                    row.get("series_id"),
-                    (row.get("from_time"), row.get("to_time"), row.get("missing_count")),
-                )
-            })
-            .collect();
-        prop_assert_eq!(&found, &expected);
-        Ok(!expected.is_empty())
+        let rows = world.client.query(&sql, &[&start, &end]).expect("it answers");
+        let gap = |row: &postgres::Row| (row.get(0), (row.get(1), row.get(2), row.get(3)));
+        let found: Vec<(Uuid, Gap)> = rows.iter().map(gap).collect();
+        prop_assert_eq!(&found, &should_be);
+        Ok(!should_be.is_empty())
     });
 }
 
