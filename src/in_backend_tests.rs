@@ -314,7 +314,7 @@ fn test_an_id_tells_the_microsecond_that_was_read_with_it() {
 }
 
 #[pg_extern(sql = false)]
-fn test_an_id_tells_its_moment_unless_the_clock_has_been_set_back_by_a_day() {
+fn test_an_id_tells_its_moment_unless_the_clock_has_been_set_back_by_a_minute() {
     let reading = ran(clock::read(moment::tell(Uuid::nil())));
     let earlier = |micros: i64| Time::from_micros(reading.moment.micros() - micros).expect("a time");
     assert!(clock::tells(reading.id, reading.moment));

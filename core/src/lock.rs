@@ -60,7 +60,7 @@ mod tests {
         let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let number = number_in(b"secret", 5, a);
         assert_eq!(number, number_in(b"secret", 5, a));
-        assert!(number < 1 << 48 && number >= 1 << 32, "{number:x}");
+        assert!((1 << 32..1 << 48).contains(&number), "{number:x}");
         for other in [
             number_in(b"secret", 6, a),
             number_in(b"secret", 5, b),

@@ -46,14 +46,21 @@ pub fn id_at(moment: Time) -> Uuid {
     IDS.with(|ids| Uuid::new_v7(Timestamp::from_unix(ids, seconds, nanos as u32)))
 }
 
-/// How far an id may be ahead of the moment that it was made at, in microseconds, and still tell when that was: in a session
-/// from before the clock was set back.
-pub const AHEAD: i64 = 86_400_000_000;
+/// How far an id may be ahead of the moment that it was made at, in microseconds, and still tell when that was: by a little
+/// where a session makes thousands at one moment, by more in one from before the clock was set back.
+pub const AHEAD: i64 = 60_000_000;
 
 /// Whether an id tells the moment.
 pub fn tells(id: Uuid, moment: Time) -> bool {
+    (-1000..AHEAD).contains(&(told_by(id) - moment.micros_since_1970()))
+}
+
+/// When an id was made, in microseconds since 1970, or up to [`AHEAD`] later than that.
+pub fn told_by(id: Uuid) -> i64 {
     let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |time| time.to_unix());
-    let micros = i128::from(seconds) * 1_000_000 + i128::from(nanos / 1000);
-    let ahead = micros - i128::from(moment.micros_since_1970());
-    (-1000..i128::from(AHEAD)).contains(&ahead)
+    i64::try_from(seconds).map_or(i64::MAX, |seconds| {
+        seconds
+            .saturating_mul(1_000_000)
+            .saturating_add(i64::from(nanos / 1000))
+    })
 }

@@ -4,7 +4,7 @@
 use super::version::{Columns, Row, version, version_columns};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
-use crate::pg::clock::AHEAD;
+use crate::pg::clock::{AHEAD, told_by};
 use crate::pg::statement::{Snapshot, sql, statements};
 use crate::pg::timestamp::Timestamptz;
 use crate::pg::tuple::Then;
@@ -77,7 +77,7 @@ impl Between {
     pub fn written(&self, keeps: impl Fn(&Uuid) -> bool) -> Result<Vec<Written>> {
         let mut found = Found::of(self);
         let (after, until) = (Timestamptz::from(self.after), Timestamptz::from(self.until));
-        let earliest = made_at(self.after, -AHEAD);
+        let earliest = made_at(self.after, -DAY);
         let packs = (self.tenant, after, until, earliest);
         WRITTEN_PACKS.stream_while(Snapshot::Callers, packs, |(series, first_change, pack)| {
             if found.is_past(first_change) {
@@ -111,10 +111,13 @@ impl Between {
             made_at(self.until, AHEAD),
         );
         WRITTEN_RUNS.stream_while(Snapshot::Callers, runs, |(run, change, listed)| {
-            if found.is_past(change) {
+            // The order of ids is that of change times but for how far an id may be ahead.
+            if found.are_past(run) {
                 return Ok(ControlFlow::Break(()));
             }
-            pending.add(run, change, &listed, &keeps)?;
+            if !found.is_past(change) {
+                pending.add(run, change, &listed, &keeps)?;
+            }
             if pending.runs.len() >= LISTED_AT_ONCE {
                 found.add_listed(&std::mem::take(&mut pending))?;
             }
@@ -127,6 +130,8 @@ impl Between {
 }
 
 const SECOND: i64 = 1_000_000;
+/// For packs that were made in a session from before the clock was set back.
+const DAY: i64 = 86_400 * SECOND;
 
 /// The least id that is made so long after a moment.
 fn made_at(moment: Time, later: i64) -> Uuid {
@@ -183,8 +188,17 @@ impl Found<'_> {
 
     /// Whether enough was written before that moment.
     fn is_past(&self, change: Time) -> bool {
-        let is_enough = self.between.most_values.is_some_and(|most| self.count >= most);
-        is_enough && self.values.last_key_value().is_some_and(|(last, _)| change > *last)
+        self.is_enough() && self.values.last_key_value().is_some_and(|(last, _)| change > *last)
+    }
+
+    /// Whether enough was written before whatever has this id or a later one.
+    fn are_past(&self, id: Uuid) -> bool {
+        let last = self.values.last_key_value();
+        last.is_some_and(|(last, _)| self.is_enough() && told_by(id) - AHEAD > last.micros_since_1970())
+    }
+
+    fn is_enough(&self) -> bool {
+        self.between.most_values.is_some_and(|most| self.count >= most)
     }
 
     fn add_row(&mut self, series: Uuid, row: Row<'_>) -> Result<()> {
