@@ -974,6 +974,35 @@ mod what_differs {
     }
 
     #[test]
+    fn changes_are_exported_by_get_and_post_from_the_last_change_time_on() {
+        let (_gateway, alice) = filled(Gateway::fresh("changes"));
+        let settled = alice.get("/rpc/settled_time");
+        assert_eq!(settled.status, 200, "{settled:?}");
+        let all = alice.get("/rpc/read_changes?after=2000-01-01").body;
+        let all = all.as_array().expect("rows");
+        assert!(all.len() > 1, "the premise: {all:?}");
+        let until = json!({"after": "2000-01-01", "until": settled.body});
+        assert_eq!(alice.post("/rpc/read_changes", &until).body.as_array(), Some(all));
+        let last = all.last().expect("a row")["change_time"].as_str().expect("a time");
+        for nothing in [
+            alice.post("/rpc/read_changes", &json!({"after": last})),
+            alice.get(&format!("/rpc/read_changes?after={}", encoded(last))),
+        ] {
+            assert_eq!((nothing.status, &nothing.body), (200, &json!([])));
+        }
+        let stream = alice.get("/rpc/read_changes_arrow?after=2000-01-01").body;
+        assert_eq!(rows_of_stream(&stream), all.len());
+        let refused = alice.get("/rpc/read_changes?after=infinity");
+        assert_eq!(refused.status, 400);
+        assert!(
+            refused.body["message"]
+                .as_str()
+                .is_some_and(|said| said.contains("\"after\"")),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
     fn relative_reads_and_what_reads_are_of_are_asked_for_by_name() {
         let (_gateway, alice) = filled(Gateway::of_readers("relative"));
         let rows = |answer: Answer| {
