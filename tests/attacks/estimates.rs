@@ -92,7 +92,7 @@ fn nobodys(kind: &str) -> String {
     let value = match kind {
         "uuid" => Uuid::now_v7().to_string(),
         "timestamp with time zone" => "2001-01-01T00:00:00Z".into(),
-        "smallint" | "integer" => "12345".into(),
+        "smallint" | "integer" | "bigint" => "12345".into(),
         "bytea" => "\\x00".into(),
         "boolean" => "false".into(),
         "jsonb" => "{\"no\": \"body\"}".into(),

@@ -314,8 +314,10 @@ impl Model {
         if let Control::NewKey(user, _) = *control
             && (!self.active[user] || self.now.inactive.contains(&user))
         {
-            // It would be refused from birth.
-            let refused = answer.error.as_ref().is_some_and(|error| error.code == "55000");
+            // It would be refused from birth; or waits for who is just deactivating the user, as whoever manages users does.
+            let waits = self.transaction.as_ref().is_some_and(|open| open.changed_keys);
+            let is_right = |code: &str| code == "55000" || waits && code == "55P03";
+            let refused = answer.error.as_ref().is_some_and(|error| is_right(&error.code));
             return if refused {
                 Ok(())
             } else {
