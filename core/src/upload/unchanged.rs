@@ -8,6 +8,9 @@ use crate::version::Remark;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// Values between two calls of `tick`: often enough to cancel at once, too seldom to be felt.
+const VALUES_A_TICK: usize = 4096;
+
 /// A value that is stored, of a run known at some time.
 #[derive(Clone, Debug)]
 pub struct Shown {
@@ -31,19 +34,26 @@ pub struct OfRun<'a> {
 ///
 /// A value changes nothing if it is equal by its bits, any NaN being equal to any other, and says nothing, or what is said
 /// of the one that is shown.
-pub fn leave_out(runs: &mut [OfRun<'_>], stored: &[Shown], said: &[Rc<Said>]) -> Vec<usize> {
+///
+/// `tick` is called every few thousand values, for the caller to answer a cancel; it may unwind.
+pub fn leave_out(runs: &mut [OfRun<'_>], stored: &[Shown], said: &[Rc<Said>], tick: &mut dyn FnMut()) -> Vec<usize> {
     // What earlier runs of the call write. Nobody asks for it after the last.
     let mut written: HashMap<Key, Shown> = HashMap::new();
     let count = runs.len();
     let mut taken = Vec::with_capacity(count);
+    let mut values = 0_usize;
     for (number, OfRun { known, rows }) in runs.iter_mut().enumerate() {
         let before = rows.points.len();
         let mut from = 0;
         rows.keep(said, |point, of_point| {
+            values += 1;
+            if values.is_multiple_of(VALUES_A_TICK) {
+                tick();
+            }
             let key = point.key();
-            from += stored[from..].partition_point(|other| other.key < key);
-            let of_key = stored[from..].iter().take_while(|other| other.key == key);
-            let shown = of_key.take_while(|other| other.known <= *known).last();
+            // A key may have as many versions as there are runs here: they are not walked through for each.
+            from += stored[from..].partition_point(|other| (other.key, other.known) <= (key, *known));
+            let shown = stored[..from].last().filter(|other| other.key == key);
             let shown = match written.get(&key) {
                 // Its id is later than that of whatever was stored before.
                 Some(own) if shown.is_none_or(|shown| shown.known <= own.known) => Some(own),
@@ -168,6 +178,43 @@ mod tests {
         })
     }
 
+    #[test]
+    fn many_runs_of_one_value_tick_and_each_finds_its_version_among_many() {
+        let key = (time(0), None);
+        let version = |known: i64| Shown {
+            key,
+            known: time(known),
+            value: Some(known as f64),
+            remark: Rc::new(Remark::by("somebody")),
+        };
+        let count = 2 * VALUES_A_TICK as i64;
+        let stored: Vec<Shown> = (0..count).map(version).collect();
+        let of_run = |known: i64| SeriesRows {
+            series: Rc::new(SeriesRef::default()),
+            run: known as u32,
+            first_row: known as usize,
+            points: vec![Point {
+                start: time(0),
+                end: None,
+                value: Some(known as f64),
+            }],
+            rows: vec![known as u32],
+            said: vec![],
+        };
+        let mut rows: Vec<SeriesRows> = (0..count).map(of_run).collect();
+        let mut runs: Vec<OfRun> = (0..)
+            .zip(&mut rows)
+            .map(|(known, rows)| OfRun {
+                known: time(known),
+                rows,
+            })
+            .collect();
+        let mut ticks = 0;
+        let taken = leave_out(&mut runs, &stored, &[], &mut || ticks += 1);
+        assert!(taken.iter().all(|taken| *taken == 1));
+        assert_eq!(ticks, 2);
+    }
+
     proptest! {
         #[test]
         fn what_is_left_out_is_what_a_plain_model_leaves_out(
@@ -197,7 +244,7 @@ mod tests {
             }
             let before = rows.len();
             let mut runs: Vec<OfRun> = of_runs.iter_mut().map(|(known, rows)| OfRun { known: time(*known), rows }).collect();
-            let taken = leave_out(&mut runs, &shown, &said);
+            let taken = leave_out(&mut runs, &shown, &said, &mut || {});
             let written: Vec<u32> = of_runs.iter().flat_map(|(_, of_run)| of_run.rows.clone()).collect();
             let expected = model(&stored, &rows);
             let expected: Vec<u32> = (0..).zip(expected).filter(|(_, is_written)| *is_written).map(|(row, _)| row).collect();

@@ -46,7 +46,11 @@ pub fn leave_out(tenant: Uuid, runs: &[Version], series: &mut [Resolved], said: 
             parts.sort_by_key(|part| order(part, runs));
             let numbers: Vec<usize> = parts.iter().map(|part| part.rows.run as usize).collect();
             let mut of_runs: Vec<OfRun> = parts.iter_mut().map(|part| of_run(part, runs)).collect();
-            for (number, count) in numbers.into_iter().zip(leave_out_of(&mut of_runs, &stored, said)) {
+            for (number, count) in
+                numbers
+                    .into_iter()
+                    .zip(leave_out_of(&mut of_runs, &stored, said, &mut answer_cancel))
+            {
                 taken[number] += count as i64;
             }
         }
