@@ -65,6 +65,9 @@ pub enum Error {
     WindowTooWide(TooMuch),
     /// Rows that were to be packed have been deleted by somebody else: by hand, as no two calls pack at once.
     DeletedMeanwhile,
+    /// A series that somebody else has made since the snapshot of the transaction: in the words in which Postgres refuses to make
+    /// it again.
+    MadeMeanwhile,
     /// An Arrow stream that no bytea holds.
     AnswerTooLarge,
     /// What cannot be answered here, or within such a transaction.
@@ -147,7 +150,7 @@ impl Error {
             Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
                 Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
             }
-            Error::DeletedMeanwhile => Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            Error::DeletedMeanwhile | Error::MadeMeanwhile => Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
             Error::Unsupported { .. } => Code::ERRCODE_FEATURE_NOT_SUPPORTED,
             Error::Row(error) => row_code(&error.kind),
             Error::PointsText(_) | Error::PackText(_) => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
@@ -190,6 +193,7 @@ impl Error {
                 format!("more than {most} stored {name} of one series lie in the windows")
             }
             Error::DeletedMeanwhile => "rows to be packed were deleted meanwhile".into(),
+            Error::MadeMeanwhile => "could not serialize access due to concurrent update".into(),
             Error::AnswerTooLarge => "the answer would be larger than 1 GB".into(),
             Error::Unsupported { what, .. } => (*what).into(),
             Error::Row(error) => error.to_string(),

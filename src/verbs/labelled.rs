@@ -6,6 +6,7 @@ use super::{labels, series};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::clock;
+use crate::pg::isolation::is_read_committed;
 use crate::pg::jsonb::{Distinct, distinct};
 use crate::pg::statement::{sql, statements};
 use crate::pg::varlena::Jsonb;
@@ -155,12 +156,14 @@ pub fn find<'a>(tenant: Uuid, named: impl Iterator<Item = Address<'a>>, labels: 
 }
 
 impl Ids {
-    /// The index is looked into without a policy: what it finds, a statement has to find as well.
+    /// The index is looked into without a policy: what it finds, a statement has to find as well. It does not where the series
+    /// has been made since the snapshot of the transaction.
     fn check(&self, tenant: Uuid) -> Result<()> {
         let ids: BTreeSet<Uuid> = self.ids.values().flat_map(HashMap::values).copied().collect();
         let ids: Vec<Uuid> = ids.into_iter().collect();
         match series::by_id(tenant, &ids)?.len() == ids.len() {
             true => Ok(()),
+            false if !is_read_committed() => Err(Error::MadeMeanwhile),
             false => Err(Error::Broken("a series that the tenant does not see".into())),
         }
     }

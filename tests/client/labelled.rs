@@ -312,3 +312,44 @@ fn what_is_said_of_values_is_stored_with_them_and_values_of_which_the_same_is_sa
         refused(try_upload(&mut client, &rows)).code(code).message(message);
     }
 }
+
+#[test]
+fn a_series_made_after_the_snapshot_is_a_serialization_failure_with_labels_as_without() {
+    let database = Database::fresh("labels and snapshots");
+    let (alice, _) = database.two_tenants();
+    let mut first = database.authenticated(&alice);
+    let mut second = database.authenticated(&alice);
+    for (number, level) in (0..).zip(["REPEATABLE READ", "SERIALIZABLE"]) {
+        let begin = |client: &mut Client| {
+            run(client, &format!("BEGIN ISOLATION LEVEL {level}"));
+            assert!(one::<i64>(client, "SELECT count(*) FROM timedb.list_series()") >= 0);
+        };
+        let with_labels = labelled(0, json!({"site": number}), 1.0);
+        let without = value_row(&format!("plain {number}"), hour(0), 1.0);
+        for row in [without, with_labels] {
+            begin(&mut second);
+            upload(&mut first, &json!([row]));
+            refused(try_upload(&mut second, &json!([row])))
+                .code("40001")
+                .message("could not serialize access due to concurrent update");
+            run(&mut second, "ROLLBACK");
+            upload(&mut second, &json!([row]));
+        }
+        // So too where a value of a series is updated.
+        let mut row = labelled(0, json!({"farm": number}), 1.0);
+        begin(&mut second);
+        let uploaded = upload(&mut first, &json!([row]));
+        row["run_id"] = json!(uploaded.run_id.to_string());
+        refused(second.query("SELECT timedb.update($1)", &[&json!([row])]))
+            .code("40001")
+            .message("could not serialize access due to concurrent update");
+        run(&mut second, "ROLLBACK");
+        assert_eq!(
+            second
+                .query("SELECT timedb.update($1)", &[&json!([row])])
+                .expect("it is seen")
+                .len(),
+            1
+        );
+    }
+}
