@@ -163,3 +163,27 @@ fn what_is_not_there_is_refused_by_its_row_and_nothing_is_stored() {
         .message("updates[1].labels: is larger than 2000 bytes");
     assert_eq!(row_counts(&mut database.admin()), before);
 }
+
+#[test]
+fn without_a_run_a_snapshot_that_may_be_older_is_refused_and_nothing_is_stored() {
+    let database = Database::fresh("corrections and snapshots");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    let older = known(&mut client, 1, &[(10, 1.0), (11, 1.0)]);
+    for level in ["REPEATABLE READ", "SERIALIZABLE"] {
+        let before = row_counts(&mut database.admin());
+        let mut named = of_wind(11, json!({"annotation": level}));
+        named["run_id"] = json!(older.to_string());
+        run(&mut client, &format!("BEGIN ISOLATION LEVEL {level}"));
+        let updates = json!([named, of_wind(10, json!({"value": 2}))]);
+        refused(try_update(&mut client, &updates))
+            .code("0A000")
+            .message("an update without \"run_id\" needs a transaction that is READ COMMITTED")
+            .hint_contains("give the \"run_id\"");
+        run(&mut client, "ROLLBACK");
+        assert_eq!(row_counts(&mut database.admin()), before);
+        run(&mut client, &format!("BEGIN ISOLATION LEVEL {level}"));
+        assert_eq!(update(&mut client, &json!([named])), ["updated"]);
+        run(&mut client, "COMMIT");
+    }
+}

@@ -4,6 +4,7 @@
 use super::{each_once, name};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
+use crate::pg::isolation::is_read_committed;
 use crate::pg::statement::statements;
 use crate::store::shown::{ByNow, Which};
 use crate::verbs::labelled::{self, Labels};
@@ -41,6 +42,9 @@ type OfSeries = (Uuid, Key);
 
 /// What the elements of a call come to, each by run and series; all those runs are locked.
 pub fn named(tenant: Uuid, given: GivenUpdates) -> Result<Updates> {
+    if given.rows.iter().any(|row| row.run.is_none()) {
+        check_isolation()?;
+    }
     let elements = with_series(tenant, given)?;
     let mut shown = shown(tenant, &elements)?;
     let given = elements.iter().filter_map(|element| element.given.run);
@@ -66,6 +70,17 @@ pub fn named(tenant: Uuid, given: GivenUpdates) -> Result<Updates> {
     }
     bad.finish().map_err(Error::Row)?;
     Ok(Updates::of(updates.into_iter()))
+}
+
+/// An older snapshot would not show the run that hides another.
+fn check_isolation() -> Result<()> {
+    match is_read_committed() {
+        true => Ok(()),
+        false => Err(Error::Unsupported {
+            what: "an update without \"run_id\" needs a transaction that is READ COMMITTED",
+            hint: "The snapshot of any other may be older than what others have stored; in such a one give the \"run_id\".",
+        }),
+    }
 }
 
 /// The update of a value of a run; the value where no run shows it.
