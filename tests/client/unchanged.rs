@@ -2,7 +2,7 @@
 
 use postgres::Client;
 use serde_json::{Value, json};
-use timedb_testkit::{Database, one, refused, run};
+use timedb_testkit::{Database, Notices, one, refused, run};
 use uuid::Uuid;
 
 use crate::support::{hour, row_counts, value_row};
@@ -242,4 +242,35 @@ fn a_snapshot_that_may_be_older_is_refused_and_nothing_is_stored() {
         run(&mut client, "ROLLBACK");
     }
     assert_eq!(row_counts(&mut database.admin()), before);
+}
+
+#[test]
+fn a_run_known_far_ahead_is_warned_of_only_where_it_is_made() {
+    let database = Database::fresh("unchanged and far ahead");
+    let (alice, _) = database.two_tenants();
+    let mut config: postgres::Config = database.url("app").parse().expect("a URL");
+    let notices = Notices::of(&mut config);
+    let mut client = config.connect(postgres::NoTls).expect("it connects");
+    timedb_testkit::login(&mut client, &alice, false);
+    let far = 24 * 365 * 900;
+    let three = values(&[json!(0), json!(1), json!(2)]);
+    assert_eq!(upload(&mut client, 1, &three, true), told(3, 0));
+    notices.take();
+    assert_eq!(upload(&mut client, far, &three, true), told(0, 3));
+    assert!(notices.take().is_empty(), "nothing is known then");
+    assert_eq!(upload(&mut client, far, &values(&[json!(7)]), true), told(1, 0));
+    notices.assert_heard("01000");
+    // Of several runs, that which is made.
+    let known = |known: i64, value: i64| {
+        let mut row = value_row("wind", hour(1), value);
+        row["known_time"] = json!(hour(known).to_string());
+        row
+    };
+    let runs = json!([known(2, 5), known(far, 5)]);
+    run(&mut client, "BEGIN");
+    client
+        .query("SELECT timedb.upload_runs($1, skip_unchanged => true)", &[&runs])
+        .expect("they are taken");
+    assert!(notices.take().is_empty(), "the later one is not made");
+    run(&mut client, "ROLLBACK");
 }

@@ -43,13 +43,13 @@ fn store(writer: &Identity, run: &Run, upload: Upload, argument: &'static str, s
     // where neither says since when.
     let now = clock::read(moment::tell(writer.tenant))?;
     let mut runs = NewRuns::of(writer, run, keys, &now);
-    if let Some(latest) = runs.latest_known() {
-        warn_if_ahead(latest, now.moment);
-    }
     if skips {
         runs.skipped = unchanged::leave_out(writer.tenant, &runs.versions, &mut series, &said)?;
     }
     runs.write(writer, run, &series, &said, argument, skips)?;
+    if let Some(latest) = runs.latest_known() {
+        warn_if_ahead(latest, now.moment);
+    }
     Ok(Stored { runs, series })
 }
 

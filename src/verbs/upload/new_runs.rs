@@ -57,8 +57,10 @@ impl NewRuns {
         }
     }
 
+    /// Of those that have been made.
     pub fn latest_known(&self) -> Option<Time> {
-        self.versions.iter().map(|version| version.known).max()
+        let made = self.versions.iter().zip(self.made());
+        made.filter_map(|(version, made)| made.map(|_| version.known)).max()
     }
 
     pub fn counts(&self) -> impl Iterator<Item = Counts> {
