@@ -239,7 +239,9 @@ impl NewRows {
             self.valid_to.push(last.start);
             self.points.push(packed);
             self.values.push(cut.len() as i64);
-            part = part.checked_add(1).ok_or_else(too_many_parts)?;
+            part = part
+                .checked_add(1)
+                .ok_or_else(|| too_many_parts("updates", &series.to_string()))?;
         }
         Ok(part)
     }
@@ -380,11 +382,10 @@ fn slices(vectors: &[Vec<u8>]) -> Vec<&[u8]> {
     vectors.iter().map(Vec::as_slice).collect()
 }
 
-fn too_many_parts() -> Error {
-    Error::TooLarge {
-        argument: "updates",
-        reason: "have too many different annotations and tags for one series".into(),
-    }
+/// The series by what its writer calls it.
+pub fn too_many_parts(argument: &'static str, series: &str) -> Error {
+    let reason = format!("have more than 32,767 different annotations and tags for series \"{series}\"");
+    Error::TooLarge { argument, reason }
 }
 
 /// Packs to be written, a column each.

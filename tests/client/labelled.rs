@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::builder::{ListBuilder, MapBuilder, StringBuilder};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampSecondArray};
 use arrow_ipc::writer::StreamWriter;
+use jiff::ToSpan;
 use postgres::Client;
 use serde_json::{Value, json};
 use timedb_testkit::{Database, Notices, one, refused, run};
@@ -352,4 +353,41 @@ fn a_series_made_after_the_snapshot_is_a_serialization_failure_with_labels_as_wi
             1
         );
     }
+}
+
+#[test]
+fn a_series_of_which_too_much_is_said_in_one_run_is_named() {
+    let database = Database::fresh("too much said");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    let row = |key: &str, minutes: i64| {
+        let at = (hour(0) + minutes.minutes()).to_string();
+        json!({"value_key": key, "valid_time": at, "value": 1, "annotation": minutes.to_string()})
+    };
+    let mut rows: Vec<Value> = (0..32_768).map(|minutes| row("wind", minutes)).collect();
+    rows.push(row("sun", 0));
+    refused(try_upload(&mut client, &json!(rows)))
+        .code("54000")
+        .message("\"value_rows\" have more than 32,767 different annotations and tags for series \"wind\"");
+    rows.swap_remove(0);
+    upload(&mut client, &json!(rows));
+    let run: Uuid = one(&mut client, "SELECT run_id FROM timedb.runs");
+    let id: Uuid = one(
+        &mut client,
+        "SELECT series_id FROM timedb.series WHERE series_key = 'sun'",
+    );
+    let update = |minutes: i64| {
+        value_update(
+            run,
+            id,
+            hour(0) + minutes.minutes(),
+            json!({"value": 1, "annotation": minutes.to_string()}),
+        )
+    };
+    let updates: Vec<Value> = (1..=32_768).map(update).collect();
+    refused(client.query("SELECT timedb.update($1)", &[&json!(updates)]))
+        .code("54000")
+        .message(&format!(
+            "\"updates\" have more than 32,767 different annotations and tags for series \"{id}\""
+        ));
 }

@@ -4,7 +4,7 @@ use super::arguments::Run;
 use crate::error::{Error, Result};
 use crate::identity::standing::Identity;
 use crate::pg::clock::{self, Reading};
-use crate::store::write::{NewRows, NewRun, RunRow, insert_runs};
+use crate::store::write::{NewRows, NewRun, RunRow, insert_runs, too_many_parts};
 use crate::verbs::resolved::Resolved;
 use std::rc::Rc;
 use timedb_core::points::Point;
@@ -90,7 +90,7 @@ impl NewRuns {
             let number = of.rows.run as usize;
             self.written[number] += of.rows.points.len() as i64;
             self.add(&mut new, of, said)
-                .map_err(|error| of_argument(error, argument))?;
+                .map_err(|error| of_argument(error, argument, &of.name))?;
         }
         let is_plain = self.workflows.is_empty() && series.iter().all(|of| of.rows.said.is_empty());
         if is_plain {
@@ -154,10 +154,10 @@ impl NewRuns {
     }
 }
 
-/// What is too large is so in the argument that it came in.
-fn of_argument(error: Error, argument: &'static str) -> Error {
+/// What is too large is so in the argument that it came in, of the series as that calls it.
+fn of_argument(error: Error, argument: &'static str, series: &str) -> Error {
     match error {
-        Error::TooLarge { reason, .. } => Error::TooLarge { argument, reason },
+        Error::TooLarge { .. } => too_many_parts(argument, series),
         error => error,
     }
 }
