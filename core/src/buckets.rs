@@ -51,6 +51,9 @@ pub struct Bucket {
     held: f64,
 }
 
+/// Buckets that a value holds in until a caller is told that it goes on.
+const STEPS_OF_A_TICK: u32 = 4096;
+
 /// More buckets of one series at once than are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooMany;
@@ -83,12 +86,12 @@ impl<C: Calendar> Buckets<C> {
         })
     }
 
-    /// Takes the next value, in the order of starts.
-    pub fn add(&mut self, point: &Point) -> Result<(), TooMany> {
+    /// Takes the next value, in the order of starts. A value may hold in many buckets: every few thousand of them are a tick.
+    pub fn add(&mut self, point: &Point, tick: &mut impl FnMut()) -> Result<(), TooMany> {
         if self.aggregate == Aggregate::TimeWeighted {
-            self.end_holding(Some(point.start))?;
+            self.end_holding(Some(point.start), tick)?;
             match point.end {
-                Some(end) => self.hold(point.start, end, point.value)?,
+                Some(end) => self.hold(point.start, end, point.value, tick)?,
                 None => self.holding = Some((point.start, point.value)),
             }
             self.fill(point.start);
@@ -107,8 +110,8 @@ impl<C: Calendar> Buckets<C> {
     }
 
     /// That no further value comes: what holds then, holds until its bucket ends.
-    pub fn finish(&mut self) -> Result<(), TooMany> {
-        self.end_holding(None)?;
+    pub fn finish(&mut self, tick: &mut impl FnMut()) -> Result<(), TooMany> {
+        self.end_holding(None, tick)?;
         self.full = self.buckets.len();
         Ok(())
     }
@@ -120,16 +123,16 @@ impl<C: Calendar> Buckets<C> {
         Some((bucket.window, bucket.result(self.aggregate), bucket.count))
     }
 
-    fn end_holding(&mut self, at: Option<Time>) -> Result<(), TooMany> {
+    fn end_holding(&mut self, at: Option<Time>, tick: &mut impl FnMut()) -> Result<(), TooMany> {
         let Some((since, value)) = self.holding.take() else {
             return Ok(());
         };
         let until = at.or_else(|| self.windows.around(since).end).unwrap_or(Time::MAX);
-        self.hold(since, until, value)
+        self.hold(since, until, value, tick)
     }
 
     /// Adds a value to all buckets in which it holds.
-    fn hold(&mut self, since: Time, until: Time, value: Option<f64>) -> Result<(), TooMany> {
+    fn hold(&mut self, since: Time, until: Time, value: Option<f64>, tick: &mut impl FnMut()) -> Result<(), TooMany> {
         let until = self.until.map_or(until, |end| end.min(until));
         let (Some(value), true) = (value, since < until) else {
             return Ok(());
@@ -139,8 +142,16 @@ impl<C: Calendar> Buckets<C> {
         let mut place = self
             .buckets
             .partition_point(|bucket| bucket.window.end.is_some_and(|end| end <= from));
+        let mut steps: u32 = 0;
         loop {
-            let window = self.windows.around(from);
+            steps = steps.wrapping_add(1);
+            if steps.is_multiple_of(STEPS_OF_A_TICK) {
+                tick();
+            }
+            // Where there is a bucket, no calendar is asked.
+            let there = self.buckets.get(place).map(|bucket| bucket.window);
+            let there = there.filter(|window| window.contains(from));
+            let window = there.unwrap_or_else(|| self.windows.around(from));
             let end = window.end.map_or(until, |end| end.min(until));
             let micros = (end.micros() - from.micros()) as f64;
             let are_many = self.buckets.len() == MOST_BUCKETS;
@@ -262,10 +273,10 @@ mod tests {
         let mut buckets = Buckets::of(Utc, two_hours, aggregate, until).unwrap();
         let mut taken = Vec::new();
         for point in points {
-            buckets.add(point).unwrap();
+            buckets.add(point, &mut || ()).unwrap();
             taken.extend(std::iter::from_fn(|| buckets.take()));
         }
-        buckets.finish().unwrap();
+        buckets.finish(&mut || ()).unwrap();
         taken.extend(std::iter::from_fn(|| buckets.take()));
         let start = |window: Window| window.start.unwrap().micros() as f64 / HOUR as f64;
         taken
@@ -312,7 +323,26 @@ mod tests {
             ..Interval::default()
         };
         let mut buckets = Buckets::of(Utc, micro, Aggregate::TimeWeighted, None).unwrap();
-        assert_eq!(buckets.add(&interval(0.0, 1.0, 1.0)), Err(TooMany));
+        assert_eq!(buckets.add(&interval(0.0, 1.0, 1.0), &mut || ()), Err(TooMany));
+    }
+
+    #[test]
+    fn values_that_hold_in_many_buckets_tick_on_the_way() {
+        let second = Interval {
+            micros: HOUR / 3600,
+            ..Interval::default()
+        };
+        let mut buckets = Buckets::of(Utc, second, Aggregate::TimeWeighted, None).unwrap();
+        let mut ticks = 0;
+        let mut add = |point| {
+            buckets.add(&point, &mut || ticks += 1).unwrap();
+            std::mem::take(&mut ticks)
+        };
+        let of_a_day = 24 * 3600 / 4096;
+        assert_eq!(add(interval(0.0, 24.0, 1.0)), of_a_day);
+        assert_eq!(add(interval(0.0, 24.0, 2.0)), of_a_day);
+        assert_eq!(add(moment(0.0, 3.0)), 0);
+        assert_eq!(add(moment(24.0, None)), of_a_day);
     }
 
     #[test]
@@ -328,9 +358,9 @@ mod tests {
                 end: None,
                 value: Some(1.0),
             };
-            buckets.add(&point).unwrap();
+            buckets.add(&point, &mut || ()).unwrap();
         }
-        buckets.finish().unwrap();
+        buckets.finish(&mut || ()).unwrap();
         let windows: Vec<Window> = std::iter::from_fn(|| buckets.take())
             .map(|(window, ..)| window)
             .collect();

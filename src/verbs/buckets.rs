@@ -98,8 +98,13 @@ fn request(
 fn put<C: Calendar>(rows: &mut Rows<Answered>, mut shown: Shown, mut buckets: Buckets<C>) -> Result<()> {
     let series = &shown.series;
     let mut count = 0;
+    let mut put_count = 0;
     let mut put_full = |buckets: &mut Buckets<C>| {
         while let Some((window, value, values)) = buckets.take() {
+            if put_count % 4096 == 0 {
+                answer_cancel();
+            }
+            put_count += 1;
             let (start, end) = (
                 Timestamptz::lower_bound(window.start),
                 Timestamptz::upper_bound(window.end),
@@ -112,10 +117,10 @@ fn put<C: Calendar>(rows: &mut Rows<Answered>, mut shown: Shown, mut buckets: Bu
             answer_cancel();
         }
         count += 1;
-        buckets.add(&point).map_err(too_many)?;
+        buckets.add(&point, &mut answer_cancel).map_err(too_many)?;
         put_full(&mut buckets);
     }
-    buckets.finish().map_err(too_many)?;
+    buckets.finish(&mut answer_cancel).map_err(too_many)?;
     put_full(&mut buckets);
     Ok(())
 }
