@@ -10,6 +10,7 @@ use crate::pg::timestamp::Timestamptz;
 use crate::pg::tuple::FetchAll;
 use crate::pg::varlena::{Jsonb, RowJsonb, Text};
 use pgrx::prelude::*;
+use timedb_core::limits::LONGEST_DESCRIPTION;
 use uuid::Uuid;
 
 /// A series as it is listed: its id, key, unit, description, labels, and when it was made.
@@ -32,7 +33,8 @@ pub type Answered = (
     Timestamptz,
 );
 
-/// Of some series those that are asked for, after a place in the order of keys, byte by byte, and ids.
+/// Of some series those that are asked for, after a place in the order of keys, byte by byte, and ids. What is searched for is
+/// lowered once, not for each of them.
 macro_rules! page {
     ($of:literal) => {
         sql!(
@@ -40,8 +42,8 @@ macro_rules! page {
               FROM ",
             $of,
             " WHERE s.labels @> $2
-                AND ($3 IS NULL OR strpos(lower(s.series_key), lower($3)) > 0
-                     OR strpos(lower(s.description), lower($3)) > 0)
+                AND ($3 IS NULL OR strpos(lower(s.series_key), (SELECT lower($3))) > 0
+                     OR strpos(lower(s.description), (SELECT lower($3))) > 0)
                 AND ($4 IS NULL OR (s.series_key COLLATE \"C\", s.series_id) > ($4, $5))
               ORDER BY s.series_key COLLATE \"C\", s.series_id
               LIMIT $6"
@@ -88,6 +90,8 @@ fn list_series(
     let acting = Acting::found(Session::now().required()?);
     let tenant = acting.tenant;
     let labels = labels::or_none(labels::checked(labels)?)?;
+    // Nothing that is searched in is longer.
+    Error::if_longer("search", search.unwrap_or_default(), LONGEST_DESCRIPTION)?;
     let most = most(max_rows)?;
     if after_id.is_some() && after_key.is_none() {
         return Err(Error::bad("after_id", "is given without \"after_key\"").into());

@@ -430,6 +430,11 @@ fn what_update_series_and_list_series_cannot_take_is_refused_by_name() {
             "\"labels\" is larger than 2000 bytes".into(),
         ),
         (
+            format!("list_series(search => '{long}')"),
+            "54000",
+            "\"search\" is longer than 10000 bytes".into(),
+        ),
+        (
             "list_series(max_rows => 0)".into(),
             "22023",
             "\"max_rows\" must be 1 or more".into(),
