@@ -40,7 +40,7 @@ pub enum Error {
     /// An email that a user of the tenant has.
     EmailTaken(String),
     /// A key and labels that another series of the tenant has.
-    SeriesTaken { key: String, other: Uuid },
+    SeriesTaken { key: String, other: Option<Uuid> },
     /// A role that acts for a tenant already.
     BoundAlready(String),
     /// Null for an argument that needs a value, or inside an array.
@@ -173,7 +173,8 @@ impl Error {
             Error::UserInactive(email) => format!("user \"{email}\" is deactivated"),
             Error::EmailTaken(email) => format!("the tenant has a user \"{email}\" already"),
             Error::SeriesTaken { key, other } => {
-                format!("series \"{other}\" has the key {key:?} with the same labels already")
+                let other = other.map_or("another series".into(), |id| format!("series \"{id}\""));
+                format!("{other} has the key {key:?} with the same labels already")
             }
             Error::BoundAlready(role) => format!("role \"{role}\" is bound already"),
             Error::NullArgument(argument) => format!("\"{argument}\" must not be null"),

@@ -6,6 +6,7 @@ mod array;
 pub mod cancel;
 pub mod clock;
 pub mod datum;
+pub mod duplicate;
 pub mod error_context;
 pub mod guc;
 pub mod index_scan;

@@ -6,6 +6,7 @@ use super::series::{NO_UNIT, other_unit};
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
 use crate::pg::datum::id;
+use crate::pg::duplicate::unless_duplicate;
 use crate::pg::result::Returned;
 use crate::pg::statement::statements;
 use crate::pg::varlena::Jsonb;
@@ -104,19 +105,30 @@ impl Change<'_> {
         };
         if let Some((other,)) = NAMESAKE.read_fresh((tenant, series, &new_key, self.labels))?.pop() {
             let key = new_key.into_owned();
-            return Err(Error::SeriesTaken { key, other });
+            return Err(Error::SeriesTaken {
+                key,
+                other: Some(other),
+            });
         }
         let description = unless_blank(self.description);
         let is_described = self.description.is_some();
-        CHANGE.run((
+        let row = (
             tenant,
             series,
-            &new_key,
+            &*new_key,
             new_unit,
             is_described,
             description,
             self.labels,
-        ))?;
+        );
+        // Who has made or renamed one meanwhile is seen by nobody who looks, but waited for.
+        unless_duplicate(
+            || CHANGE.run(row),
+            || Error::SeriesTaken {
+                key: new_key.to_string(),
+                other: None,
+            },
+        )?;
         match self.labels {
             Some(_) => labels::enter(tenant, &[series]),
             None => Ok(()),
