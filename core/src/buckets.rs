@@ -38,6 +38,14 @@ impl Aggregate {
             _ => return None,
         })
     }
+
+    /// How much a value counts that holds for so long.
+    fn weight(self, held: f64) -> f64 {
+        match self {
+            Aggregate::TimeWeighted => held,
+            _ => 1.0,
+        }
+    }
 }
 
 /// What came into a bucket. Nulls do not.
@@ -47,12 +55,17 @@ pub struct Bucket {
     pub count: i64,
     /// What the aggregate has made of the values so far; of means their sum.
     value: f64,
+    /// Of means the sum in small: it counts where the other is beyond all numbers.
+    small: f64,
     /// How many microseconds they held in all.
     held: f64,
 }
 
 /// Buckets that a value holds in until a caller is told that it goes on.
 const STEPS_OF_A_TICK: u32 = 4096;
+
+/// What makes sums of all values there can be, over all time, numbers: a power of two, so that nothing is rounded by it.
+const SMALL: f64 = 1.0 / (1u128 << 100) as f64;
 
 /// More buckets of one series at once than are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -190,14 +203,12 @@ fn first_midnight(calendar: &impl Calendar) -> Option<Time> {
 
 impl Bucket {
     fn of(window: Window, aggregate: Aggregate, value: f64, held: f64) -> Bucket {
-        let value = match aggregate {
-            Aggregate::TimeWeighted => value * held,
-            _ => value,
-        };
+        let weight = aggregate.weight(held);
         Bucket {
             window,
             count: 1,
-            value,
+            value: value * weight,
+            small: value * SMALL * weight,
             held,
         }
     }
@@ -205,29 +216,45 @@ impl Bucket {
     fn add(&mut self, aggregate: Aggregate, value: f64, held: f64) {
         self.count += 1;
         self.held += held;
+        let weight = aggregate.weight(held);
+        self.small += value * SMALL * weight;
         match aggregate {
-            Aggregate::Mean | Aggregate::Sum => self.value += value,
+            Aggregate::Mean | Aggregate::Sum | Aggregate::TimeWeighted => self.value += value * weight,
             // As Postgres has it: NaN is greater than all others.
             Aggregate::Min if value < self.value || self.value.is_nan() => self.value = value,
             Aggregate::Max if value > self.value || value.is_nan() => self.value = value,
             Aggregate::Last => self.value = value,
-            Aggregate::TimeWeighted => self.value += value * held,
             Aggregate::Min | Aggregate::Max | Aggregate::First | Aggregate::Count => {}
         }
     }
 
     fn result(&self, aggregate: Aggregate) -> f64 {
         match aggregate {
-            Aggregate::Mean => self.value / self.count as f64,
+            Aggregate::Mean => self.mean(self.count as f64),
             Aggregate::Count => self.count as f64,
-            Aggregate::TimeWeighted => self.value / self.held,
+            Aggregate::TimeWeighted => self.mean(self.held),
             _ => self.value,
+        }
+    }
+
+    fn mean(&self, weights: f64) -> f64 {
+        if self.value.is_finite() {
+            return self.value / weights;
+        }
+        let mean = self.small / weights / SMALL;
+        match self.small.is_finite() {
+            // Rounded up, the greatest number of all would be none.
+            true => mean.clamp(f64::MIN, f64::MAX),
+            false => mean,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
     use crate::calendar::Local;
 
@@ -314,6 +341,74 @@ mod tests {
         assert_eq!(means, [(0.0, 10.0, 1), (2.0, 10.0, 1), (4.0, 2.0, 2), (6.0, 1.0, 1)]);
         let until = summed(Aggregate::TimeWeighted, &points, Some(at(5.5)));
         assert_eq!(until, [(0.0, 10.0, 1), (2.0, 10.0, 1), (4.0, 1.75, 2)]);
+    }
+
+    #[test]
+    fn a_mean_is_no_greater_than_its_values_whatever_their_sum() {
+        let mean = |aggregate, values: [f64; 3]| {
+            let [first, second, third] = values;
+            let points = [
+                interval(0.0, 0.5, first),
+                interval(0.5, 1.0, second),
+                interval(1.0, 2.0, third),
+            ];
+            summed(aggregate, &points, None)[0].1
+        };
+        for aggregate in [Aggregate::Mean, Aggregate::TimeWeighted] {
+            for value in [1e300, 1.7e308, f64::MAX, f64::MIN] {
+                let mean = mean(aggregate, [value; 3]);
+                assert!((mean / value - 1.0).abs() < 1e-12, "{aggregate:?} of {value}: {mean}");
+            }
+            assert_eq!(
+                mean(aggregate, [f64::MAX, f64::MAX, f64::NEG_INFINITY]),
+                f64::NEG_INFINITY
+            );
+            assert!(mean(aggregate, [f64::INFINITY, 1.0, f64::NEG_INFINITY]).is_nan());
+        }
+    }
+
+    /// Sums over quarters of an hour.
+    fn naive(aggregate: Aggregate, values: &[(u32, u32, f64)]) -> Vec<(f64, f64, i64)> {
+        let weight = |bucket: u32, start: u32, end: u32| match aggregate {
+            Aggregate::Mean => u32::from(start / 8 == bucket),
+            _ => end.min(bucket * 8 + 8).saturating_sub(start.max(bucket * 8)),
+        };
+        let mut means = Vec::new();
+        for bucket in 0..20 {
+            let (mut sum, mut weights, mut count) = (0.0, 0.0, 0);
+            for &(start, length, value) in values {
+                let weight = weight(bucket, start, start + length);
+                count += i64::from(weight > 0);
+                weights += f64::from(weight);
+                sum += value * f64::from(weight);
+            }
+            if count > 0 {
+                means.push((f64::from(bucket) * 2.0, sum / weights, count));
+            }
+        }
+        means
+    }
+
+    proptest! {
+        #[test]
+        fn means_are_the_naive_ones_of_values_of_any_size(
+            mut values in prop::collection::vec((0..100u32, 1..40u32, -1e6..1e6), 1..30),
+            aggregate in select(vec![Aggregate::Mean, Aggregate::TimeWeighted]),
+            size in select(vec![1.0, 2f64.powi(-900), 2f64.powi(1003)]),
+        ) {
+            values.sort_by_key(|value| value.0);
+            let quarters = |count: u32| f64::from(count) / 4.0;
+            let points: Vec<Point> = values
+                .iter()
+                .map(|&(start, length, value)| interval(quarters(start), quarters(start + length), value * size))
+                .collect();
+            let (found, expected) = (summed(aggregate, &points, None), naive(aggregate, &values));
+            prop_assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(&expected) {
+                prop_assert_eq!((found.0, found.2), (expected.0, expected.2));
+                prop_assert!((found.1 / size - expected.1).abs() < 1e-6, "{:?} {:?}", found, expected);
+            }
+        }
     }
 
     #[test]
