@@ -84,7 +84,7 @@ impl Interval {
     }
 
     /// About how many microseconds it is.
-    fn about(self) -> i128 {
+    pub(crate) fn about(self) -> i128 {
         let months = i128::from(self.months) * i128::from(MICROS_PER_MONTH);
         months + i128::from(self.days) * i128::from(MICROS_PER_DAY) + i128::from(self.micros)
     }

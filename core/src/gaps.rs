@@ -61,20 +61,21 @@ impl<'a, C: Calendar> Gaps<'a, C> {
             return;
         };
         self.open.get_or_insert((next, self.number));
-        let Interval {
-            months: 0,
-            days: 0,
-            micros,
-        } = self.step
-        else {
-            while self.next.is_some_and(|next| next < at) {
-                self.go_to(self.number + 1);
-            }
-            return;
-        };
-        // No clock matters to it.
-        let steps = (at.micros() - next.micros() - 1) / micros + 1;
-        self.go_to(self.number + steps);
+        // About where it should be, and from there to where it is.
+        let since = i128::from(at.micros()) - i128::from(self.first.micros());
+        let mut number = (since / self.step.about()) as i64;
+        number = number.max(self.number + 1);
+        while number > self.number + 1 && !self.is_before(number - 1, at) {
+            number -= 1;
+        }
+        while self.is_before(number, at) {
+            number += 1;
+        }
+        self.go_to(number);
+    }
+
+    fn is_before(&self, number: i64, at: Time) -> bool {
+        plus(self.calendar, self.first, self.step, number).is_ok_and(|time| time < at)
     }
 
     fn go_to(&mut self, number: i64) {
@@ -89,5 +90,106 @@ impl<'a, C: Calendar> Gaps<'a, C> {
             to: self.next.unwrap_or(Time::MAX),
             missing: self.number - number,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::calendar::Local;
+    use crate::calendar::tests::Zone;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    /// How often it is asked.
+    struct Counted(Zone, Cell<usize>);
+
+    impl Counted {
+        fn berlin() -> Counted {
+            Counted(Zone::berlin(), Cell::default())
+        }
+
+        fn count(&self) {
+            self.1.set(self.1.get() + 1);
+        }
+    }
+
+    impl Calendar for Counted {
+        fn local(&self, moment: Time) -> Option<Local> {
+            self.count();
+            self.0.local(moment)
+        }
+
+        fn moment(&self, local: Local) -> Option<Time> {
+            self.count();
+            self.0.moment(local)
+        }
+    }
+
+    fn step(months: i32, days: i32, micros: i64) -> Interval {
+        Interval { months, days, micros }
+    }
+
+    #[test]
+    fn a_gap_of_all_time_is_counted_without_looking_at_each_of_its_times() {
+        let calendar = Counted::berlin();
+        let end = Time::parse("9999-12-01T00:00Z").unwrap();
+        let mut gaps = Gaps::of(&calendar, Time::MIN, step(0, 1, 0)).unwrap();
+        let gap = gaps.end(end).unwrap();
+        let days = (end.micros() - Time::MIN.micros()) / (24 * HOUR);
+        assert_eq!((gap.from, gap.to, gap.missing), (Time::MIN, end, days));
+        assert!(
+            calendar.1.get() < 50,
+            "the calendar was asked {} times",
+            calendar.1.get()
+        );
+    }
+
+    /// Time after time.
+    fn naive(times: &[Time], present: &BTreeSet<Time>) -> Vec<Gap> {
+        let mut gaps: Vec<Gap> = Vec::new();
+        for pair in times.windows(2).filter(|pair| !present.contains(&pair[0])) {
+            match gaps.last_mut().filter(|gap| gap.to == pair[0]) {
+                Some(gap) => (gap.to, gap.missing) = (pair[1], gap.missing + 1),
+                None => gaps.push(Gap {
+                    from: pair[0],
+                    to: pair[1],
+                    missing: 1,
+                }),
+            }
+        }
+        gaps
+    }
+
+    proptest! {
+        #[test]
+        fn gaps_are_the_steps_without_a_value(
+            step in (select(vec![0, 0, 1, 3]), select(vec![0, 1, 7, 40]), select(vec![0, HOUR, 7 * HOUR + 1]))
+                .prop_map(|(months, days, micros)| step(months, days, micros))
+                .prop_filter("it goes forward", |step| step.is_positive()),
+            first in -2000 * 24 * HOUR..2000 * 24 * HOUR,
+            picked in prop::collection::btree_set((0..400usize, 0..3i64), 0..30),
+            length in 1..500usize,
+        ) {
+            let zone = Zone::berlin();
+            let first = Time::from_micros(first).unwrap();
+            let times: Vec<Time> = (0..=length as i64).map(|number| plus(&zone, first, step, number).unwrap()).collect();
+            // On a step and a little after it.
+            let present: BTreeSet<Time> = picked
+                .iter()
+                .filter(|(number, _)| *number < length)
+                .map(|(number, after)| Time::from_micros(times[*number].micros() + after).unwrap())
+                .collect();
+            let mut gaps = Gaps::of(&zone, first, step).unwrap();
+            let mut found: Vec<Gap> = present.iter().filter_map(|time| gaps.value(*time)).collect();
+            found.extend(gaps.end(times[length]));
+            prop_assert_eq!(found, naive(&times, &present));
+        }
     }
 }
