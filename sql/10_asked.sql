@@ -38,7 +38,7 @@ CREATE FUNCTION timedb.read_buckets(
 COMMENT ON FUNCTION timedb.read_buckets(
   interval, text, text, timestamptz, timestamptz, timestamptz, timestamptz, text[], uuid[], timestamptz, jsonb, uuid[],
   text, text) IS
-  'What a flat read shows, summed up by buckets of time: mean, min, max, sum, count, first, last of the values that begin in a bucket, or time_weighted, the mean by how long values hold in it. Buckets follow one another from the midnight of 2001-01-01 on, a Monday; days and months are those of the time zone. An interval holds as long as it is, a moment until the next value begins, and the last one until its bucket ends; nothing holds beyond end_valid. Nulls do not count, and a bucket without a value has no row.';
+  'What a flat read shows, summed up by buckets of time: mean, min, max, sum, count, first, last of the values that begin in a bucket, or time_weighted, the mean by how long values hold in it. Buckets follow one another from the midnight of 2001-01-01 on, a Monday; days and months are those of the time zone. An interval holds as long as it is, a moment until the next value begins, and the last one until its bucket ends; of a moment and an interval that begin together, the moment holds for no time, and nothing holds beyond end_valid. Nulls do not count, and a bucket without a value has no row.';
 
 CREATE FUNCTION timedb.gaps(
   step interval, time_zone text DEFAULT 'UTC', start_valid timestamptz DEFAULT NULL,

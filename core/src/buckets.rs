@@ -341,6 +341,12 @@ mod tests {
         assert_eq!(means, [(0.0, 10.0, 1), (2.0, 10.0, 1), (4.0, 2.0, 2), (6.0, 1.0, 1)]);
         let until = summed(Aggregate::TimeWeighted, &points, Some(at(5.5)));
         assert_eq!(until, [(0.0, 10.0, 1), (2.0, 10.0, 1), (4.0, 1.75, 2)]);
+        let together = summed(
+            Aggregate::TimeWeighted,
+            &[moment(0.0, 9.0), interval(0.0, 1.0, 1.0)],
+            None,
+        );
+        assert_eq!(together, [(0.0, 1.0, 1)]);
     }
 
     #[test]
