@@ -6,7 +6,7 @@ CREATE FUNCTION timedb.read(
   mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
   series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
   labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
-  corrections text DEFAULT 'all',
+  corrections text DEFAULT 'all', unit text DEFAULT NULL,
   OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz, OUT series_id uuid,
   OUT series_key text, OUT unit text, OUT value float8, OUT run_id uuid, OUT change_time timestamptz,
   OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb
@@ -15,8 +15,8 @@ CREATE FUNCTION timedb.read(
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text) IS
-  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment, the same for ever up to settled_time(). labels: of series whose labels contain these, among those that keys and ids name; run_ids, workflow_id: as if there were no other runs. corrections "known": what an update wrote counts since it was written, where that is later than its run''s known_time, so that end_known is what was shown then. Ordered by series, valid time, known time and change time.';
+  jsonb, uuid[], text, text, text) IS
+  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment, the same for ever up to settled_time(). labels: of series whose labels contain these, among those that keys and ids name; run_ids, workflow_id: as if there were no other runs. corrections "known": what an update wrote counts since it was written, where that is later than its run''s known_time, so that end_known is what was shown then. unit: values in this unit of UCUM, each series converted from its own; 22023 once a series is reached whose unit measures something else or is not known. Ordered by series, valid time, known time and change time.';
 
 CREATE FUNCTION timedb.read_arrow(
   start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
@@ -24,13 +24,13 @@ CREATE FUNCTION timedb.read_arrow(
   mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
   series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
   labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
-  corrections text DEFAULT 'all'
+  corrections text DEFAULT 'all', unit text DEFAULT NULL
 ) RETURNS bytea
   AS 'MODULE_PATHNAME', 'read_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_arrow(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text) IS
+  jsonb, uuid[], text, text, text) IS
   'As read, with the same columns in the same order, as one Arrow IPC stream: what pandas, polars and DuckDB load without parsing. 54000 where it would be larger than 1 GB.';
 
 CREATE FUNCTION timedb.read_arrow_batches(
@@ -39,14 +39,14 @@ CREATE FUNCTION timedb.read_arrow_batches(
   mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
   series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
   labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
-  corrections text DEFAULT 'all',
+  corrections text DEFAULT 'all', unit text DEFAULT NULL,
   max_rows integer DEFAULT 1000000
 ) RETURNS SETOF bytea
   AS 'MODULE_PATHNAME', 'read_arrow_batches_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_arrow_batches(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text, integer) IS
+  jsonb, uuid[], text, text, text, integer) IS
   'As read_arrow, but the rows in batches, in the order of read: each a whole Arrow IPC stream of at most max_rows rows (1 to 10,000,000) and less than 1 GB, at least one. A series may go on in the next batch.';
 
 CREATE FUNCTION timedb.read_relative(
@@ -55,7 +55,7 @@ CREATE FUNCTION timedb.read_relative(
   time_zone text DEFAULT 'UTC', start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
   all_versions boolean DEFAULT false, series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL,
   as_of timestamptz DEFAULT NULL, labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL,
-  workflow_id text DEFAULT NULL, corrections text DEFAULT 'all',
+  workflow_id text DEFAULT NULL, corrections text DEFAULT 'all', unit text DEFAULT NULL,
   OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz, OUT series_id uuid,
   OUT series_key text, OUT unit text, OUT value float8, OUT run_id uuid, OUT change_time timestamptz,
   OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb
@@ -64,7 +64,7 @@ CREATE FUNCTION timedb.read_relative(
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_relative(
   interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-  timestamptz, jsonb, uuid[], text, text) IS
+  timestamptz, jsonb, uuid[], text, text, text) IS
   'Of each value what was known so long before its valid time: only what was known up to a cutoff counts, the cutoff itself included, and of that what a flat read shows. Give one of: lead (the cutoff lies so long before the valid time); days_ahead and time_of_day (at that time of the day that lies so many days before that of the valid time); window_length, cutoff_offset and window_origin (valid times lie in windows of that length, from the origin on; the cutoff lies that far after the start of the window: a negative offset, before it). Months and days are those of time_zone, a name as TimeZone takes it. All else as in read.';
 
 CREATE FUNCTION timedb.read_relative_arrow(
@@ -73,13 +73,13 @@ CREATE FUNCTION timedb.read_relative_arrow(
   time_zone text DEFAULT 'UTC', start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
   all_versions boolean DEFAULT false, series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL,
   as_of timestamptz DEFAULT NULL, labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL,
-  workflow_id text DEFAULT NULL, corrections text DEFAULT 'all'
+  workflow_id text DEFAULT NULL, corrections text DEFAULT 'all', unit text DEFAULT NULL
 ) RETURNS bytea
   AS 'MODULE_PATHNAME', 'read_relative_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_relative_arrow(
   interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-  timestamptz, jsonb, uuid[], text, text) IS
+  timestamptz, jsonb, uuid[], text, text, text) IS
   'As read_relative, with the same columns in the same order, as one Arrow IPC stream. 54000 where it would be larger than 1 GB.';
 
 CREATE FUNCTION timedb._series_values(

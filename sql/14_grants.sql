@@ -103,19 +103,19 @@ GRANT EXECUTE ON FUNCTION
   timedb.update(json), timedb.compact(uuid[], interval),
   timedb.read(
     timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-    jsonb, uuid[], text, text),
+    jsonb, uuid[], text, text, text),
   timedb.read_arrow(
     timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-    jsonb, uuid[], text, text),
+    jsonb, uuid[], text, text, text),
   timedb.read_arrow_batches(
     timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-    jsonb, uuid[], text, text, integer),
+    jsonb, uuid[], text, text, text, integer),
   timedb.read_relative(
     interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-    timestamptz, jsonb, uuid[], text, text),
+    timestamptz, jsonb, uuid[], text, text, text),
   timedb.read_relative_arrow(
     interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-    timestamptz, jsonb, uuid[], text, text)
+    timestamptz, jsonb, uuid[], text, text, text)
   TO timedb_caller, timedb_user;
 GRANT EXECUTE ON FUNCTION
   timedb.settled_time(), timedb.read_changes(timestamptz, timestamptz, text[], uuid[], jsonb, integer),

@@ -707,7 +707,7 @@ CREATE OR REPLACE FUNCTION timedb.read(
   mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
   series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
   labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
-  corrections text DEFAULT 'all',
+  corrections text DEFAULT 'all', unit text DEFAULT NULL,
   OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz, OUT series_id uuid,
   OUT series_key text, OUT unit text, OUT value float8, OUT run_id uuid, OUT change_time timestamptz,
   OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb
@@ -716,64 +716,64 @@ CREATE OR REPLACE FUNCTION timedb.read(
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text) IS
-  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment, the same for ever up to settled_time(). labels: of series whose labels contain these, among those that keys and ids name; run_ids, workflow_id: as if there were no other runs. corrections "known": what an update wrote counts since it was written, where that is later than its run''s known_time, so that end_known is what was shown then. Ordered by series, valid time, known time and change time.';
+  jsonb, uuid[], text, text, text) IS
+  'Values in windows [start, end) of valid and known time. Mode "flat": per value the latest known, of two runs known at one moment that of the one uploaded later; "overlapping": the current one of every run; all_versions adds their earlier versions; as_of shows what the database held at that moment, the same for ever up to settled_time(). labels: of series whose labels contain these, among those that keys and ids name; run_ids, workflow_id: as if there were no other runs. corrections "known": what an update wrote counts since it was written, where that is later than its run''s known_time, so that end_known is what was shown then. unit: values in this unit of UCUM, each series converted from its own; 22023 once a series is reached whose unit measures something else or is not known. Ordered by series, valid time, known time and change time.';
 ALTER FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text) OWNER TO timedb_api;
+  jsonb, uuid[], text, text, text) OWNER TO timedb_api;
 REVOKE ALL ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text) FROM PUBLIC;
+  jsonb, uuid[], text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text) TO timedb_user;
+  jsonb, uuid[], text, text, text) TO timedb_user;
 CREATE OR REPLACE FUNCTION timedb.read_arrow(
   start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
   start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
   mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
   series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
   labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
-  corrections text DEFAULT 'all'
+  corrections text DEFAULT 'all', unit text DEFAULT NULL
 ) RETURNS bytea
   AS 'MODULE_PATHNAME', 'read_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_arrow(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text) IS
+  jsonb, uuid[], text, text, text) IS
   'As read, with the same columns in the same order, as one Arrow IPC stream: what pandas, polars and DuckDB load without parsing. 54000 where it would be larger than 1 GB.';
 ALTER FUNCTION timedb.read_arrow(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text) OWNER TO timedb_api;
+  jsonb, uuid[], text, text, text) OWNER TO timedb_api;
 REVOKE ALL ON FUNCTION timedb.read_arrow(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text) FROM PUBLIC;
+  jsonb, uuid[], text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION timedb.read_arrow(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text) TO timedb_user;
+  jsonb, uuid[], text, text, text) TO timedb_user;
 CREATE OR REPLACE FUNCTION timedb.read_arrow_batches(
   start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
   start_known timestamptz DEFAULT NULL, end_known timestamptz DEFAULT NULL,
   mode text DEFAULT 'flat', all_versions boolean DEFAULT false,
   series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
   labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
-  corrections text DEFAULT 'all',
+  corrections text DEFAULT 'all', unit text DEFAULT NULL,
   max_rows integer DEFAULT 1000000
 ) RETURNS SETOF bytea
   AS 'MODULE_PATHNAME', 'read_arrow_batches_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_arrow_batches(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text, integer) IS
+  jsonb, uuid[], text, text, text, integer) IS
   'As read_arrow, but the rows in batches, in the order of read: each a whole Arrow IPC stream of at most max_rows rows (1 to 10,000,000) and less than 1 GB, at least one. A series may go on in the next batch.';
 ALTER FUNCTION timedb.read_arrow_batches(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text, integer) OWNER TO timedb_api;
+  jsonb, uuid[], text, text, text, integer) OWNER TO timedb_api;
 REVOKE ALL ON FUNCTION timedb.read_arrow_batches(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text, integer) FROM PUBLIC;
+  jsonb, uuid[], text, text, text, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION timedb.read_arrow_batches(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
-  jsonb, uuid[], text, text, integer) TO timedb_user;
+  jsonb, uuid[], text, text, text, integer) TO timedb_user;
 -- Reads of what was known so long before.
 CREATE OR REPLACE FUNCTION timedb.read_relative(
   lead interval DEFAULT NULL, days_ahead integer DEFAULT NULL, time_of_day time DEFAULT NULL,
@@ -781,7 +781,7 @@ CREATE OR REPLACE FUNCTION timedb.read_relative(
   time_zone text DEFAULT 'UTC', start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
   all_versions boolean DEFAULT false, series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL,
   as_of timestamptz DEFAULT NULL, labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL,
-  workflow_id text DEFAULT NULL, corrections text DEFAULT 'all',
+  workflow_id text DEFAULT NULL, corrections text DEFAULT 'all', unit text DEFAULT NULL,
   OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz, OUT series_id uuid,
   OUT series_key text, OUT unit text, OUT value float8, OUT run_id uuid, OUT change_time timestamptz,
   OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb
@@ -790,40 +790,40 @@ CREATE OR REPLACE FUNCTION timedb.read_relative(
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_relative(
   interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-  timestamptz, jsonb, uuid[], text, text) IS
+  timestamptz, jsonb, uuid[], text, text, text) IS
   'Of each value what was known so long before its valid time: only what was known up to a cutoff counts, the cutoff itself included, and of that what a flat read shows. Give one of: lead (the cutoff lies so long before the valid time); days_ahead and time_of_day (at that time of the day that lies so many days before that of the valid time); window_length, cutoff_offset and window_origin (valid times lie in windows of that length, from the origin on; the cutoff lies that far after the start of the window: a negative offset, before it). Months and days are those of time_zone, a name as TimeZone takes it. All else as in read.';
 ALTER FUNCTION timedb.read_relative(
   interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-  timestamptz, jsonb, uuid[], text, text) OWNER TO timedb_api;
+  timestamptz, jsonb, uuid[], text, text, text) OWNER TO timedb_api;
 REVOKE ALL ON FUNCTION timedb.read_relative(
   interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-  timestamptz, jsonb, uuid[], text, text) FROM PUBLIC;
+  timestamptz, jsonb, uuid[], text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION timedb.read_relative(
   interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-  timestamptz, jsonb, uuid[], text, text) TO timedb_user;
+  timestamptz, jsonb, uuid[], text, text, text) TO timedb_user;
 CREATE OR REPLACE FUNCTION timedb.read_relative_arrow(
   lead interval DEFAULT NULL, days_ahead integer DEFAULT NULL, time_of_day time DEFAULT NULL,
   window_length interval DEFAULT NULL, cutoff_offset interval DEFAULT NULL, window_origin timestamptz DEFAULT NULL,
   time_zone text DEFAULT 'UTC', start_valid timestamptz DEFAULT NULL, end_valid timestamptz DEFAULT NULL,
   all_versions boolean DEFAULT false, series_keys text[] DEFAULT NULL, series_ids uuid[] DEFAULT NULL,
   as_of timestamptz DEFAULT NULL, labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL,
-  workflow_id text DEFAULT NULL, corrections text DEFAULT 'all'
+  workflow_id text DEFAULT NULL, corrections text DEFAULT 'all', unit text DEFAULT NULL
 ) RETURNS bytea
   AS 'MODULE_PATHNAME', 'read_relative_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_relative_arrow(
   interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-  timestamptz, jsonb, uuid[], text, text) IS
+  timestamptz, jsonb, uuid[], text, text, text) IS
   'As read_relative, with the same columns in the same order, as one Arrow IPC stream. 54000 where it would be larger than 1 GB.';
 ALTER FUNCTION timedb.read_relative_arrow(
   interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-  timestamptz, jsonb, uuid[], text, text) OWNER TO timedb_api;
+  timestamptz, jsonb, uuid[], text, text, text) OWNER TO timedb_api;
 REVOKE ALL ON FUNCTION timedb.read_relative_arrow(
   interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-  timestamptz, jsonb, uuid[], text, text) FROM PUBLIC;
+  timestamptz, jsonb, uuid[], text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION timedb.read_relative_arrow(
   interval, integer, time, interval, interval, timestamptz, text, timestamptz, timestamptz, boolean, text[], uuid[],
-  timestamptz, jsonb, uuid[], text, text) TO timedb_user;
+  timestamptz, jsonb, uuid[], text, text, text) TO timedb_user;
 CREATE OR REPLACE VIEW timedb.current_values WITH (security_invoker = true) AS
   SELECT v.known_time, v.valid_time, v.valid_time_end, s.series_id, s.series_key, s.unit, v.value, v.run_id,
          v.change_time, v.changed_by, v.annotation, v.tags, s.labels

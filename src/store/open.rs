@@ -12,6 +12,7 @@ use timedb_core::merge::{Counts, Cutoff, Mode, Pick, Window, merge_counted};
 use timedb_core::pack::Pack;
 use timedb_core::points::{Corrupt, Point, Points, Values};
 use timedb_core::time::Time;
+use timedb_core::unit::Conversion;
 use timedb_core::version::{Shaped, Version};
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ pub struct Shown<'a> {
     pub counting: Option<(Uuid, &'a mut Counting)>,
     /// Until when what is shown of a start counted: see [`Counts`].
     pub cutoff: Option<Cutoff<'a>>,
+    /// Of the values, where they are to be shown in another unit than they are stored in.
+    pub conversion: Option<Conversion>,
 }
 
 /// What is shown of one series, in the order of an answer: as it is stored, and what is looked at of it where it stands.
@@ -53,6 +56,7 @@ struct Versions<'a> {
     picks: Vec<Pick>,
     /// How many of the picks have been shown.
     shown: usize,
+    conversion: Option<Conversion>,
 }
 
 /// Where a version's values are.
@@ -82,6 +86,7 @@ impl Stored {
             all_versions,
             counting: None,
             cutoff: None,
+            conversion: None,
         };
         self.open_counted(windows, shown)
     }
@@ -180,6 +185,7 @@ impl<'a> Versions<'a> {
             starts: Vec::new(),
             picks: Vec::new(),
             shown: 0,
+            conversion: None,
         }
     }
 
@@ -224,6 +230,7 @@ impl<'a> Versions<'a> {
             Some((tenant, counting)) => counting.of(tenant, &self.versions)?,
             None => None,
         };
+        self.conversion = shown.conversion;
         let (mode, all_versions) = (shown.mode, shown.all_versions);
         let counts = Counts {
             since: since.as_deref(),
@@ -267,9 +274,12 @@ impl<'a> Versions<'a> {
             Origin::Row(_) => &self.dense,
             Origin::Pack { number, .. } => &self.packs[number].dense,
         };
-        let value = (!is_null).then(|| dense[start + index]);
+        let mut value = (!is_null).then(|| dense[start + index]);
         if let Origin::Pack { number, .. } = self.sources[version] {
             self.forget(number);
+        }
+        if let (Some(conversion), Some(value)) = (&self.conversion, &mut value) {
+            *value = conversion.of(*value);
         }
         Ok(value)
     }

@@ -1,6 +1,6 @@
 //! `read_buckets`: what a flat read shows, summed up by buckets of time.
 
-use super::read::{OfVersions, Reading, Request, Shown};
+use super::read::{OfUnit, OfVersions, Reading, Request, Shown};
 use crate::error::{Error, Reported, Result};
 use crate::pg::arguments::Arguments;
 use crate::pg::cancel::answer_cancel;
@@ -92,7 +92,7 @@ fn request(
         ids,
         as_of,
     );
-    Request::of(Then(of_read, of_versions))
+    Request::of(Then(of_read, Then(of_versions, OfUnit::default())))
 }
 
 fn put<C: Calendar>(rows: &mut Rows<Answered>, mut shown: Shown, mut buckets: Buckets<C>) -> Result<()> {

@@ -234,17 +234,22 @@ pub fn id_of(tenant: Uuid, key: &str, labels: Jsonb) -> Option<Uuid> {
 }
 
 pub fn other_unit(unit: &str, series: &str, has: &str) -> Error {
+    Error::BadArgument {
+        argument: "unit",
+        reason: another_unit(unit, series, has),
+        hint: Some("A unit stays once it is set; name another series for values in another unit."),
+    }
+}
+
+/// What the unit is, and what the series has.
+pub fn another_unit(unit: &str, series: &str, has: &str) -> String {
     let alike = look_alike(unit, has);
     let shown = |unit: &str| match alike {
         true => format!("\"{unit}\" ({})", code_points(unit)),
         false => format!("\"{unit}\""),
     };
     let (unit, has) = (shown(unit), shown(has));
-    Error::BadArgument {
-        argument: "unit",
-        reason: format!("is {unit}, but series \"{series}\" has {has}"),
-        hint: Some("A unit stays once it is set; name another series for values in another unit."),
-    }
+    format!("is {unit}, but series \"{series}\" has {has}")
 }
 
 fn check_key(key: &str) -> Result<()> {

@@ -34,6 +34,7 @@ mod support;
 mod ties;
 mod types;
 mod unchanged;
+mod units;
 mod update;
 mod upgrade;
 mod upload;

@@ -571,6 +571,26 @@ fn an_admin_key_meets_404_for_users_and_keys_of_another_tenant() {
 }
 
 #[test]
+fn a_read_in_a_unit_is_a_get_and_one_that_cannot_be_is_400() {
+    let gateway = Gateway::fresh("units");
+    let alice = gateway.alice();
+    let made = alice.post("/rpc/create_series", &json!({"name": "wind", "unit": "m/s"}));
+    assert_eq!(made.status, 200, "{made:?}");
+    let rows = json!({"run_start_time": "2025-01-01T00:00:00Z", "value_rows": [value_row("wind", 0, 10)]});
+    assert_eq!(alice.post("/rpc/upload", &rows).status, 200);
+    let answer = alice.get("/rpc/read?series_keys=%7Bwind%7D&unit=km/h");
+    let row = &answer.body[0];
+    assert_eq!(
+        (&row["value"], &row["unit"]),
+        (&json!(36.0), &json!("km/h")),
+        "{answer:?}"
+    );
+    let answer = alice.get("/rpc/read?series_keys=%7Bwind%7D&unit=kW");
+    let refused = (answer.status, &answer.body["code"]);
+    assert_eq!(refused, (400, &json!("22023")), "{answer:?}");
+}
+
+#[test]
 fn bad_rows_are_400_and_name_the_row_and_what_is_too_large_is_413() {
     let gateway = Gateway::fresh("bad rows");
     let alice = gateway.alice();

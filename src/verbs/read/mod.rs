@@ -7,7 +7,8 @@ mod node;
 pub mod relative;
 mod request;
 mod series;
+mod unit;
 
 pub use node::{SCANNED, reader};
-pub use request::{LookedAt, OfRead, OfVersions, Reading, Request, Shown, window};
+pub use request::{LookedAt, OfRead, OfUnit, OfVersions, Reading, Request, Shown, window};
 pub use series::{Named, Which};

@@ -1,7 +1,8 @@
 //! `read_relative`: of each value what was known so long before its valid time. The forms in which that is told are those of
 //! `timedb_core::cutoff`; all else is a flat read.
 
-use super::request::{OfVersions, Reading, Request, time, window};
+use super::request::{OfUnit, OfVersions, Reading, Request, time, window};
+use super::unit::Asked;
 use crate::error::{Error, Result};
 use crate::identity::session::Session;
 use crate::pg::arguments::Arguments;
@@ -15,7 +16,7 @@ use timedb_core::calendar::Interval;
 use timedb_core::cutoff::{Cutoffs, Form};
 
 /// The arguments of `read_relative` and `read_relative_arrow`, as they are declared.
-pub type OfRelative = Then<OfForm, Then<OfSelection, OfVersions>>;
+pub type OfRelative = Then<OfForm, Then<OfSelection, Then<OfVersions, OfUnit>>>;
 
 /// lead; days_ahead, time_of_day; window_length, cutoff_offset, window_origin; time_zone.
 type OfForm = (
@@ -45,12 +46,13 @@ pub fn reading(fcinfo: pg_sys::FunctionCallInfo) -> Result<Reading> {
 }
 
 pub fn request(arguments: <OfRelative as FetchAll>::Fetched<'_>) -> Result<Request> {
-    let Then(of_form, Then(selection, of_versions)) = arguments;
+    let Then(of_form, Then(selection, Then(of_versions, (unit,)))) = arguments;
     let (start_valid, end_valid, all_versions, keys, ids, as_of) = selection;
     let mut request = Request::of_some(keys, ids, of_versions)?;
     request.windows.valid = window(("start_valid", start_valid), ("end_valid", end_valid))?;
     request.windows.as_of = time(("as_of", as_of))?;
     request.all_versions = all_versions.unwrap_or(false);
+    request.unit = Asked::of(unit)?;
     request.counting.needs_moments = true;
     request.cutoffs = Some(cutoffs(of_form)?);
     Ok(request)

@@ -1,6 +1,7 @@
 //! What is to be read, and reading it: series by series, so that memory holds one of them, or some that are small.
 
 use super::series::{Named, Which};
+use super::unit::Asked;
 use crate::error::{Error, Result};
 use crate::identity::session::{Acting, Session};
 use crate::identity::standing::Identity;
@@ -37,10 +38,12 @@ pub struct Request {
     pub cutoffs: Option<Cutoffs<Zone>>,
     pub mode: Mode,
     pub all_versions: bool,
+    /// In which unit, where not each series in its own.
+    pub unit: Option<Asked>,
 }
 
 /// The arguments of `read` and `read_arrow`, as they are declared.
-pub type OfRead = Then<OfReadBefore, OfVersions>;
+pub type OfRead = Then<OfReadBefore, Then<OfVersions, OfUnit>>;
 
 /// Those that 0.1.0 declares them with.
 type OfReadBefore = (
@@ -57,6 +60,9 @@ type OfReadBefore = (
 
 /// Which of the series and of their versions count: labels, run_ids, workflow_id, corrections.
 pub type OfVersions = (Option<Jsonb>, Option<UuidArray>, Option<String>, Option<String>);
+
+/// unit.
+pub type OfUnit = (Option<String>,);
 
 /// A time that an argument tells, by its name.
 pub type Told = (&'static str, Option<Timestamptz>);
@@ -90,7 +96,7 @@ fn corrections(name: Option<&str>) -> Result<Corrections> {
 
 impl Request {
     pub fn of(arguments: <OfRead as FetchAll>::Fetched<'_>) -> Result<Request> {
-        let Then(before, of_versions) = arguments;
+        let Then(before, Then(of_versions, (unit,))) = arguments;
         let (start_valid, end_valid, start_known, end_known, mode_name, all_versions, keys, ids, as_of) = before;
         let mut request = Request::of_some(keys, ids, of_versions)?;
         request.windows.valid = window(("start_valid", start_valid), ("end_valid", end_valid))?;
@@ -102,6 +108,7 @@ impl Request {
         }
         request.mode = mode(mode_name.as_deref())?;
         request.all_versions = all_versions.unwrap_or(false);
+        request.unit = Asked::of(unit)?;
         Ok(request)
     }
 
@@ -109,7 +116,8 @@ impl Request {
     pub fn of_call(fcinfo: pg_sys::FunctionCallInfo) -> Result<Request> {
         let arguments = Arguments::of(fcinfo);
         if arguments.are::<OfReadBefore>() {
-            return Request::of(Then(arguments.fetch::<OfReadBefore>()?, OfVersions::default()));
+            let since = Then(OfVersions::default(), OfUnit::default());
+            return Request::of(Then(arguments.fetch::<OfReadBefore>()?, since));
         }
         Request::of(arguments.fetch::<OfRead>()?)
     }
@@ -158,6 +166,7 @@ impl Request {
             cutoffs: None,
             mode: Mode::Flat,
             all_versions: false,
+            unit: None,
         }
     }
 
@@ -262,11 +271,16 @@ impl Reading {
             cutoffs,
             mode,
             all_versions,
+            unit,
             ..
         } = &mut self.request;
         let stored = groups.next(acting.tenant, windows)?;
-        let (Some(series), Some(stored)) = (series.next(), stored) else {
+        let (Some(mut series), Some(stored)) = (series.next(), stored) else {
             return Ok(None);
+        };
+        let conversion = match unit {
+            Some(asked) => asked.of_series(&mut series)?,
+            None => None,
         };
         answer_cancel();
         self.looked_at.series += 1;
@@ -287,6 +301,7 @@ impl Reading {
             all_versions: *all_versions,
             counting: Some((acting.tenant, counting)),
             cutoff: cutoff.as_mut().map(|cutoff| cutoff as Cutoff),
+            conversion,
         };
         let opened = stored.open_counted(windows, which)?;
         Ok(Some(Shown { series, opened }))
