@@ -20,7 +20,8 @@ use uuid::Uuid;
 /// In the order of what names them, so that two uploads that make the same series cannot deadlock.
 macro_rules! of_texts {
     () => {
-        " FROM (SELECT unnest($2) AS series_id, unnest($3) AS series_key, unnest($4)::jsonb AS labels) AS n
+        " FROM (SELECT unnest($2) AS series_id, unnest($3) AS series_key, unnest($4)::jsonb AS labels,
+                       unnest($5) AS unit) AS n
           ORDER BY n.series_key, n.labels
           ON CONFLICT (tenant_id, series_key, labels) DO NOTHING"
     };
@@ -28,13 +29,13 @@ macro_rules! of_texts {
 
 statements! {
     /// Their labels are entered next.
-    INSERT_LABELLED(Uuid, &[Uuid], &[&str], &[&str]) -> () =
-        sql!("INSERT INTO timedb.series (tenant_id, series_id, series_key, labels, labels_entered)
-              SELECT $1, n.series_id, n.series_key, n.labels, true", of_texts!());
+    INSERT_LABELLED(Uuid, &[Uuid], &[&str], &[&str], &[&str]) -> () =
+        sql!("INSERT INTO timedb.series (tenant_id, series_id, series_key, labels, unit, labels_entered)
+              SELECT $1, n.series_id, n.series_key, n.labels, n.unit, true", of_texts!());
     /// As a database of 0.1.0 has them, where none are entered.
-    INSERT_LABELLED_BEFORE(Uuid, &[Uuid], &[&str], &[&str]) -> () =
-        sql!("INSERT INTO timedb.series (tenant_id, series_id, series_key, labels)
-              SELECT $1, n.series_id, n.series_key, n.labels", of_texts!());
+    INSERT_LABELLED_BEFORE(Uuid, &[Uuid], &[&str], &[&str], &[&str]) -> () =
+        sql!("INSERT INTO timedb.series (tenant_id, series_id, series_key, labels, unit)
+              SELECT $1, n.series_id, n.series_key, n.labels, n.unit", of_texts!());
 }
 
 /// Labels that rows have, by the numbers of their texts.
@@ -175,15 +176,24 @@ impl Sought<'_> {
         self.ids.id(key, labels)
     }
 
-    /// Makes those that are new, and has the ids of all.
-    pub fn or_make(mut self, tenant: Uuid, labels: &Labels) -> Result<Ids> {
+    /// Makes those that are new, in these units where one is said of a key as sent and its labels, and has the ids of all.
+    pub fn or_make(mut self, tenant: Uuid, labels: &Labels, units: &[(Address, &str)]) -> Result<Ids> {
         if self.new.is_empty() {
             return Ok(self.ids);
         }
-        let new: BTreeSet<(&str, u32)> = self.new.iter().map(|(_, key, first)| (key.as_str(), *first)).collect();
+        let mut said: HashMap<(&str, u32), &str> = HashMap::new();
+        for ((key, number, _), unit) in units {
+            said.entry((key, labels.first[*number as usize])).or_insert(unit);
+        }
+        let mut new: BTreeMap<(&str, u32), Option<&str>> = BTreeMap::new();
+        for (sent, key, first) in &self.new {
+            let unit = new.entry((key, *first)).or_default();
+            *unit = unit.or(said.get(&(*sent, *first)).copied());
+        }
+        let of_new: Vec<&str> = new.values().map(|unit| unit.unwrap_or(series::NO_UNIT)).collect();
         let ids: Vec<Uuid> = new.iter().map(|_| clock::new_id()).collect();
         let (keys, texts): (Vec<&str>, Vec<&str>) = new
-            .iter()
+            .keys()
             .map(|(key, first)| (*key, &*labels.texts[*first as usize]))
             .unzip();
         let are_entered = labels::are_entered();
@@ -192,7 +202,7 @@ impl Sought<'_> {
         } else {
             &INSERT_LABELLED_BEFORE
         };
-        insert.run((tenant, &ids, &keys, &texts))?;
+        insert.run((tenant, &ids, &keys, &texts, &of_new))?;
         for (sent, key, first) in &self.new {
             let id = labels.find(tenant, key, *first);
             let id = id.ok_or_else(|| Error::Broken("a new series is not there".into()))?;

@@ -11,7 +11,7 @@ use crate::pg::varlena::Jsonb;
 use crate::pg::warning::notice;
 use pgrx::prelude::*;
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use timedb_core::blank::unless_blank;
 use timedb_core::limits::{LONGEST_DESCRIPTION, LONGEST_SERIES_KEY, LONGEST_UNIT};
 use timedb_core::rows::Refusal;
@@ -87,6 +87,17 @@ statements! {
             WHERE s.tenant_id = $1 AND s.series_id BETWEEN k.series_id AND k.series_id
             ORDER BY s.series_id
             LIMIT 1) AS s";
+    /// So too.
+    UNITS(Uuid, &[Uuid]) -> (Uuid, String, String) =
+        c"SELECT s.series_id, s.series_key, s.unit
+          FROM (SELECT unnest($2) AS series_id) AS k
+          CROSS JOIN LATERAL (
+            SELECT s.series_id, s.series_key, s.unit
+            FROM timedb.series s
+            CROSS JOIN (VALUES (1), (2)) AS twice
+            WHERE s.tenant_id = $1 AND s.series_id BETWEEN k.series_id AND k.series_id
+            ORDER BY s.series_id
+            LIMIT 1) AS s";
     /// How many series with labels there are of each key, up to one more than many. So too; each row stands twice.
     COUNT_LABELLED(Uuid, &[&str]) -> (String, i64) =
         c"SELECT k.series_key, l.count / 2
@@ -102,10 +113,10 @@ statements! {
             WHERE s.labels <> '{}') AS l
           WHERE l.count > 0";
     /// In the order of the keys, so that two uploads that make the same series cannot deadlock.
-    INSERT_BY_KEY(Uuid, &[Uuid], &[&str]) -> () =
-        c"INSERT INTO timedb.series (tenant_id, series_id, series_key)
-          SELECT $1, n.series_id, n.series_key
-          FROM ROWS FROM (unnest($2), unnest($3)) AS n(series_id, series_key)
+    INSERT_BY_KEY(Uuid, &[Uuid], &[&str], &[&str]) -> () =
+        c"INSERT INTO timedb.series (tenant_id, series_id, series_key, unit)
+          SELECT $1, n.series_id, n.series_key, n.unit
+          FROM ROWS FROM (unnest($2), unnest($3), unnest($4)) AS n(series_id, series_key, unit)
           ORDER BY n.series_key
           ON CONFLICT (tenant_id, series_key, labels) DO NOTHING";
     /// Locked in the order of their ids, for the same reason. Nothing is inserted: in conflict with what is locked, a row finds
@@ -288,6 +299,12 @@ pub fn by_id(tenant: Uuid, ids: &[Uuid]) -> Result<HashMap<Uuid, Known>> {
     Ok(found.into_iter().map(known).collect())
 }
 
+/// The key and the unit of each of the tenant's series among these ids.
+pub fn units(tenant: Uuid, ids: &[Uuid]) -> Result<HashMap<Uuid, (String, String)>> {
+    let found = UNITS.read_fresh((tenant, ids))?;
+    Ok(found.into_iter().map(|(id, key, unit)| (id, (key, unit))).collect())
+}
+
 /// What has been found of keys that an upload names series without labels by.
 pub struct Sought<'a> {
     /// By the key as sent, be it found so or else in normal form.
@@ -329,15 +346,21 @@ impl Sought<'_> {
         self.ids.get(key).copied()
     }
 
-    /// Makes those that are new, and has the ids of all.
-    pub fn or_make(mut self, tenant: Uuid) -> Result<HashMap<String, Uuid>> {
-        let new: BTreeSet<&str> = self.new.iter().map(|(_, key)| &**key).collect();
+    /// Makes those that are new, in these units where one is said of a key as sent, and has the ids of all.
+    pub fn or_make(mut self, tenant: Uuid, units: &HashMap<&str, &str>) -> Result<HashMap<String, Uuid>> {
+        // Of two spellings of a key the first that has a unit.
+        let mut new: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+        for (sent, key) in &self.new {
+            let unit = new.entry(key).or_default();
+            *unit = unit.or(units.get(sent).copied());
+        }
         if new.is_empty() {
             return Ok(self.ids);
         }
-        let new: Vec<&str> = new.into_iter().collect();
+        let of_new: Vec<&str> = new.values().map(|unit| unit.unwrap_or(NO_UNIT)).collect();
+        let new: Vec<&str> = new.into_keys().collect();
         let new_ids: Vec<Uuid> = new.iter().map(|_| clock::new_id()).collect();
-        INSERT_BY_KEY.run((tenant, &new_ids, &new))?;
+        INSERT_BY_KEY.run((tenant, &new_ids, &new, &of_new))?;
         notice_labelled(tenant, &new)?;
         let made = find_by_key(tenant, &new)?;
         for (sent, key) in &self.new {

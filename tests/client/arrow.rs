@@ -515,6 +515,32 @@ fn what_read_arrow_gives_another_tenant_uploads_and_reads_again() {
 }
 
 #[test]
+fn rows_of_a_stream_say_their_unit_as_rows_of_json_do() {
+    let database = Database::fresh("units of a stream");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    run(&mut client, "SELECT timedb.create_series('wind', 'MW')");
+    let upload_in = |client: &mut Client, units: &[Option<&str>]| {
+        let table = table(&[
+            ("valid_time", times(&[1, 2, 3].map(|at| Some(hour(at))))),
+            ("value", numbers(&[Some(1500.0), None, Some(2.0)])),
+            ("value_key", texts(&[Some("wind"); 3])),
+            ("unit", texts(units)),
+        ]);
+        try_upload_arrow(client, &stream(&[table]))
+    };
+    upload_in(&mut client, &[Some("kW"), Some("kW"), None]).expect("it is taken");
+    let shown = read(&mut client, "").into_iter();
+    let shown: Vec<_> = shown.map(|row| (row.value.map(f64::from_bits), row.unit)).collect();
+    assert_eq!(
+        shown,
+        [Some(1.5), None, Some(2.0)].map(|value| (value, "MW".to_owned()))
+    );
+    let refusal = refused(upload_in(&mut client, &[None, None, Some("K")])).code("22023");
+    refusal.message("stream[2].unit: is \"K\", but series \"wind\" has \"MW\"");
+}
+
+#[test]
 fn upload_arrow_stores_and_answers_what_upload_does() {
     let database = Database::fresh("upload_arrow is upload");
     let (alice, _) = database.two_tenants();
@@ -641,9 +667,9 @@ fn what_upload_arrow_refuses_is_named_and_nothing_of_it_stays() {
         (good[..good.len() / 2].to_vec(), "22023", no_stream("it is cut off")),
         ([&good[..], &[0]].concat(), "22023", no_stream("it goes on after its end")),
         (
-            changed(&[("unit", texts(&[None; 3]))], &[]),
+            changed(&[("changed_by", texts(&[None; 3]))], &[]),
             "22023",
-            "stream.unit: unknown column; an upload has valid_time, valid_time_end, value, value_key, series_key, labels, series_id, annotation, tags".into(),
+            "stream.changed_by: unknown column; an upload has valid_time, valid_time_end, value, value_key, series_key, labels, unit, series_id, annotation, tags".into(),
         ),
         (changed(&[], &["valid_time"]), "22023", r#"stream: needs "valid_time""#.into()),
         (changed(&[], &["value"]), "22023", r#"stream: needs "value""#.into()),

@@ -18,7 +18,7 @@ use crate::support::{hour, upload, value_row};
 
 const KEY_NEEDED_HINT: &str = "In SQL, call timedb.authenticate(api_key) first.";
 
-const UPLOAD_HAS: &str = "An upload has valid_time, valid_time_end, value, value_key (or series_key), labels, series_id, annotation and tags: select those.";
+const UPLOAD_HAS: &str = "An upload has valid_time, valid_time_end, value, value_key (or series_key), labels, unit, series_id, annotation and tags: select those.";
 const UPDATE_HAS: &str = "An update has run_id, series_id or value_key (or series_key) and labels, valid_time, valid_time_end, value, annotation and tags: select those.";
 const ISO: &str = "Write ISO 8601, as in 2025-01-01T12:00:00+01:00.";
 const BOUNDS: &str = "Times go from 4714 BC to the end of the year 9999.";

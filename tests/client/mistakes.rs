@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::support::{hour, try_update, try_upload, update, upload, value_row, value_update};
 
-const UPLOAD_HAS: &str = "An upload has valid_time, valid_time_end, value, value_key (or series_key), labels, series_id, annotation and tags: select those.";
+const UPLOAD_HAS: &str = "An upload has valid_time, valid_time_end, value, value_key (or series_key), labels, unit, series_id, annotation and tags: select those.";
 const UPDATE_HAS: &str = "An update has run_id, series_id or value_key (or series_key) and labels, valid_time, valid_time_end, value, annotation and tags: select those.";
 const ONE_KNOWN_TIME: &str = "A run has one known_time, an argument of the call: upload_runs and upload_runs_arrow take rows that were known at several \
      moments.";
@@ -199,8 +199,8 @@ const ROWS: &[Mistake] = &[
         Some(ONE_KNOWN_TIME),
     ),
     (
-        r#"{"unit": "kW"}"#,
-        "22023 value_rows[1].unit: unknown field",
+        r#"{"changed_by": "me"}"#,
+        "22023 value_rows[1].changed_by: unknown field",
         Some(UPLOAD_HAS),
     ),
     (
@@ -337,7 +337,7 @@ fn each_mistake_in_a_frame_is_told_with_what_to_do_with_it() {
     let database = Database::fresh("mistakes in frames");
     let mut client = client(&database);
     let of = |array: &dyn Array| -> ArrayRef { arrow_array::make_array(array.to_data()) };
-    let columns = "unknown column; an upload has valid_time, valid_time_end, value, value_key, series_key, labels, series_id, annotation, tags";
+    let columns = "unknown column; an upload has valid_time, valid_time_end, value, value_key, series_key, labels, unit, series_id, annotation, tags";
     let cases = [
         (
             ("__index_level_0__", of(&Float64Array::from(vec![0.0, 1.0]))),

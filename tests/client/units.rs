@@ -1,12 +1,12 @@
-//! Reads in a unit that is asked for: by the node, the function and as Arrow, whether stored as rows or packed; and what turns
-//! into no other.
+//! Reads in a unit that is asked for: by the node, the function and as Arrow, whether stored as rows or packed; uploads of rows
+//! that say their unit; and what turns into no other.
 
 use postgres::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 use timedb_testkit::{Database, one, one_of, refused, run};
 
 use crate::arrow::{Row, rows_from, rows_of};
-use crate::support::{hour, upload, value_row};
+use crate::support::{hour, try_upload, upload, value_row};
 
 /// A client, and one of another tenant with a series whose unit turns into none of these.
 fn client_of(name: &str) -> (Database, Client) {
@@ -21,7 +21,7 @@ fn client_of(name: &str) -> (Database, Client) {
 }
 
 /// A series with values in this unit, from midnight on.
-fn upload_in(client: &mut Client, key: &str, unit: &str, values: &serde_json::Value) {
+fn upload_in(client: &mut Client, key: &str, unit: &str, values: &Value) {
     let _: uuid::Uuid = one_of(client, "SELECT timedb.create_series($1, $2)", &[&key, &unit]);
     let values = values.as_array().expect("a list").iter();
     let rows = values
@@ -152,4 +152,109 @@ fn a_series_whose_unit_turns_into_no_such_is_named_where_the_read_comes_to_it() 
     );
     let long = format!("SELECT * FROM timedb.read(unit => '{}')", "m".repeat(101));
     refused(client.query(&long, &[])).code("54000");
+}
+
+/// A row of an upload, in this unit.
+fn in_unit(key: &str, hours: i64, value: impl Into<Value>, unit: impl Into<Value>) -> Value {
+    let mut row = value_row(key, hour(hours), value);
+    row["unit"] = unit.into();
+    row
+}
+
+#[test]
+fn rows_that_say_a_unit_are_stored_in_that_of_the_series() {
+    let (_database, mut client) = client_of("units of rows");
+    upload_in(&mut client, "a", "MW", &json!([1.5]));
+    let rows = json!([
+        in_unit("a", 1, 2500, "kW"),
+        in_unit("a", 2, 3.5, "MW"),
+        in_unit("a", 3, Value::Null, "W"),
+        in_unit("a", 4, 4.5, " "),
+        in_unit("a", 5, 5.5, Value::Null),
+        in_unit("a", 6, "NaN", "kW"),
+        value_row("a", hour(7), 7.5),
+    ]);
+    upload(&mut client, &rows);
+    let stored: Vec<Option<f64>> = one(
+        &mut client,
+        "SELECT array_agg(value) FROM timedb.read() WHERE value <> 'NaN' OR value IS NULL",
+    );
+    assert_eq!(
+        stored,
+        [Some(1.5), Some(2.5), Some(3.5), None, Some(4.5), Some(5.5), Some(7.5)]
+    );
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM timedb.read()"), 8);
+}
+
+#[test]
+fn a_series_that_an_upload_makes_has_the_first_unit_that_is_said_of_it() {
+    let (_database, mut client) = client_of("units of new series");
+    let mut labelled = in_unit("a", 0, 20, "Cel");
+    labelled["labels"] = json!({"site": "north"});
+    let mut in_kelvin = in_unit("a", 1, 273.15, "K");
+    in_kelvin["labels"] = json!({"site": "north"});
+    let rows = json!([
+        value_row("a", hour(0), 1),
+        in_unit("a", 1, 2, "MW"),
+        in_unit("a", 2, 3000, "kW"),
+        labelled,
+        in_kelvin,
+        in_unit("b", 0, 1, "turns"),
+        value_row("c", hour(0), 1),
+    ]);
+    upload(&mut client, &rows);
+    let rows = client.query(
+        "SELECT series_key, value, unit FROM timedb.read() ORDER BY series_key, labels, valid_time",
+        &[],
+    );
+    let shown: Shown = rows
+        .expect("rows")
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect();
+    let expected = [
+        ("a", 1.0, "MW"),
+        ("a", 2.0, "MW"),
+        ("a", 3.0, "MW"),
+        ("a", 20.0, "Cel"),
+        ("a", 0.0, "Cel"),
+        ("b", 1.0, "turns"),
+        ("c", 1.0, "dimensionless"),
+    ];
+    assert_eq!(
+        shown,
+        expected.map(|(key, value, unit)| (key.into(), Some(value), unit.into()))
+    );
+    // What is read is uploaded again as it is.
+    let again = "SELECT skipped FROM timedb.upload(now(), (SELECT json_agg(json_build_object('valid_time', valid_time, 'series_id', series_id,
+        'value', value, 'unit', unit)) FROM timedb.read(series_keys => '{a,c}')), skip_unchanged => true)";
+    assert_eq!(one::<i64>(&mut client, again), 6);
+}
+
+#[test]
+fn rows_in_a_unit_that_turns_into_no_such_are_refused_by_row_and_nothing_of_them_stays() {
+    let (_database, mut client) = client_of("refused units of rows");
+    upload_in(&mut client, "a", "MW", &json!([1.0]));
+    upload_in(&mut client, "none", "dimensionless", &json!([1.0]));
+    upload_in(&mut client, "odd", "turns", &json!([1.0]));
+    for (key, unit, message) in [
+        ("a", "kW.h", "is \"kW.h\", but series \"a\" has \"MW\""),
+        ("a", "megawatts", "is \"megawatts\", but series \"a\" has \"MW\""),
+        ("none", "MW", "is \"MW\", but series \"none\" has \"dimensionless\""),
+        ("odd", "MW", "is \"MW\", but series \"odd\" has \"turns\""),
+    ] {
+        let rows = json!([value_row("new", hour(1), 1), in_unit(key, 1, 1, unit)]);
+        let refusal = refused(try_upload(&mut client, &rows));
+        let refusal = refusal.code("22023").message(&format!("value_rows[1].unit: {message}"));
+        if key == "none" {
+            refusal.hint("Say the unit of what is stored by timedb.update_series(series_id, unit => …) first.");
+        }
+    }
+    let long = json!([in_unit("a", 1, 1, "m".repeat(101))]);
+    refused(try_upload(&mut client, &long)).code("54000");
+    let number = json!([in_unit("a", 1, 1, 7)]);
+    refused(try_upload(&mut client, &number))
+        .code("22023")
+        .message("value_rows[0].unit: must be a string");
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM timedb.read()"), 3);
 }

@@ -165,7 +165,7 @@ impl<'de> Rows<'de> for UpdateRows<'de> {
             Field::Annotation => row.changes.annotation = Change::to(annotation(field.text(given)?)?),
             Field::Tags => row.changes.tags = Change::to(tags(field.list(given)?)?),
             // Not among FIELDS.
-            Field::KnownTime | Field::WorkflowId => {}
+            Field::Unit | Field::KnownTime | Field::WorkflowId => {}
         }
         Ok(())
     }
@@ -177,6 +177,7 @@ impl<'de> Rows<'de> for UpdateRows<'de> {
             key: row.key.map(Cow::into_owned),
             labels: row.labels,
             id: row.id,
+            unit: None,
         };
         check_series(&series)?;
         let update = GivenUpdate {

@@ -45,7 +45,7 @@ const FILE: &[u8] = b"ARROW1";
 /// series, in first-seen order. Of those that are bad the first is told and the others counted.
 ///
 /// The columns go by their names: `valid_time`, `value`, `value_key` (or `series_key`, as a read has it) or `series_id` or
-/// both, and perhaps `valid_time_end`, `labels`, `annotation` and `tags`. A timestamp without a time zone is in UTC. `pause`
+/// both, and perhaps `valid_time_end`, `labels`, `unit`, `annotation` and `tags`. A timestamp without a time zone is in UTC. `pause`
 /// is called every few thousand rows, for the caller to answer a cancel; it may unwind.
 pub fn read_arrow(bytes: &[u8], most_rows: usize, pause: &mut dyn FnMut()) -> Result<Upload, RowError> {
     read(bytes, None, most_rows, pause).map_err(RowError::from)
@@ -122,6 +122,7 @@ struct Batch<'a> {
     key: Option<Texts<'a>>,
     id: Option<Ids<'a>>,
     labels: Option<Labels<'a>>,
+    unit: Option<Texts<'a>>,
     run: Option<Run<'a>>,
     said: Option<Sayings<'a>>,
 }
@@ -238,7 +239,7 @@ enum Problem {
 impl<'a> Batch<'a> {
     fn of(parts: &mut Parts<'a>, layout: &Layout, dictionaries: &Dictionaries<'a>) -> Result<Batch<'a>, Malformed> {
         let (mut start, mut end, mut value, mut key, mut id, mut labels) = (None, None, None, None, None, None);
-        let (mut run, mut said) = (None::<Run>, None::<Sayings>);
+        let (mut run, mut said, mut unit) = (None::<Run>, None::<Sayings>, None);
         for column in &layout.columns {
             match column.field {
                 Field::ValidTime => start = Some(Values::of(parts, &column.of)?),
@@ -246,6 +247,7 @@ impl<'a> Batch<'a> {
                 Field::Value => value = Some(Values::of(parts, &column.of)?),
                 Field::ValueKey => key = Some(Texts::of(parts, column, dictionaries)?),
                 Field::Labels => labels = Some(Labels::of(parts, column, dictionaries)?),
+                Field::Unit => unit = Some(Texts::of(parts, column, dictionaries)?),
                 Field::KnownTime => run.get_or_insert_default().known = Some(Values::of(parts, &column.of)?),
                 Field::WorkflowId => {
                     run.get_or_insert_default().workflow = Some(Texts::of(parts, column, dictionaries)?);
@@ -269,6 +271,7 @@ impl<'a> Batch<'a> {
             key,
             id,
             labels,
+            unit,
             run,
             said,
         })
@@ -295,6 +298,13 @@ impl<'a> Batch<'a> {
             Some(labels) => labels.number(row, columns)?,
             None => None,
         };
+        let unit = match &self.unit {
+            Some(units) => {
+                let unit = whole(units, row, Field::Unit)?;
+                columns.unit(unit).map_err(of(Field::Unit))?
+            }
+            None => None,
+        };
         // Asked where the stream has no such column too: the call's run is then numbered as any other.
         let run = match &self.run {
             Some(run) => run.number(row, columns)?,
@@ -304,7 +314,13 @@ impl<'a> Batch<'a> {
             Some(said) => said.number(row, columns)?,
             None => 0,
         };
-        let named = Named { key, labels, id, run };
+        let named = Named {
+            key,
+            labels,
+            id,
+            unit,
+            run,
+        };
         columns
             .push(named, Point { start, end, value }, said)
             .map_err(Problem::Row)

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::Said;
 use super::runs::{RunKey, Runs};
+use crate::blank::unless_blank;
 use crate::excerpt::printable;
-use crate::limits::{MOST_UPLOAD_PARTS, MOST_UPLOAD_SERIES};
+use crate::limits::{LONGEST_UNIT, MOST_UPLOAD_PARTS, MOST_UPLOAD_SERIES};
 use crate::points::{Key, Point};
-use crate::rows::fields::check_end;
+use crate::rows::fields::{check_end, not_longer};
 use crate::rows::labels::LabelTexts;
 use crate::rows::shared::{Bytes, Shared};
 use crate::rows::{Field, Kind, Refusal, RowError};
@@ -25,6 +26,8 @@ pub struct SeriesRef {
     /// The number of the labels' text; none where there are none.
     pub labels: Option<u32>,
     pub id: Option<Uuid>,
+    /// The number of the unit that the values are given in, where that is said.
+    pub unit: Option<u32>,
 }
 
 /// What a row says of where its value belongs.
@@ -33,6 +36,7 @@ pub struct Named<'a> {
     pub key: Option<&'a str>,
     pub labels: Option<u32>,
     pub id: Option<Uuid>,
+    pub unit: Option<u32>,
     /// The number of the run.
     pub run: u32,
 }
@@ -57,6 +61,8 @@ pub struct Upload {
     pub series: Vec<SeriesRows>,
     /// Texts of JSON objects, by their numbers; two of them may be equal all the same.
     pub labels: Vec<Rc<str>>,
+    /// Units by their numbers, each once.
+    pub units: Vec<Rc<str>>,
     /// By number less one.
     pub said: Vec<Rc<Said>>,
     /// In the order of their first rows; none where rows do not say of which they are.
@@ -85,12 +91,13 @@ pub struct UploadColumns {
     rows: u32,
     runs: Option<Runs>,
     labels: LabelTexts,
+    units: Shared<str>,
     said: Shared<Said>,
     bytes: Bytes,
 }
 
 /// A [`SeriesRef`] that can be looked up without being allocated.
-type Reference<'a> = (Option<Cow<'a, str>>, Option<u32>, Option<Uuid>);
+type Reference<'a> = (Option<Cow<'a, str>>, Option<u32>, Option<Uuid>, Option<u32>);
 
 impl UploadColumns {
     pub fn new() -> UploadColumns {
@@ -108,6 +115,22 @@ impl UploadColumns {
     /// The number of a text of labels, if it stands for any.
     pub fn labels(&mut self, text: &str) -> Result<Option<u32>, Refusal> {
         self.labels.number(text, &mut self.bytes)
+    }
+
+    /// The number of a unit; a blank one is none.
+    pub fn unit(&mut self, unit: Option<&str>) -> Result<Option<u32>, Refusal> {
+        let Some(unit) = unless_blank(unit) else {
+            return Ok(None);
+        };
+        if let Some(number) = self.units.find(unit) {
+            return Ok(Some(number));
+        }
+        not_longer(unit, LONGEST_UNIT)?;
+        if unit.contains('\0') {
+            return Err(Refusal::new(Kind::BadCharacter, r"contains \u0000"));
+        }
+        self.bytes.add(unit.len())?;
+        Ok(Some(self.units.keep(unit)))
     }
 
     /// The number of what is said of a value, from 1; 0 for nothing.
@@ -157,6 +180,7 @@ impl UploadColumns {
         Upload {
             series: self.series,
             labels: self.labels.finish(),
+            units: self.units.finish(),
             said: self.said.finish(),
             runs: self.runs.map(Runs::finish),
         }
@@ -168,6 +192,7 @@ impl UploadColumns {
             series.key.as_deref() == named.key
                 && series.id == named.id
                 && series.labels == named.labels
+                && series.unit == named.unit
                 && rows.run == named.run
         })
     }
@@ -202,10 +227,12 @@ impl UploadColumns {
 
     /// The number of a reference, and the reference.
     fn reference(&mut self, named: Named<'_>) -> Result<(u32, Rc<SeriesRef>), Refusal> {
-        let Named { key, labels, id, .. } = named;
+        let Named {
+            key, labels, id, unit, ..
+        } = named;
         // The borrowed lifetime is the shorter one: the map is looked at as one of keys that live as long as `key`.
         let references: &HashMap<Reference<'_>, (u32, usize)> = &self.references;
-        if let Some(&(number, place)) = references.get(&(key.map(Cow::Borrowed), labels, id)) {
+        if let Some(&(number, place)) = references.get(&(key.map(Cow::Borrowed), labels, id, unit)) {
             return Ok((number, self.series[place].series.clone()));
         }
         check_reference(named)?;
@@ -215,9 +242,9 @@ impl UploadColumns {
             return Err(Refusal::new(Kind::TooMany, reason));
         }
         let key = key.map(str::to_owned);
-        let reference = (key.clone().map(Cow::Owned), labels, id);
+        let reference = (key.clone().map(Cow::Owned), labels, id, unit);
         self.references.insert(reference, (number as u32, self.series.len()));
-        Ok((number as u32, Rc::new(SeriesRef { key, labels, id })))
+        Ok((number as u32, Rc::new(SeriesRef { key, labels, id, unit })))
     }
 }
 

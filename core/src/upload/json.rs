@@ -60,6 +60,7 @@ struct UploadRow<'de> {
     key: Option<Cow<'de, str>>,
     /// The number of their text.
     labels: Option<u32>,
+    unit: Option<u32>,
     id: Option<Uuid>,
     start: Option<Time>,
     end: Option<Time>,
@@ -77,6 +78,7 @@ const FIELDS: &[Field] = &[
     Field::Value,
     Field::ValueKey,
     Field::Labels,
+    Field::Unit,
     Field::SeriesId,
     Field::Annotation,
     Field::Tags,
@@ -88,6 +90,7 @@ const FIELDS_OF_RUNS: &[Field] = &[
     Field::Value,
     Field::ValueKey,
     Field::Labels,
+    Field::Unit,
     Field::SeriesId,
     Field::Annotation,
     Field::Tags,
@@ -127,6 +130,7 @@ impl<'de, const OF_RUNS: bool> Rows<'de> for UploadRows<'de, OF_RUNS> {
             Field::Value => row.value = Some(field.number(given)?),
             Field::ValueKey => row.key = field.text(given)?,
             Field::Labels => row.labels = self.columns.labels(field.object(given)?.unwrap_or("null"))?,
+            Field::Unit => row.unit = self.columns.unit(field.text(given)?.as_deref())?,
             Field::SeriesId => row.id = field.uuid(given)?,
             Field::KnownTime => row.known = field.time(given)?,
             Field::WorkflowId => row.workflow = field.text(given)?,
@@ -150,6 +154,7 @@ impl<'de, const OF_RUNS: bool> Rows<'de> for UploadRows<'de, OF_RUNS> {
         let named = Named {
             key: row.key.as_deref(),
             labels: row.labels,
+            unit: row.unit,
             id: row.id,
             run,
         };

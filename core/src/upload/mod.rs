@@ -4,11 +4,11 @@
 //! `json` reads rows, `arrow` a stream; parallel arrays are pushed into [`UploadColumns`] by who has them.
 
 /// What an upload takes, of all that a read answers.
-const UPLOAD_HAS: &str = "An upload has valid_time, valid_time_end, value, value_key (or series_key), labels, series_id, annotation and tags: \
+const UPLOAD_HAS: &str = "An upload has valid_time, valid_time_end, value, value_key (or series_key), labels, unit, series_id, annotation and tags: \
      select those.";
 
 /// The same of an upload of several runs.
-const UPLOAD_OF_RUNS_HAS: &str = "An upload of runs has valid_time, valid_time_end, value, value_key (or series_key), labels, series_id, annotation, tags, \
+const UPLOAD_OF_RUNS_HAS: &str = "An upload of runs has valid_time, valid_time_end, value, value_key (or series_key), labels, unit, series_id, annotation, tags, \
      known_time and workflow_id: select those.";
 
 mod arrow;

@@ -128,6 +128,7 @@ fn with_series(tenant: Uuid, given: GivenUpdates) -> Result<Vec<Element>> {
             id: Some(id),
             key,
             labels,
+            ..
         } => {
             let known = by_id
                 .get(id)

@@ -8,6 +8,7 @@ mod new_runs;
 mod of_runs;
 mod resolve;
 mod unchanged;
+mod units;
 
 use crate::error::Result;
 use crate::identity::standing::Identity;

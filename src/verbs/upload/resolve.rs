@@ -1,5 +1,6 @@
 //! The series that the rows of an upload are of: found, or made.
 
+use super::units::{Units, in_their_units};
 use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
 use crate::verbs::labelled::{self, Labels};
@@ -19,7 +20,7 @@ struct References<'a> {
 }
 
 /// The ids of what rows refer to, once it is made.
-struct Made {
+pub struct Made {
     by_id: HashMap<Uuid, series::Known>,
     by_key: HashMap<String, Uuid>,
     by_labels: labelled::Ids,
@@ -27,15 +28,17 @@ struct Made {
 
 /// Finds or makes the series that the rows refer to, and joins the rows of those that are one.
 pub fn resolve(tenant: Uuid, upload: Upload, argument: &str) -> Result<Vec<Resolved>> {
-    let rows = upload.series;
+    let mut rows = upload.series;
     let labels = Labels::of(&upload.labels).map_err(|(number, refusal)| of_labels(&rows, number, refusal, argument))?;
     let found = References::find(tenant, &rows, &labels)?;
     found.check(&rows, argument)?;
+    let units = Units::of(&rows, &upload.units);
     let made = Made {
-        by_key: found.by_key.or_make(tenant)?,
-        by_labels: found.by_labels.or_make(tenant, &labels)?,
+        by_key: found.by_key.or_make(tenant, &units.by_key)?,
+        by_labels: found.by_labels.or_make(tenant, &labels, &units.by_labels)?,
         by_id: found.by_id,
     };
+    in_their_units(tenant, &mut rows, &made, &upload.units, argument)?;
     let mut resolved: Vec<Resolved> = Vec::with_capacity(rows.len());
     let mut places: HashMap<(u32, Uuid), usize> = HashMap::new();
     for rows in rows {
@@ -168,7 +171,7 @@ fn bad_key(key: &str, refusal: &Refusal) -> Refusal {
 
 impl Made {
     /// The id of a series, and what it is called in the answer: its key, or its id where the key does not name it.
-    fn named(&self, series: &SeriesRef) -> Result<(Uuid, String)> {
+    pub fn named(&self, series: &SeriesRef) -> Result<(Uuid, String)> {
         let named = match series {
             SeriesRef { id: Some(id), .. } => self.by_id.get(id).map(|series| match series.is_plain {
                 true => (*id, series.key.clone()),

@@ -134,7 +134,7 @@ fn a_row_names_its_series_by_id_or_by_key_and_labels_and_perhaps_no_run() {
     let wind = |labels| SeriesRef {
         key: Some("wind".to_owned()),
         labels,
-        id: None,
+        ..SeriesRef::default()
     };
     let series: Vec<_> = given.rows.iter().map(|row| row.series.clone()).collect();
     assert_eq!(series, [wind(None), wind(Some(0)), wind(None)]);

@@ -19,6 +19,7 @@ const COLUMNS: &[(&str, Field)] = &[
     // What a read calls the key.
     ("series_key", Field::ValueKey),
     ("labels", Field::Labels),
+    ("unit", Field::Unit),
     ("series_id", Field::SeriesId),
     ("annotation", Field::Annotation),
     ("tags", Field::Tags),
@@ -220,7 +221,7 @@ fn takes(field: Field, of: &DataType) -> bool {
                 matches!(of, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
             }
             Field::Value => of.is_integer() || of.is_decimal() || of.is_floating(),
-            Field::ValueKey | Field::Annotation | Field::WorkflowId => of_texts(),
+            Field::ValueKey | Field::Unit | Field::Annotation | Field::WorkflowId => of_texts(),
             // What their parts are has been looked at.
             Field::Labels => matches!(of, DataType::Map(..)) || of_texts(),
             Field::Tags => matches!(of, DataType::List(_) | DataType::LargeList(_)),

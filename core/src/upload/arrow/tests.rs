@@ -465,7 +465,7 @@ fn a_column_that_cannot_be_taken_is_told_what_to_do_with_it() {
     };
     assert!(hint("__index_level_0__", one()).contains("preserve_index=False"));
     assert!(hint("known_time", noon()).contains("an argument of the call"));
-    assert!(hint("unit", wind()).contains("select those"));
+    assert!(hint("changed_by", wind()).contains("select those"));
     assert_eq!(
         hint("value", array(BooleanArray::from(vec![true]))),
         "Cast it to double precision (float64)."
@@ -506,13 +506,12 @@ fn a_text_that_names_no_series_is_refused_as_in_json() {
 
 #[test]
 fn an_unknown_column_is_refused_by_its_name() {
-    let known =
-        "an upload has valid_time, valid_time_end, value, value_key, series_key, labels, series_id, annotation, tags";
+    let known = "an upload has valid_time, valid_time_end, value, value_key, series_key, labels, unit, series_id, annotation, tags";
     says_with(
-        "unit",
+        "changed_by",
         wind(),
         Kind::BadValue,
-        &format!("stream.unit: unknown column; {known}"),
+        &format!("stream.changed_by: unknown column; {known}"),
     );
     let long = format!("stream.{}…: unknown column; {known}", "ä".repeat(64));
     says_with(&"ä".repeat(1000), wind(), Kind::BadValue, &long);

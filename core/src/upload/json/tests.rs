@@ -49,7 +49,11 @@ fn rows_are_gathered_by_series_in_first_seen_order() {
     let expected = [(wind.clone(), None), (None, id), (wind, id)];
     assert_eq!(
         references,
-        expected.map(|(key, id)| SeriesRef { key, id, labels: None })
+        expected.map(|(key, id)| SeriesRef {
+            key,
+            id,
+            ..SeriesRef::default()
+        })
     );
     assert_eq!(series.iter().map(|rows| rows.first_row).collect::<Vec<_>>(), [0, 1, 3]);
     assert_eq!(series[0].rows, [0, 2]);
@@ -317,7 +321,7 @@ proptest! {
             prop_assert_eq!(rows.first_row, rows.rows[0] as usize);
             prop_assert_eq!(rows.rows.len(), rows.points.len());
             for (row, point) in rows.rows.iter().zip(&rows.points) {
-                let reference = SeriesRef { key: given[*row as usize].series.0.clone(), id: given[*row as usize].series.1, labels: None };
+                let reference = SeriesRef { key: given[*row as usize].series.0.clone(), id: given[*row as usize].series.1, ..SeriesRef::default() };
                 prop_assert_eq!(&reference, &*rows.series);
                 back[*row as usize] = Some(plain(point));
             }
