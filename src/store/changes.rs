@@ -108,7 +108,8 @@ impl Between {
             after,
             until,
             made_at(self.after, -SECOND),
-            made_at(self.until, AHEAD),
+            // The least of the millisecond after, so that no id of the last one is later.
+            made_at(self.until, AHEAD + 1000),
         );
         WRITTEN_RUNS.stream_while(Snapshot::Callers, runs, |(run, change, listed)| {
             // The order of ids is that of change times but for how far an id may be ahead.
