@@ -47,7 +47,7 @@ CREATE FUNCTION timedb.update(
   updates json, OUT status text, OUT run_id uuid, OUT series_id uuid, OUT valid_time timestamptz,
   OUT valid_time_end timestamptz, OUT change_time timestamptz
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', 'update_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
+  AS 'MODULE_PATHNAME', 'update_shown_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.update(json) IS
   'Writes new versions of values. updates is an array of {"run_id"?, "series_id" (or "value_key" and perhaps "labels"), "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Without run_id it is the run whose value a flat read shows, 42704 where none does; an upload that commits later may hide the correction; 0A000 under REPEATABLE READ and SERIALIZABLE, which may not see what is shown by then. A "tenant_id" is one''s own. Elements that name one value are applied in order, field by field, into one version. Answers each element, in input order, with what became of its value: updated, created or skipped (nothing would change). 42704 for a tenant, run or series that is not there, and for a value that is not there and that no element gives.';

@@ -166,6 +166,12 @@ COMMENT ON AGGREGATE timedb.merge_points(timedb.points, timestamptz, timestamptz
   'Merges the points of one series: per valid_time and end the value of the latest (known_time, run_id, change_time), as a flat read does. Null points are skipped.';
 
 -- Several elements of one value are one change of it.
+CREATE OR REPLACE FUNCTION timedb.update(
+  updates json, OUT status text, OUT run_id uuid, OUT series_id uuid, OUT valid_time timestamptz,
+  OUT valid_time_end timestamptz, OUT change_time timestamptz
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'update_shown_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.update(json) IS
   'Writes new versions of values. updates is an array of {"run_id"?, "series_id" (or "value_key" and perhaps "labels"), "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Without run_id it is the run whose value a flat read shows, 42704 where none does; an upload that commits later may hide the correction; 0A000 under REPEATABLE READ and SERIALIZABLE, which may not see what is shown by then. A "tenant_id" is one''s own. Elements that name one value are applied in order, field by field, into one version. Answers each element, in input order, with what became of its value: updated, created or skipped (nothing would change). 42704 for a tenant, run or series that is not there, and for a value that is not there and that no element gives.';
 
@@ -712,7 +718,7 @@ CREATE OR REPLACE FUNCTION timedb.read(
   OUT series_key text, OUT unit text, OUT value float8, OUT run_id uuid, OUT change_time timestamptz,
   OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', 'read_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  AS 'MODULE_PATHNAME', 'read_labelled_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
@@ -735,7 +741,7 @@ CREATE OR REPLACE FUNCTION timedb.read_arrow(
   labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
   corrections text DEFAULT 'all', unit text DEFAULT NULL
 ) RETURNS bytea
-  AS 'MODULE_PATHNAME', 'read_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
+  AS 'MODULE_PATHNAME', 'read_labelled_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_arrow(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
@@ -1144,6 +1150,24 @@ ORDER BY 1, 2, 3
 $check$;
 COMMENT ON FUNCTION timedb.self_check() IS
   'One row for each promise of the security model that the catalogs of this database, or its keys, break; none is the pass. For operators.';
+
+-- What this database gives by default to whatever is made anew.
+DO $revoke$
+DECLARE
+  granted record;
+BEGIN
+  FOR granted IN
+    SELECT p.oid::regprocedure AS routine, g.grantee
+    FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
+    WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee NOT IN (p.proowner, 'timedb_user'::regrole)
+      AND p.proname IN ('read', 'read_arrow', 'read_arrow_batches', 'read_relative', 'read_relative_arrow',
+                        'settled_time', 'read_changes', 'read_changes_arrow', '_run_scan')
+  LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
+                   CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+  END LOOP;
+END
+$revoke$;
 
 -- Last, when all functions are there: a caller may execute what timedb_user may, but for the body of a view.
 DO $grants$

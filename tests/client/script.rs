@@ -1,6 +1,6 @@
 //! The install script, the library, and the list of SQL files in it agree; nothing is run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,6 +52,47 @@ fn every_function_of_the_script_is_in_the_library_and_the_other_way_round() {
         );
     }
     assert_eq!(in_any_script, in_library);
+}
+
+/// A session keeps the library that it has loaded, whatever an update declares meanwhile: a function that is declared otherwise
+/// than a release declared it has a name of its own, which no library of the release has.
+#[test]
+fn no_function_has_the_name_in_the_library_that_a_release_declared_otherwise() {
+    let script = Project::default().script().expect("the script");
+    let now = declarations(&script);
+    let mut compared = 0;
+    for release in fs::read_dir(Project::default().root().join("sql/released")).expect("the releases") {
+        let released = fs::read_to_string(release.expect("an entry").path()).expect("its script");
+        for (symbol, declared) in declarations(&released) {
+            if let Some(declared_now) = now.get(&symbol) {
+                assert_eq!(*declared_now, declared, "{symbol}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 10, "the premise: {compared} are still declared");
+}
+
+/// Of each function in C what it takes and answers, by its name in the library.
+fn declarations(script: &str) -> BTreeMap<String, String> {
+    let functions = script.split("CREATE FUNCTION ").skip(1);
+    let declared = functions.filter_map(|function| {
+        let (head, rest) = function.split_once("AS 'MODULE_PATHNAME', '")?;
+        let (symbol, _) = rest.split_once('\'')?;
+        let head = head.split_whitespace().collect::<Vec<_>>().join(" ").replace(" )", ")");
+        (!head.contains("$$")).then(|| (symbol.to_owned(), without_defaults(&head)))
+    });
+    declared.collect()
+}
+
+/// What is passed is the same, whatever stands for what is left out.
+fn without_defaults(head: &str) -> String {
+    let mut pieces = head.split(" DEFAULT ");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |head, piece| {
+        let end = piece.find([',', ')']).unwrap_or(piece.len());
+        head + piece[end..].trim_start()
+    })
 }
 
 #[test]

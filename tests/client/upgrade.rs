@@ -338,6 +338,22 @@ fn an_update_names_the_series_whose_keys_a_new_one_could_not_have() {
 }
 
 /// Not by hand: what only an extension's script may do (pg_extension_config_dump) is in its script.
+/// What a database gives to whatever is made in it is not what the extension gives.
+#[test]
+fn an_update_gives_nothing_that_the_database_gives_by_default() {
+    let (cluster, mut admin) = server_of_release();
+    run(
+        &mut admin,
+        "CREATE ROLE stranger; ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO stranger; \
+         ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO stranger",
+    );
+    run(&mut admin, UPDATE);
+    let given =
+        "SELECT count(*) FROM pg_proc WHERE pronamespace = 'timedb'::regnamespace AND proacl::text LIKE '%stranger%'";
+    assert_eq!(one::<i64>(&mut admin, given), 0);
+    assert_whole(cluster.server(), DATABASE);
+}
+
 #[test]
 fn an_update_that_is_run_again_changes_nothing() {
     let (cluster, mut admin) = server_of_release();

@@ -12,8 +12,20 @@ use crate::types::answer::AnswerRows;
 use pgrx::prelude::*;
 use timedb_core::answer::columns::{OF_ONE_SERIES, READ, READ_BEFORE_LABELS};
 
+/// As 0.1.0 declared it: its databases call it until they are updated.
 #[pg_extern(sql = false)]
 fn read(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    rows(fcinfo)
+}
+
+/// By a name of its own, which a session that has still loaded the library of 0.1.0 does not find: that would take the answer
+/// for one of fewer columns.
+#[pg_extern(sql = false)]
+fn read_labelled(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    rows(fcinfo)
+}
+
+fn rows(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     let reading = Reading::now(|| Request::of_call(fcinfo))?;
     let mut rows = AnswerRows::open(fcinfo, &READ, READ_BEFORE_LABELS)?;
     put_all(&mut rows, reading)?;

@@ -15,8 +15,15 @@ use timedb_core::answer::Most;
 
 pub use batches::BATCHES;
 
+/// As 0.1.0 declared it.
 #[pg_extern(sql = false)]
 fn read_arrow(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    stream(Reading::now(|| Request::of_call(fcinfo))?)
+}
+
+/// By a name of its own, as `read` has it.
+#[pg_extern(sql = false)]
+fn read_labelled_arrow(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     stream(Reading::now(|| Request::of_call(fcinfo))?)
 }
 

@@ -80,8 +80,20 @@ enum Outcome {
 /// The known time of each run, and the change time of what this call writes to it.
 type Marked = HashMap<Uuid, (Time, Time)>;
 
+/// `update` in a database of 0.1.0.
 #[pg_extern(sql = false)]
 fn update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    write_versions(updates, fcinfo)
+}
+
+/// By a name of its own, which a session that has still loaded the library of 0.1.0 does not find: that would not tell since when
+/// it writes, and nobody would count what it adds.
+#[pg_extern(sql = false)]
+fn update_shown(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    write_versions(updates, fcinfo)
+}
+
+fn write_versions(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     let writer = Acting::with(Scope::Write)?;
     let json = updates.ok_or(Error::NullArgument("updates"))?;
     if json.len() > LONGEST_UPDATES {
