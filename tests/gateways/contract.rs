@@ -479,7 +479,7 @@ fn a_get_reads_in_a_read_only_transaction_and_a_post_writes() {
         "known_time": "2025-01-01T06:00:00+00:00", "valid_time": "2025-01-01T00:00:00+00:00", "valid_time_end": null,
         "series_id": series, "series_key": "wind", "unit": "dimensionless", "value": 1.5, "run_id": run,
         "change_time": read.body[0]["change_time"], "changed_by": "alice@tenant-a.com",
-        "annotation": null, "tags": null,
+        "annotation": null, "tags": null, "labels": {},
     }]);
     assert_eq!(
         (read.status, &read.body),
