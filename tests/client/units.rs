@@ -256,5 +256,10 @@ fn rows_in_a_unit_that_turns_into_no_such_are_refused_by_row_and_nothing_of_them
     refused(try_upload(&mut client, &number))
         .code("22023")
         .message("value_rows[0].unit: must be a string");
-    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM timedb.read()"), 3);
+    upload_in(&mut client, "small", "W", &json!([1.0]));
+    let beyond = json!([in_unit("small", 1, 1e307, "W"), in_unit("small", 2, 1e307, "kW")]);
+    refused(try_upload(&mut client, &beyond))
+        .code("22023")
+        .message("value_rows[1].value: is out of range in \"W\"");
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM timedb.read()"), 4);
 }

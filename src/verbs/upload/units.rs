@@ -8,7 +8,7 @@ use crate::verbs::series::{self, NO_UNIT, another_unit};
 use std::collections::HashMap;
 use std::rc::Rc;
 use timedb_core::rows::{BadRows, Kind, Refusal, RowError};
-use timedb_core::unit::{NotConvertible, conversion};
+use timedb_core::unit::{Conversion, NotConvertible, conversion};
 use timedb_core::upload::SeriesRows;
 use uuid::Uuid;
 
@@ -66,10 +66,7 @@ pub fn in_their_units(
             .ok_or_else(|| Error::Broken("a row's series is not there".into()))?;
         match conversion(unit, has) {
             Ok(conversion) if conversion.is_none() => {}
-            Ok(conversion) => {
-                let values = rows.points.iter_mut().filter_map(|point| point.value.as_mut());
-                values.for_each(|value| *value = conversion.of(*value));
-            }
+            Ok(conversion) => convert(rows, conversion, has, argument, &mut bad),
             Err(why) => {
                 let refusal = Refusal::new(Kind::BadValue, another_unit(unit, key, has)).hint(hint(has, why));
                 let more = rows.rows.len() - 1;
@@ -79,6 +76,19 @@ pub fn in_their_units(
         }
     }
     bad.finish().map_err(Error::Row)
+}
+
+/// No value becomes another than it is: what no double precision is in the other unit is refused.
+fn convert(rows: &mut SeriesRows, conversion: Conversion, unit: &str, argument: &str, bad: &mut BadRows) {
+    for (row, point) in rows.rows.iter().zip(&mut rows.points) {
+        let Some(value) = &mut point.value else { continue };
+        let converted = conversion.of(*value);
+        if value.is_finite() && !converted.is_finite() {
+            let refusal = Refusal::new(Kind::BadValue, format!("is out of range in \"{unit}\""));
+            bad.add(refusal.at(format!("{argument}[{row}].value")));
+        }
+        *value = converted;
+    }
 }
 
 fn hint(has: &str, why: NotConvertible) -> &'static str {
