@@ -5,6 +5,9 @@
 //! makes an empty string of a JSON null in an argument; and it sends `BEGIN` and `SET TRANSACTION READ ONLY` in place of
 //! one `BEGIN … READ ONLY`.
 
+mod forecasters;
+mod what_differs;
+
 use std::thread;
 
 use serde_json::{Value, json};
@@ -76,6 +79,38 @@ fn requests(client: &Http) -> Vec<(String, Answer)> {
     let gets = gets.map(|path| (format!("GET {path}"), client.get(path)));
     let posts = posts.map(|(path, body)| (format!("POST {path}"), client.post(path, &body)));
     gets.into_iter().chain(posts).collect()
+}
+
+const KEY: &str = "Wind, onshore";
+
+/// Alice's, with six values of a series whose key has a comma, and one of each part of it.
+fn filled(gateway: Gateway) -> (Gateway, Http) {
+    let alice = gateway.alice();
+    let mut rows: Vec<Value> = (0..6).map(|hour| value_row(KEY, hour, hour)).collect();
+    rows.extend([value_row("Wind", 0, 100), value_row("onshore", 0, 200)]);
+    uploaded(&alice, &rows);
+    (gateway, alice)
+}
+
+#[track_caller]
+fn uploaded(client: &Http, rows: &[Value]) {
+    let body = json!({"run_start_time": "2025-01-01T00:00:00Z", "value_rows": rows});
+    let answer = client.post("/rpc/upload", &body);
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// How many rows a stream has, in the text that JSON has of it.
+fn rows_of_stream(stream: &Value) -> usize {
+    let digits = stream
+        .as_str()
+        .and_then(|text| text.strip_prefix("\\x"))
+        .expect("bytes in digits");
+    let bytes: Vec<u8> = (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("digits"))
+        .collect();
+    let batches = arrow_ipc::reader::StreamReader::try_new(bytes.as_slice(), None).expect("a stream");
+    batches.map(|batch| batch.expect("a batch").num_rows()).sum()
 }
 
 #[track_caller]
@@ -220,168 +255,6 @@ fn the_walkthrough_of_the_original_service_works_with_the_new_paths() {
         .map(|row| &row["series_key"])
         .collect();
     assert_eq!(keys, ["bob"], "and Bob sees none of it");
-}
-
-#[test]
-fn series_are_found_by_labels_page_by_page_and_renamed() {
-    let gateway = Gateway::fresh("series");
-    let alice = gateway.alice();
-    for key in ["a", "b", "c"] {
-        let created = alice.post(
-            "/rpc/create_series",
-            &json!({"name": key, "labels": {"zone": "DE", "n": 1.0}}),
-        );
-        assert_eq!(created.status, 200, "{created:?}");
-    }
-    let filter = "labels=%7B%22zone%22:%22DE%22,%22n%22:1%7D";
-    let page = alice.get(&format!("/rpc/list_series?{filter}&max_rows=2"));
-    assert_eq!(page.status, 200, "{page:?}");
-    assert_eq!([&page.body[0]["series_key"], &page.body[1]["series_key"]], ["a", "b"]);
-    let last = &page.body[1];
-    let after = json!({"labels": {"zone": "DE"}, "max_rows": 2, "after_key": last["series_key"], "after_id": last["series_id"]});
-    let page = alice.post("/rpc/list_series", &after);
-    let rows = page.body.as_array().expect("rows");
-    assert_eq!(rows.len(), 1, "{page:?}");
-    let change = json!({"series_id": rows[0]["series_id"], "new_key": "d", "labels": {"zone": "FR"}, "unit": null});
-    let changed = alice.post("/rpc/update_series", &change);
-    assert_eq!(changed.status, 200, "{changed:?}");
-    assert_eq!(changed.body["series_key"], "d");
-    assert_eq!(changed.body["unit"], "dimensionless");
-    let values = alice.get("/rpc/label_values?label=zone");
-    assert_eq!(
-        values.body,
-        json!([{"value": "DE", "series_count": 2}, {"value": "FR", "series_count": 1}])
-    );
-    let taken = alice.post(
-        "/rpc/update_series",
-        &json!({"series_id": last["series_id"], "new_key": "a"}),
-    );
-    assert_eq!(taken.status, 409, "{taken:?}");
-    let bobs = gateway.bob().get(&format!("/rpc/list_series?{filter}"));
-    assert_eq!(bobs.body, json!([]));
-}
-
-#[test]
-fn what_dashboards_ask_is_answered_by_get_and_post_alike() {
-    let gateway = Gateway::fresh("asked");
-    let (alice, bob) = (gateway.alice(), gateway.bob());
-    let upload = json!({
-        "run_start_time": "2025-01-01T00:00:00Z", "workflow_id": "forecast", "known_time": "2025-01-01T00:00:00Z",
-        "value_rows": [value_row("wind", 0, 1.0), value_row("wind", 1, 2.0), value_row("wind", 3, 6.0)],
-    });
-    assert_eq!(alice.post("/rpc/upload", &upload).status, 200);
-    let asked = [
-        (
-            "latest",
-            json!({"series_keys": "{wind}", "before": "2025-01-01T03:00:00Z"}),
-            "value",
-            json!(2.0),
-        ),
-        (
-            "read_buckets",
-            json!({"bucket": "1 day", "aggregate": "sum", "time_zone": "Europe/Berlin", "series_keys": "{wind}"}),
-            "value",
-            json!(9.0),
-        ),
-        (
-            "gaps",
-            json!({"step": "1 hour", "series_keys": "{wind}"}),
-            "missing_count",
-            json!(1),
-        ),
-        (
-            "coverage",
-            json!({"series_keys": "{wind}", "labels": "{}"}),
-            "value_count",
-            json!(3),
-        ),
-        (
-            "list_runs",
-            json!({"workflow_id": "forecast", "max_rows": "5"}),
-            "value_count",
-            json!(3),
-        ),
-    ];
-    for (function, arguments, column, expected) in asked {
-        let path = format!("/rpc/{function}");
-        let pairs = arguments.as_object().expect("arguments").iter();
-        let query = pairs.map(|(name, value)| format!("{name}={}", encoded(value.as_str().expect("a text"))));
-        let got = alice.get(&format!("{path}?{}", query.collect::<Vec<_>>().join("&")));
-        assert_eq!(got.status, 200, "{function}: {got:?}");
-        assert_eq!(got.body.as_array().map(Vec::len), Some(1), "{function}: {got:?}");
-        assert_eq!(got.body[0][column], expected, "{function}");
-        let mut body = arguments.clone();
-        if let Some(keys) = body.get_mut("series_keys") {
-            *keys = json!(["wind"]);
-        }
-        if let Some(labels) = body.get_mut("labels") {
-            *labels = json!({});
-        }
-        assert_eq!(alice.post(&path, &body), got, "{function}");
-        assert_eq!(bob.post(&path, &body).body, json!([]), "{function}");
-    }
-    let bad = alice.get("/rpc/read_buckets?bucket=0");
-    assert_eq!((bad.status, &bad.body["code"]), (400, &json!("22023")));
-}
-
-/// As it stands in a URL.
-fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
-}
-
-#[test]
-fn rows_say_labels_and_known_times_and_updates_need_no_run() {
-    let gateway = Gateway::fresh("rows say more");
-    let alice = gateway.alice();
-    let row = |known: &str, value: f64| {
-        json!({"known_time": known, "valid_time": "2025-01-02T00:00:00Z", "value_key": "wind",
-               "labels": {"site": "north"}, "value": value, "annotation": "seen"})
-    };
-    let rows = json!([row("2025-01-01T06:00:00Z", 1.0), row("2025-01-01T12:00:00Z", 2.0)]);
-    let uploaded = alice.post("/rpc/upload_runs", &json!({"value_rows": rows}));
-    assert_eq!(uploaded.status, 200, "{uploaded:?}");
-    let counts: Vec<_> = uploaded
-        .body
-        .as_array()
-        .expect("rows")
-        .iter()
-        .map(|run| &run["value_count"])
-        .collect();
-    assert_eq!(counts, [1, 1]);
-    let again = alice.post("/rpc/upload_runs", &json!({"value_rows": rows, "skip_unchanged": true}));
-    assert_eq!(again.body[1]["run_id"], Value::Null, "{again:?}");
-    assert_eq!(again.body[1]["skipped"], 1);
-    let mut one = row("", 2.0);
-    one.as_object_mut().expect("a row").remove("known_time");
-    let skipped = json!({"run_start_time": "2025-01-01T13:00:00Z", "value_rows": [one], "skip_unchanged": true});
-    let skipped = alice.post("/rpc/upload", &skipped);
-    assert_eq!(
-        [
-            &skipped.body["message"],
-            &skipped.body["written"],
-            &skipped.body["skipped"]
-        ],
-        [&json!("Nothing changed"), &json!(0), &json!(1)]
-    );
-    let update =
-        json!([{"value_key": "wind", "labels": {"site": "north"}, "valid_time": "2025-01-02T00:00:00Z", "value": 3}]);
-    let updated = alice.post("/rpc/update", &json!({"updates": update}));
-    assert_eq!(updated.body[0]["status"], "updated", "{updated:?}");
-    assert_eq!(updated.body[0]["run_id"], uploaded.body[1]["run_id"]);
-    let read = alice.get("/rpc/read?series_keys=%7Bwind%7D");
-    assert_eq!(
-        [&read.body[0]["value"], &read.body[0]["annotation"]],
-        [&json!(3.0), &json!("seen")]
-    );
-    let large = json!({"value_rows": [{"valid_time": "2025-01-02", "value_key": "wind", "value": 1,
-                                       "labels": {"site": "x".repeat(2000)}}]});
-    assert_eq!(alice.post("/rpc/upload_runs", &large).status, 413);
-    let bob = gateway.bob().post("/rpc/update", &json!({"updates": update}));
-    assert_eq!(bob.status, 404, "{bob:?}");
 }
 
 #[test]
@@ -568,26 +441,6 @@ fn an_admin_key_meets_404_for_users_and_keys_of_another_tenant() {
         200,
         "Bob's key is as good as it was"
     );
-}
-
-#[test]
-fn a_read_in_a_unit_is_a_get_and_one_that_cannot_be_is_400() {
-    let gateway = Gateway::fresh("units");
-    let alice = gateway.alice();
-    let made = alice.post("/rpc/create_series", &json!({"name": "wind", "unit": "m/s"}));
-    assert_eq!(made.status, 200, "{made:?}");
-    let rows = json!({"run_start_time": "2025-01-01T00:00:00Z", "value_rows": [value_row("wind", 0, 10)]});
-    assert_eq!(alice.post("/rpc/upload", &rows).status, 200);
-    let answer = alice.get("/rpc/read?series_keys=%7Bwind%7D&unit=km/h");
-    let row = &answer.body[0];
-    assert_eq!(
-        (&row["value"], &row["unit"]),
-        (&json!(36.0), &json!("km/h")),
-        "{answer:?}"
-    );
-    let answer = alice.get("/rpc/read?series_keys=%7Bwind%7D&unit=kW");
-    let refused = (answer.status, &answer.body["code"]);
-    assert_eq!(refused, (400, &json!("22023")), "{answer:?}");
 }
 
 #[test]
@@ -836,247 +689,5 @@ fn ask_again_and_again(client: &Http, own: &str, times: usize) {
         );
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.body["series_ids"][own].is_string(), "{answer:?}");
-    }
-}
-
-/// Each line of docs/http.md's `What differs`, as postrust does it.
-mod what_differs {
-    use super::*;
-
-    const KEY: &str = "Wind, onshore";
-
-    /// Alice's, with six values of a series whose key has a comma, and one of each part of it.
-    fn filled(gateway: Gateway) -> (Gateway, Http) {
-        let alice = gateway.alice();
-        let mut rows: Vec<Value> = (0..6).map(|hour| value_row(KEY, hour, hour)).collect();
-        rows.extend([value_row("Wind", 0, 100), value_row("onshore", 0, 200)]);
-        uploaded(&alice, &rows);
-        (gateway, alice)
-    }
-
-    #[track_caller]
-    fn uploaded(client: &Http, rows: &[Value]) {
-        let body = json!({"run_start_time": "2025-01-01T00:00:00Z", "value_rows": rows});
-        let answer = client.post("/rpc/upload", &body);
-        assert_eq!(answer.status, 200, "{answer:?}");
-    }
-
-    #[track_caller]
-    fn values(answer: &Answer) -> Vec<Value> {
-        let rows = answer.body.as_array();
-        let rows = rows.unwrap_or_else(|| panic!("no rows: {answer:?}"));
-        rows.iter().map(|row| row["value"].clone()).collect()
-    }
-
-    #[test]
-    fn a_time_with_a_blank_is_another_in_a_get_and_right_with_z_or_by_post() {
-        let (_gateway, alice) = filled(Gateway::fresh("blanks in times"));
-        let of_key = "series_keys=%7B%22Wind,%20onshore%22%7D";
-        let get = |start: &str| values(&alice.get(&format!("/rpc/read?start_valid={start}&{of_key}")));
-        assert_eq!(
-            get("2025-01-01+03:00:00").len(),
-            6,
-            "what a client makes of a blank is a zone"
-        );
-        assert_eq!(get("2025-01-01T03:00:00Z"), [3.0, 4.0, 5.0]);
-        let by_post = json!({"start_valid": "2025-01-01 03:00:00", "series_keys": [KEY]});
-        assert_eq!(values(&alice.post("/rpc/read", &by_post)), [3.0, 4.0, 5.0]);
-    }
-
-    #[test]
-    fn a_comma_in_a_key_is_two_keys_in_a_get_unless_it_is_quoted_and_one_by_post() {
-        let (_gateway, alice) = filled(Gateway::fresh("commas in keys"));
-        let get = |keys: &str| values(&alice.get(&format!("/rpc/read?series_keys={keys}")));
-        assert_eq!(get("%7BWind,%20onshore%7D"), [100.0, 200.0]);
-        assert_eq!(get("%7B%22Wind,%20onshore%22%7D").len(), 6);
-        assert_eq!(
-            values(&alice.post("/rpc/read", &json!({"series_keys": [KEY]}))).len(),
-            6
-        );
-    }
-
-    #[test]
-    fn what_is_not_finite_is_answered_as_null_and_stored_as_it_is() {
-        let gateway = Gateway::fresh("not finite");
-        let alice = gateway.alice();
-        let rows = [
-            value_row("odd", 0, "NaN"),
-            value_row("odd", 1, "Infinity"),
-            value_row("odd", 2, "-Infinity"),
-        ];
-        uploaded(&alice, &rows);
-        let odd = "/rpc/read?series_keys=%7Bodd%7D";
-        assert_eq!(values(&alice.get(odd)), [Value::Null, Value::Null, Value::Null]);
-        let mut client = gateway.stage.alice();
-        let stored: String = one(
-            &mut client,
-            "SELECT string_agg(value::text, ' ' ORDER BY valid_time) FROM timedb.read(series_keys => '{odd}')",
-        );
-        assert_eq!(stored, "NaN Infinity -Infinity");
-    }
-
-    #[test]
-    fn a_null_argument_is_an_empty_text_and_so_none_where_it_is_a_text() {
-        let gateway = Gateway::fresh("null arguments");
-        let alice = gateway.alice();
-        let series = json!({"name": "n", "unit": null, "description": null});
-        assert_eq!(alice.post("/rpc/create_series", &series).status, 200);
-        let described = json!({"name": "n", "unit": "kW", "description": "a real one"});
-        assert_eq!(alice.post("/rpc/create_series", &described).status, 200);
-        let all = alice.get("/rpc/list_series");
-        let found = all
-            .body
-            .as_array()
-            .and_then(|all| all.iter().find(|series| series["series_key"] == "n"));
-        let found = found.expect("the series");
-        assert_eq!(
-            (&found["unit"], &found["description"]),
-            (&json!("kW"), &json!("a real one"))
-        );
-        let run = json!({"run_start_time": "2025-01-01T00:00:00Z", "value_rows": [], "workflow_id": null});
-        assert_eq!(alice.post("/rpc/upload", &run).status, 200);
-        let run = json!({"run_start_time": "2025-01-01T00:00:00Z", "value_rows": [], "known_time": null});
-        assert_eq!(alice.post("/rpc/upload", &run).status, 400);
-    }
-
-    #[test]
-    fn filters_and_limits_are_not_for_functions() {
-        let (_gateway, alice) = filled(Gateway::of_readers("filters"));
-        let all = alice.get("/rpc/read");
-        for ignored in ["value=gt.3", "limit=2", "order=value.desc", "offset=3"] {
-            assert_eq!(alice.get(&format!("/rpc/read?{ignored}")).body, all.body, "{ignored}");
-        }
-        assert_eq!(
-            alice.get("/current_values?limit=2").body.as_array().map(Vec::len),
-            Some(2)
-        );
-    }
-
-    #[test]
-    fn an_arrow_stream_goes_as_hexadecimal_digits_both_ways() {
-        let (_gateway, alice) = filled(Gateway::fresh("arrow"));
-        let answer = alice.get("/rpc/read_arrow?series_keys=%7BWind%7D");
-        let text = answer.body.as_str().unwrap_or_else(|| panic!("no text: {answer:?}"));
-        assert!(text.starts_with("\\xffffffff"), "{text}");
-        let body = json!({"run_start_time": "2025-01-01T00:00:00Z", "stream": text});
-        let sent = alice.post("/rpc/upload_arrow", &body);
-        let message = sent.body["message"].as_str().unwrap_or_default();
-        // It is read as a stream: what is refused of it is a column that an answer has, and an upload has not.
-        assert!(
-            sent.status == 400 && message.starts_with("stream.known_time: unknown column"),
-            "{sent:?}"
-        );
-        let base64 = json!({"run_start_time": "2025-01-01T00:00:00Z", "stream": "/////w=="});
-        assert_eq!(alice.post("/rpc/upload_arrow", &base64).status, 400);
-    }
-
-    #[test]
-    fn batches_of_arrow_come_as_an_array_of_whole_streams() {
-        let (_gateway, alice) = filled(Gateway::of_readers("batches"));
-        let count = alice.get("/rpc/read").body.as_array().map(Vec::len).expect("rows");
-        assert!(count > 1, "the premise");
-        let every_row = alice.get("/rpc/read_arrow_batches?max_rows=1").body;
-        let streams = every_row.as_array().unwrap_or_else(|| panic!("no array: {every_row}"));
-        assert_eq!(streams.len(), count);
-        let rows = streams.iter().map(rows_of_stream);
-        assert_eq!(rows.sum::<usize>(), count);
-        let posted = alice.post("/rpc/read_arrow_batches", &json!({}));
-        let whole: Vec<usize> = posted
-            .body
-            .as_array()
-            .expect("an array")
-            .iter()
-            .map(rows_of_stream)
-            .collect();
-        assert_eq!(whole, [count]);
-        let refused = alice.get("/rpc/read_arrow_batches?max_rows=0");
-        assert!(refused.status == 400 && refused.body["code"] == "22023", "{refused:?}");
-    }
-
-    #[test]
-    fn changes_are_exported_by_get_and_post_from_the_last_change_time_on() {
-        let (_gateway, alice) = filled(Gateway::fresh("changes"));
-        let settled = alice.get("/rpc/settled_time");
-        assert_eq!(settled.status, 200, "{settled:?}");
-        let all = alice.get("/rpc/read_changes?after=2000-01-01").body;
-        let all = all.as_array().expect("rows");
-        assert!(all.len() > 1, "the premise: {all:?}");
-        let until = json!({"after": "2000-01-01", "until": settled.body});
-        assert_eq!(alice.post("/rpc/read_changes", &until).body.as_array(), Some(all));
-        let last = all.last().expect("a row")["change_time"].as_str().expect("a time");
-        for nothing in [
-            alice.post("/rpc/read_changes", &json!({"after": last})),
-            alice.get(&format!("/rpc/read_changes?after={}", encoded(last))),
-        ] {
-            assert_eq!((nothing.status, &nothing.body), (200, &json!([])));
-        }
-        let stream = alice.get("/rpc/read_changes_arrow?after=2000-01-01").body;
-        assert_eq!(rows_of_stream(&stream), all.len());
-        let refused = alice.get("/rpc/read_changes?after=infinity");
-        assert_eq!(refused.status, 400);
-        assert!(
-            refused.body["message"]
-                .as_str()
-                .is_some_and(|said| said.contains("\"after\"")),
-            "{refused:?}"
-        );
-    }
-
-    #[test]
-    fn relative_reads_and_what_reads_are_of_are_asked_for_by_name() {
-        let (_gateway, alice) = filled(Gateway::of_readers("relative"));
-        let rows = |answer: Answer| {
-            answer
-                .body
-                .as_array()
-                .map(Vec::len)
-                .unwrap_or_else(|| panic!("no rows: {answer:?}"))
-        };
-        let count = rows(alice.get("/rpc/read"));
-        let run = alice.get("/rpc/read").body[0]["run_id"]
-            .as_str()
-            .expect("an id")
-            .to_owned();
-        assert!(count > 0, "the premise");
-        for (query, body) in [
-            ("read_relative?lead=-1000%20years", json!({"lead": "-1000 years"})),
-            (
-                "read_relative?days_ahead=-1000000&time_of_day=12:00&time_zone=Europe/Berlin",
-                json!({"days_ahead": -1_000_000, "time_of_day": "12:00", "time_zone": "Europe/Berlin"}),
-            ),
-            (
-                "read_relative?window_length=1%20month&cutoff_offset=1000%20years&window_origin=2025-01-01T00:00:00Z&corrections=all",
-                json!({"window_length": "1 month", "cutoff_offset": "1000 years", "window_origin": "2025-01-01T00:00:00Z"}),
-            ),
-            (
-                "read?labels=%7B%7D&corrections=known",
-                json!({"labels": {}, "corrections": "known"}),
-            ),
-            ("read?workflow_id=api-workflow", json!({"workflow_id": "api-workflow"})),
-        ] {
-            assert_eq!(rows(alice.get(&format!("/rpc/{query}"))), count, "{query}");
-            let (path, _) = query.split_once('?').expect("a query");
-            assert_eq!(rows(alice.post(&format!("/rpc/{path}"), &body)), count, "{body}");
-        }
-        assert!(rows(alice.get(&format!("/rpc/read?run_ids=%7B{run}%7D"))) > 0);
-        assert_eq!(rows(alice.post("/rpc/read", &json!({"labels": {"site": "none"}}))), 0);
-        let refused = alice.get("/rpc/read_relative");
-        assert!(refused.status == 400 && refused.body["code"] == "22023", "{refused:?}");
-        let stream = alice.get("/rpc/read_relative_arrow?lead=-1000%20years").body;
-        assert_eq!(rows_of_stream(&stream), count);
-    }
-
-    /// How many rows a stream has, in the text that JSON has of it.
-    fn rows_of_stream(stream: &Value) -> usize {
-        let digits = stream
-            .as_str()
-            .and_then(|text| text.strip_prefix("\\x"))
-            .expect("bytes in digits");
-        let bytes: Vec<u8> = (0..digits.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("digits"))
-            .collect();
-        let batches = arrow_ipc::reader::StreamReader::try_new(bytes.as_slice(), None).expect("a stream");
-        batches.map(|batch| batch.expect("a batch").num_rows()).sum()
     }
 }
