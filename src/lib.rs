@@ -28,9 +28,9 @@ mod verbs;
 ::pgrx::extension_sql_file!("../sql/09_series.sql", name = "series", requires = ["read"]);
 ::pgrx::extension_sql_file!("../sql/10_asked.sql", name = "asked", requires = ["series"]);
 ::pgrx::extension_sql_file!("../sql/11_changes.sql", name = "changes", requires = ["asked"]);
-::pgrx::extension_sql_file!("../sql/12_self_check.sql", name = "self_check", requires = ["changes"]);
-::pgrx::extension_sql_file!("../sql/13_owners.sql", name = "owners", requires = ["self_check"]);
-::pgrx::extension_sql_file!("../sql/14_grants.sql", name = "grants", requires = ["owners"], finalize);
+::pgrx::extension_sql_file!("../sql/15_self_check.sql", name = "self_check", requires = ["changes"]);
+::pgrx::extension_sql_file!("../sql/16_owners.sql", name = "owners", requires = ["self_check"]);
+::pgrx::extension_sql_file!("../sql/17_grants.sql", name = "grants", requires = ["owners"], finalize);
 
 #[::pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {
