@@ -6,7 +6,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 DO $roles$
 DECLARE
   role_name text;
-  owners CONSTANT text[] := ARRAY['timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor'];
+  owners CONSTANT text[] := ARRAY['timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor',
+                                  'timedb_eraser'];
   groups CONSTANT text[] := ARRAY['timedb_admin', 'timedb_caller', 'timedb_user'];
 BEGIN
   IF current_setting('server_encoding') <> 'UTF8' THEN
@@ -29,7 +30,7 @@ BEGIN
     RAISE EXCEPTION 'role "%" exists and is not as timedb needs it', role_name
       USING ERRCODE = 'invalid_object_definition',
             DETAIL = 'The roles of timedb cannot log in, have no privileges of their own and belong to no role; '
-                     'timedb_owner, timedb_api, timedb_auth, timedb_operator and timedb_compactor have no members.',
+                     'timedb_owner, timedb_api, timedb_auth, timedb_operator, timedb_compactor and timedb_eraser have no members.',
             HINT = 'Find out who made it and why, then drop it or take its privileges and memberships away.';
   END LOOP;
   -- Members of the group of operators may well be there from another database of this cluster; they had better be known.

@@ -15,7 +15,7 @@ ALTER TABLE timedb.packs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 -- A tenant's data: read by whoever acts for the tenant, written with scope write and through the API alone. timedb_caller
 -- may select nothing, so no policy names it.
-CREATE POLICY series_tenant ON timedb.series FOR SELECT TO timedb_user, timedb_api
+CREATE POLICY series_tenant ON timedb.series FOR SELECT TO timedb_user, timedb_api, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()));
 CREATE POLICY series_write ON timedb.series FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
@@ -28,7 +28,7 @@ CREATE POLICY series_labels_tenant ON timedb.series_labels FOR SELECT TO timedb_
 CREATE POLICY series_labels_write ON timedb.series_labels FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 
-CREATE POLICY runs_tenant ON timedb.runs FOR SELECT TO timedb_user, timedb_api
+CREATE POLICY runs_tenant ON timedb.runs FOR SELECT TO timedb_user, timedb_api, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()));
 CREATE POLICY runs_write ON timedb.runs FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
@@ -36,21 +36,34 @@ CREATE POLICY runs_change ON timedb.runs FOR UPDATE TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')))
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 
-CREATE POLICY values_tenant ON timedb.values FOR SELECT TO timedb_user, timedb_api, timedb_compactor
+CREATE POLICY values_tenant ON timedb.values FOR SELECT TO timedb_user, timedb_api, timedb_compactor, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()));
 CREATE POLICY values_write ON timedb.values FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 
-CREATE POLICY packs_tenant ON timedb.packs FOR SELECT TO timedb_user, timedb_api, timedb_compactor
+CREATE POLICY packs_tenant ON timedb.packs FOR SELECT TO timedb_user, timedb_api, timedb_compactor, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()));
 
--- compact moves versions from values into packs, and from small packs into larger ones; nothing else deletes them.
+-- compact moves versions from values into packs, and from small packs into larger ones.
 CREATE POLICY values_compact ON timedb.values FOR DELETE TO timedb_compactor
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 CREATE POLICY packs_write ON timedb.packs FOR INSERT TO timedb_compactor
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 CREATE POLICY packs_compact ON timedb.packs FOR DELETE TO timedb_compactor
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+
+-- Retention and erasure: with scope admin, or for an operator. What is cut is taken out and put back without what is to go.
+CREATE POLICY values_erase ON timedb.values FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY values_cut ON timedb.values FOR INSERT TO timedb_eraser
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY packs_erase ON timedb.packs FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY packs_cut ON timedb.packs FOR INSERT TO timedb_eraser
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY runs_cut ON timedb.runs FOR UPDATE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 
 -- A tenant's users and keys: for scope admin, and through the API alone.
 CREATE POLICY users_tenant ON timedb.users FOR SELECT TO timedb_api

@@ -51,20 +51,25 @@ WITH
   ),
   standard_policies (table_name, policy, command, roles, using_, with_check) AS (
     VALUES
-      ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
+      ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('series', 'series_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('series', 'series_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
       ('series_labels', 'series_labels_tenant', 'SELECT', '{timedb_api}', 'tenant', NULL),
       ('series_labels', 'series_labels_write', 'INSERT', '{timedb_api}', NULL, 'write'),
-      ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
+      ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('runs', 'runs_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('runs', 'runs_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
-      ('values', 'values_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_user}', 'tenant', NULL),
+      ('values', 'values_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('values', 'values_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('values', 'values_compact', 'DELETE', '{timedb_compactor}', 'write', NULL),
-      ('packs', 'packs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_user}', 'tenant', NULL),
+      ('packs', 'packs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('packs', 'packs_write', 'INSERT', '{timedb_compactor}', NULL, 'write'),
       ('packs', 'packs_compact', 'DELETE', '{timedb_compactor}', 'write', NULL),
+      ('values', 'values_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('values', 'values_cut', 'INSERT', '{timedb_eraser}', NULL, 'admin'),
+      ('packs', 'packs_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('packs', 'packs_cut', 'INSERT', '{timedb_eraser}', NULL, 'admin'),
+      ('runs', 'runs_cut', 'UPDATE', '{timedb_eraser}', 'admin', 'admin'),
       ('users', 'users_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
       ('users', 'users_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('users', 'users_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
@@ -130,6 +135,12 @@ WITH
       ('values', 'timedb_compactor', 'SELECT', NULL), ('values', 'timedb_compactor', 'DELETE', NULL),
       ('packs', 'timedb_compactor', 'SELECT', NULL), ('packs', 'timedb_compactor', 'INSERT', NULL),
       ('packs', 'timedb_compactor', 'DELETE', NULL),
+      ('series', 'timedb_eraser', 'SELECT', NULL),
+      ('runs', 'timedb_eraser', 'SELECT', NULL), ('runs', 'timedb_eraser', 'UPDATE', '{value_count,listed}'),
+      ('values', 'timedb_eraser', 'SELECT', NULL), ('values', 'timedb_eraser', 'INSERT', NULL),
+      ('values', 'timedb_eraser', 'DELETE', NULL),
+      ('packs', 'timedb_eraser', 'SELECT', NULL), ('packs', 'timedb_eraser', 'INSERT', NULL),
+      ('packs', 'timedb_eraser', 'DELETE', NULL),
       ('users', 'timedb_api', 'SELECT', NULL), ('users', 'timedb_api', 'INSERT', NULL),
       ('users', 'timedb_api', 'UPDATE', '{is_active,updated_at}'),
       ('api_keys', 'timedb_api', 'SELECT',
@@ -166,11 +177,13 @@ WITH
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
-             WHEN r.proname = '_may' THEN '{timedb_api,timedb_compactor}'
-             WHEN r.proname IN ('_require_login', '_points_of_bytes') THEN '{timedb_api}'
-             WHEN r.proname = '_pack_of_bytes' THEN '{timedb_compactor}'
+             WHEN r.proname = '_may' THEN '{timedb_api,timedb_compactor,timedb_eraser}'
+             WHEN r.proname = '_require_login' THEN '{timedb_api}'
+             WHEN r.proname = '_points_of_bytes' THEN '{timedb_api,timedb_eraser}'
+             WHEN r.proname = '_pack_of_bytes' THEN '{timedb_compactor,timedb_eraser}'
              WHEN r.proname LIKE '\_merge\_points\_%' OR r.proname = '_run_scan' THEN '{}'
-             WHEN r.proname = 'current_tenant' THEN '{timedb_api,timedb_compactor,timedb_caller,timedb_user,timedb_admin}'
+             WHEN r.proname = 'current_tenant'
+               THEN '{timedb_api,timedb_compactor,timedb_eraser,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
                                 'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',
                                 'revoke_key', 'list_audit', '_manages_as')
@@ -185,7 +198,7 @@ WITH
     SELECT r.oid, r.rolname, r.rolname NOT IN ('timedb_admin', 'timedb_caller', 'timedb_user') AS is_owner
     FROM pg_roles r
     WHERE r.rolname IN ('timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor',
-                        'timedb_admin', 'timedb_caller', 'timedb_user')
+                        'timedb_eraser', 'timedb_admin', 'timedb_caller', 'timedb_user')
   )
 SELECT 'row-level security is enabled and forced', t.name,
        CASE WHEN t.relrowsecurity THEN 'not forced' ELSE 'not enabled' END
@@ -259,11 +272,13 @@ UNION ALL
 SELECT 'functions belong to roles that own no table', r.name, format('owned by %s', r.proowner::regrole)
 FROM routines r
 WHERE r.proowner NOT IN (
-  'timedb_api'::regrole, 'timedb_auth'::regrole, 'timedb_operator'::regrole, 'timedb_compactor'::regrole)
+  'timedb_api'::regrole, 'timedb_auth'::regrole, 'timedb_operator'::regrole, 'timedb_compactor'::regrole,
+  'timedb_eraser'::regrole)
 UNION ALL
-SELECT 'compact alone runs as the role that may delete', r.name, format('owned by %s', r.proowner::regrole)
+SELECT 'what may delete runs as a role of its own', r.name, format('owned by %s', r.proowner::regrole)
 FROM routines r
 WHERE (r.proowner = 'timedb_compactor'::regrole) <> (r.proname = 'compact')
+   OR r.proowner = 'timedb_eraser'::regrole
 UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
 FROM routines r

@@ -27,7 +27,7 @@ END
 $revoke$;
 
 GRANT USAGE ON SCHEMA timedb
-  TO timedb_api, timedb_auth, timedb_operator, timedb_compactor, timedb_admin, timedb_caller, timedb_user;
+  TO timedb_api, timedb_auth, timedb_operator, timedb_compactor, timedb_eraser, timedb_admin, timedb_caller, timedb_user;
 
 -- timedb_api: a tenant's tables, under their policies. Nothing is deleted, and of a row only what is named here changes.
 GRANT SELECT, INSERT, UPDATE (series_key, labels, labels_entered, unit, description) ON timedb.series TO timedb_api;
@@ -49,6 +49,12 @@ GRANT SELECT (tenant_id, key_id, key_hash, scope) ON timedb.api_keys TO timedb_a
 GRANT SELECT, DELETE ON timedb.values TO timedb_compactor;
 GRANT SELECT, INSERT, DELETE ON timedb.packs TO timedb_compactor;
 
+-- timedb_eraser: takes out of a tenant's values, for scope admin or an operator, what is to be gone, under their policies.
+GRANT SELECT ON timedb.series TO timedb_eraser;
+GRANT SELECT, UPDATE (value_count, listed) ON timedb.runs TO timedb_eraser;
+GRANT SELECT, INSERT, DELETE ON timedb.values TO timedb_eraser;
+GRANT SELECT, INSERT, DELETE ON timedb.packs TO timedb_eraser;
+
 -- timedb_operator: users, keys and bindings of every tenant, never a key's hash.
 GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_operator;
 GRANT SELECT (tenant_id, key_id, user_id, name, hint, scope, created_at, expires_at, revoked_at), INSERT
@@ -59,12 +65,13 @@ GRANT SELECT, INSERT ON timedb.audit TO timedb_operator;
 
 -- What policies and function bodies call.
 GRANT EXECUTE ON FUNCTION timedb.current_tenant()
-  TO timedb_api, timedb_compactor, timedb_caller, timedb_user, timedb_admin;
+  TO timedb_api, timedb_compactor, timedb_eraser, timedb_caller, timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb._own_key() TO timedb_api, timedb_caller, timedb_user, timedb_admin;
 GRANT EXECUTE ON FUNCTION timedb._presented_key_hash() TO timedb_auth;
-GRANT EXECUTE ON FUNCTION timedb._may(text) TO timedb_api, timedb_compactor;
-GRANT EXECUTE ON FUNCTION timedb._require_login(), timedb._points_of_bytes(bytea) TO timedb_api;
-GRANT EXECUTE ON FUNCTION timedb._pack_of_bytes(bytea) TO timedb_compactor;
+GRANT EXECUTE ON FUNCTION timedb._may(text) TO timedb_api, timedb_compactor, timedb_eraser;
+GRANT EXECUTE ON FUNCTION timedb._require_login() TO timedb_api;
+GRANT EXECUTE ON FUNCTION timedb._points_of_bytes(bytea) TO timedb_api, timedb_eraser;
+GRANT EXECUTE ON FUNCTION timedb._pack_of_bytes(bytea) TO timedb_compactor, timedb_eraser;
 
 -- timedb_caller: sign in, call the API, and select from nothing: whoever may select may EXPLAIN ANALYZE, which counts rows
 -- of all tenants. timedb_user: that, and the tenant's rows in tables and views. Neither is a member of the other: self_check,

@@ -242,27 +242,33 @@ COMMENT ON FUNCTION timedb.upload_runs_arrow(bytea, timestamptz, text, timestamp
   'As upload_runs, from an Arrow IPC stream with the columns that upload_arrow takes, and known_time and workflow_id.';
 ALTER FUNCTION timedb.upload_runs_arrow(bytea, timestamptz, text, timestamptz, timestamptz, jsonb, jsonb, boolean) OWNER TO timedb_api;
 
--- The group of those who may call and not select. As in the install script: made if absent, refused with powers or in
--- another role, for that would open every door.
-DO $caller$
+-- The group of those who may call and not select, and the role of what erases. As in the install script: made if absent,
+-- refused with powers or in another role, for that would open every door, and an owner with members.
+DO $roles$
+DECLARE
+  role_name text;
 BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'timedb_caller') THEN
-    CREATE ROLE timedb_caller NOLOGIN;
-  END IF;
-  IF EXISTS (
-    SELECT FROM pg_roles r
-    WHERE r.rolname = 'timedb_caller'
-      AND (r.rolcanlogin OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
-           OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid))
-  ) THEN
-    RAISE EXCEPTION 'role "timedb_caller" exists and is not as timedb needs it'
-      USING ERRCODE = 'invalid_object_definition',
-            DETAIL = 'The roles of timedb cannot log in, have no privileges of their own and belong to no role.',
-            HINT = 'Find out who made it and why, then drop it or take its privileges and memberships away.';
-  END IF;
+  FOREACH role_name IN ARRAY ARRAY['timedb_caller', 'timedb_eraser'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+      EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+    END IF;
+    IF EXISTS (
+      SELECT FROM pg_roles r
+      WHERE r.rolname = role_name
+        AND (r.rolcanlogin OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
+             OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid)
+             OR role_name = 'timedb_eraser' AND EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid))
+    ) THEN
+      RAISE EXCEPTION 'role "%" exists and is not as timedb needs it', role_name
+        USING ERRCODE = 'invalid_object_definition',
+              DETAIL = 'The roles of timedb cannot log in, have no privileges of their own and belong to no role; '
+                       'timedb_eraser has no members.',
+              HINT = 'Find out who made it and why, then drop it or take its privileges and memberships away.';
+    END IF;
+  END LOOP;
 END
-$caller$;
-GRANT USAGE ON SCHEMA timedb TO timedb_caller;
+$roles$;
+GRANT USAGE ON SCHEMA timedb TO timedb_caller, timedb_eraser;
 
 -- regenerate_key says which key, and until when. Functions whose arguments or answers change are made anew.
 DROP FUNCTION IF EXISTS timedb.regenerate_key(text, uuid, uuid, interval);
@@ -836,6 +842,36 @@ CREATE OR REPLACE VIEW timedb.current_values WITH (security_invoker = true) AS
   FROM timedb.series s, LATERAL timedb._series_values(s.series_id) v
   WHERE s.tenant_id = (SELECT timedb.current_tenant());
 
+-- Retention and erasure have a role that takes out what is to be gone.
+ALTER POLICY series_tenant ON timedb.series TO timedb_user, timedb_api, timedb_eraser;
+ALTER POLICY runs_tenant ON timedb.runs TO timedb_user, timedb_api, timedb_eraser;
+ALTER POLICY values_tenant ON timedb.values TO timedb_user, timedb_api, timedb_compactor, timedb_eraser;
+ALTER POLICY packs_tenant ON timedb.packs TO timedb_user, timedb_api, timedb_compactor, timedb_eraser;
+DO $eraser$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'values_erase') THEN
+CREATE POLICY values_erase ON timedb.values FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY values_cut ON timedb.values FOR INSERT TO timedb_eraser
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY packs_erase ON timedb.packs FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY packs_cut ON timedb.packs FOR INSERT TO timedb_eraser
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY runs_cut ON timedb.runs FOR UPDATE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+  END IF;
+END
+$eraser$;
+GRANT SELECT ON timedb.series TO timedb_eraser;
+GRANT SELECT, UPDATE (value_count, listed) ON timedb.runs TO timedb_eraser;
+GRANT SELECT, INSERT, DELETE ON timedb.values TO timedb_eraser;
+GRANT SELECT, INSERT, DELETE ON timedb.packs TO timedb_eraser;
+GRANT EXECUTE ON FUNCTION
+  timedb.current_tenant(), timedb._may(text), timedb._points_of_bytes(bytea), timedb._pack_of_bytes(bytea)
+  TO timedb_eraser;
+
 -- The self-check, which knows all of it.
 CREATE OR REPLACE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)
   RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $check$
@@ -872,20 +908,25 @@ WITH
   ),
   standard_policies (table_name, policy, command, roles, using_, with_check) AS (
     VALUES
-      ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
+      ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('series', 'series_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('series', 'series_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
       ('series_labels', 'series_labels_tenant', 'SELECT', '{timedb_api}', 'tenant', NULL),
       ('series_labels', 'series_labels_write', 'INSERT', '{timedb_api}', NULL, 'write'),
-      ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
+      ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('runs', 'runs_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('runs', 'runs_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
-      ('values', 'values_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_user}', 'tenant', NULL),
+      ('values', 'values_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('values', 'values_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('values', 'values_compact', 'DELETE', '{timedb_compactor}', 'write', NULL),
-      ('packs', 'packs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_user}', 'tenant', NULL),
+      ('packs', 'packs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('packs', 'packs_write', 'INSERT', '{timedb_compactor}', NULL, 'write'),
       ('packs', 'packs_compact', 'DELETE', '{timedb_compactor}', 'write', NULL),
+      ('values', 'values_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('values', 'values_cut', 'INSERT', '{timedb_eraser}', NULL, 'admin'),
+      ('packs', 'packs_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('packs', 'packs_cut', 'INSERT', '{timedb_eraser}', NULL, 'admin'),
+      ('runs', 'runs_cut', 'UPDATE', '{timedb_eraser}', 'admin', 'admin'),
       ('users', 'users_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
       ('users', 'users_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('users', 'users_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
@@ -951,6 +992,12 @@ WITH
       ('values', 'timedb_compactor', 'SELECT', NULL), ('values', 'timedb_compactor', 'DELETE', NULL),
       ('packs', 'timedb_compactor', 'SELECT', NULL), ('packs', 'timedb_compactor', 'INSERT', NULL),
       ('packs', 'timedb_compactor', 'DELETE', NULL),
+      ('series', 'timedb_eraser', 'SELECT', NULL),
+      ('runs', 'timedb_eraser', 'SELECT', NULL), ('runs', 'timedb_eraser', 'UPDATE', '{value_count,listed}'),
+      ('values', 'timedb_eraser', 'SELECT', NULL), ('values', 'timedb_eraser', 'INSERT', NULL),
+      ('values', 'timedb_eraser', 'DELETE', NULL),
+      ('packs', 'timedb_eraser', 'SELECT', NULL), ('packs', 'timedb_eraser', 'INSERT', NULL),
+      ('packs', 'timedb_eraser', 'DELETE', NULL),
       ('users', 'timedb_api', 'SELECT', NULL), ('users', 'timedb_api', 'INSERT', NULL),
       ('users', 'timedb_api', 'UPDATE', '{is_active,updated_at}'),
       ('api_keys', 'timedb_api', 'SELECT',
@@ -987,11 +1034,13 @@ WITH
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
-             WHEN r.proname = '_may' THEN '{timedb_api,timedb_compactor}'
-             WHEN r.proname IN ('_require_login', '_points_of_bytes') THEN '{timedb_api}'
-             WHEN r.proname = '_pack_of_bytes' THEN '{timedb_compactor}'
+             WHEN r.proname = '_may' THEN '{timedb_api,timedb_compactor,timedb_eraser}'
+             WHEN r.proname = '_require_login' THEN '{timedb_api}'
+             WHEN r.proname = '_points_of_bytes' THEN '{timedb_api,timedb_eraser}'
+             WHEN r.proname = '_pack_of_bytes' THEN '{timedb_compactor,timedb_eraser}'
              WHEN r.proname LIKE '\_merge\_points\_%' OR r.proname = '_run_scan' THEN '{}'
-             WHEN r.proname = 'current_tenant' THEN '{timedb_api,timedb_compactor,timedb_caller,timedb_user,timedb_admin}'
+             WHEN r.proname = 'current_tenant'
+               THEN '{timedb_api,timedb_compactor,timedb_eraser,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
                                 'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',
                                 'revoke_key', 'list_audit', '_manages_as')
@@ -1006,7 +1055,7 @@ WITH
     SELECT r.oid, r.rolname, r.rolname NOT IN ('timedb_admin', 'timedb_caller', 'timedb_user') AS is_owner
     FROM pg_roles r
     WHERE r.rolname IN ('timedb_owner', 'timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor',
-                        'timedb_admin', 'timedb_caller', 'timedb_user')
+                        'timedb_eraser', 'timedb_admin', 'timedb_caller', 'timedb_user')
   )
 SELECT 'row-level security is enabled and forced', t.name,
        CASE WHEN t.relrowsecurity THEN 'not forced' ELSE 'not enabled' END
@@ -1080,11 +1129,13 @@ UNION ALL
 SELECT 'functions belong to roles that own no table', r.name, format('owned by %s', r.proowner::regrole)
 FROM routines r
 WHERE r.proowner NOT IN (
-  'timedb_api'::regrole, 'timedb_auth'::regrole, 'timedb_operator'::regrole, 'timedb_compactor'::regrole)
+  'timedb_api'::regrole, 'timedb_auth'::regrole, 'timedb_operator'::regrole, 'timedb_compactor'::regrole,
+  'timedb_eraser'::regrole)
 UNION ALL
-SELECT 'compact alone runs as the role that may delete', r.name, format('owned by %s', r.proowner::regrole)
+SELECT 'what may delete runs as a role of its own', r.name, format('owned by %s', r.proowner::regrole)
 FROM routines r
 WHERE (r.proowner = 'timedb_compactor'::regrole) <> (r.proname = 'compact')
+   OR r.proowner = 'timedb_eraser'::regrole
 UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
 FROM routines r

@@ -6,6 +6,7 @@ use super::standing::{self, Identity, Via};
 use crate::error::{Error, Reported, Result};
 use crate::pg::datum::pg_id;
 use crate::pg::result::{Returned, Rows};
+use crate::pg::roles::session_role;
 use crate::pg::timestamp::Timestamptz;
 use pgrx::prelude::*;
 use std::cell::RefCell;
@@ -89,6 +90,18 @@ impl Acting {
     /// With a scope that is at least the one named.
     pub fn with(scope: Scope) -> Result<Acting> {
         Ok(Acting::found(require(scope)?))
+    }
+
+    /// An operator for a tenant, with all that its admin may, under the same policies; whoever has logged in by a key has no
+    /// say in it. Only for functions that none but operators may call: EXECUTE on them is what makes an operator.
+    #[expect(dead_code, reason = "what retention, erasure and maintenance act as")]
+    pub fn as_operator(tenant: Uuid) -> Acting {
+        let name = session_role().unwrap_or_default();
+        Acting::found(Identity {
+            tenant,
+            scope: Scope::Admin,
+            via: Via::Operator { name },
+        })
     }
 }
 
@@ -185,7 +198,7 @@ pub fn described(identity: &Identity) -> Described<'_> {
             expires_at,
             ..
         } => (Some(*user_id), Some(email.as_str()), *expires_at),
-        Via::Role { .. } => (None, None, None),
+        Via::Role { .. } | Via::Operator { .. } => (None, None, None),
     };
     (identity.tenant, user_id, email, identity.scope, expires_at)
 }

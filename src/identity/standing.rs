@@ -36,6 +36,8 @@ pub enum Via {
     },
     /// A login role, by its binding.
     Role { name: String },
+    /// Who operates the database, by his role: within a function that none but operators may call, for its own statements.
+    Operator { name: String },
 }
 
 impl Via {
@@ -44,6 +46,7 @@ impl Via {
         match self {
             Via::Key { .. } => "key",
             Via::Role { .. } => "role",
+            Via::Operator { .. } => "operator",
         }
     }
 }
@@ -53,7 +56,7 @@ impl Identity {
     pub fn key_id(&self) -> Option<Uuid> {
         match &self.via {
             Via::Key { key_id, .. } => Some(*key_id),
-            Via::Role { .. } => None,
+            Via::Role { .. } | Via::Operator { .. } => None,
         }
     }
 
@@ -65,7 +68,7 @@ impl Identity {
         let needed = needed.name();
         Err(match &self.via {
             Via::Key { .. } => Error::ScopeTooLow(needed),
-            Via::Role { .. } => Error::BindingTooLow(needed),
+            Via::Role { .. } | Via::Operator { .. } => Error::BindingTooLow(needed),
         })
     }
 
@@ -73,7 +76,7 @@ impl Identity {
     pub fn name(&self) -> &str {
         match &self.via {
             Via::Key { email, .. } => email,
-            Via::Role { name } => name,
+            Via::Role { name } | Via::Operator { name } => name,
         }
     }
 }

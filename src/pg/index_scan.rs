@@ -9,10 +9,11 @@ use pgrx::pg_sys;
 use std::ffi::CStr;
 use uuid::Uuid;
 
-/// `column = value`.
+/// `column = value`, or `column > value`.
 pub struct Condition {
     column: usize,
     of: pg_sys::Oid,
+    strategy: u32,
     function: u32,
     collation: pg_sys::Oid,
     /// None where there is no such value: then no row has it.
@@ -22,6 +23,14 @@ pub struct Condition {
 impl Condition {
     pub fn id(column: usize, id: Uuid) -> Condition {
         Condition::equals::<Uuid>(column, pg_sys::F_UUID_EQ, id)
+    }
+
+    pub fn id_after(column: usize, id: Uuid) -> Condition {
+        Condition {
+            strategy: pg_sys::BTGreaterStrategyNumber,
+            function: pg_sys::F_UUID_GT,
+            ..Condition::id(column, id)
+        }
     }
 
     pub fn bytes(column: usize, bytes: &[u8]) -> Condition {
@@ -48,6 +57,7 @@ impl Condition {
         Condition {
             column,
             of: T::OID,
+            strategy: pg_sys::BTEqualStrategyNumber,
             function,
             collation: pg_sys::C_COLLATION_OID,
             value: T::bind(value),
@@ -63,7 +73,7 @@ impl Condition {
             pg_sys::ScanKeyInit(
                 &mut key,
                 self.column as pg_sys::AttrNumber,
-                pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
+                self.strategy as pg_sys::StrategyNumber,
                 self.function.into(),
                 value,
             );
@@ -100,6 +110,22 @@ pub fn find<T>(
         rows < 2
     });
     found.filter(|_| visit == Visit::Done && rows == 1)
+}
+
+/// What is read of the first row in the order of the index; none too where the table or the index is missing.
+pub fn first<T>(
+    schema: &CStr,
+    table: &CStr,
+    index: &CStr,
+    conditions: &[Condition],
+    read: impl FnOnce(&TableRow) -> Option<T>,
+) -> Option<T> {
+    let (mut read, mut found) = (Some(read), None);
+    visit(schema, table, index, conditions, &mut |row| {
+        found = read.take().and_then(|read| read(row));
+        false
+    });
+    found
 }
 
 /// Whether a row that an index finds is such a one; also where that cannot be told, for the index is missing. Not where the

@@ -83,7 +83,7 @@ fn t17_what_is_added_later_without_its_guards_is_reported() {
         ),
         (
             "ALTER FUNCTION timedb.update OWNER TO timedb_compactor",
-            "compact alone runs as the role that may delete",
+            "what may delete runs as a role of its own",
         ),
         ("GRANT timedb_compactor TO app", "owning roles have no members"),
         ("GRANT timedb_user TO timedb_caller", "roles belong to no role"),
@@ -223,11 +223,12 @@ fn t22_no_function_runs_as_a_superuser_or_as_an_owner_of_tables() {
         "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_roles r ON r.oid = proowner \
          WHERE pronamespace = 'timedb'::regnamespace AND (rolsuper OR rolbypassrls \
            OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = p.pronamespace) \
-           OR rolname NOT IN ('timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor'))",
+           OR rolname NOT IN ('timedb_api', 'timedb_auth', 'timedb_operator', 'timedb_compactor', \
+             'timedb_eraser'))",
     );
     assert_none(
         &mut app,
-        "SELECT r.rolname::text FROM pg_roles r WHERE rolname ~ '^timedb_(owner|api|auth|operator|compactor|admin|caller|user)$' \
+        "SELECT r.rolname::text FROM pg_roles r WHERE rolname ~ '^timedb_(owner|api|auth|operator|compactor|eraser|admin|caller|user)$' \
            AND (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication \
              OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid) \
              OR rolname !~ 'admin|caller|user' AND EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid))",
@@ -350,6 +351,7 @@ fn t29_nobody_may_truncate_reference_or_put_triggers_on_a_table() {
         "timedb_auth",
         "timedb_operator",
         "timedb_compactor",
+        "timedb_eraser",
     ] {
         assert_none(
             &mut app,

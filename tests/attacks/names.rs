@@ -164,6 +164,7 @@ fn a_tenants_role_becomes_nobody_elses_by_any_command() {
         "timedb_auth",
         "timedb_operator",
         "timedb_compactor",
+        "timedb_eraser",
         "timedb_admin",
         "postgres",
         "ops",

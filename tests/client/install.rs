@@ -8,12 +8,13 @@ use uuid::Uuid;
 use crate::support::{hour, upload, value_row};
 
 const CREATE: &str = "CREATE EXTENSION timedb";
-const OWNERS: [&str; 5] = [
+const OWNERS: [&str; 6] = [
     "timedb_owner",
     "timedb_api",
     "timedb_auth",
     "timedb_operator",
     "timedb_compactor",
+    "timedb_eraser",
 ];
 const GROUPS: [&str; 3] = ["timedb_admin", "timedb_caller", "timedb_user"];
 

@@ -314,7 +314,7 @@ fn boundary(ends: u32) -> impl Strategy<Value = Boundary> {
 
 /// How many statements of a kind there are: `sql` has them.
 pub const FORGERIES: usize = 6;
-pub const ROLES: usize = 6;
+pub const ROLES: usize = 7;
 /// Of those, the first so many are allowed.
 pub const ROLES_ALLOWED: usize = 3;
 pub const PLANS: usize = 7;

@@ -143,6 +143,7 @@ const ROLE_STATEMENTS: [&str; ROLES] = [
     "SET SESSION AUTHORIZATION ops",
     "SET ROLE timedb_api",
     "SET ROLE timedb_compactor",
+    "SET ROLE timedb_eraser",
 ];
 
 /// Parallel plans are forced by a setting that was renamed in 16.
