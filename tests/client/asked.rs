@@ -9,8 +9,9 @@ mod world;
 
 use std::cell::RefCell;
 
+use crate::cases::Cases;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::TestCaseError;
 use timedb_testkit::{Database, one};
 
 use world::{Step, World, steps};
@@ -27,23 +28,17 @@ fn ask<Q: std::fmt::Debug>(
 ) {
     let database = Database::fresh(name);
     let play = (steps(), prop::collection::vec(question, QUESTIONS));
-    let config = Config {
-        cases: WORLDS,
-        failure_persistence: None,
-        max_shrink_iters: 200,
-        ..Config::default()
-    };
     let answered = RefCell::new(0);
-    let mut runner = TestRunner::new(config);
-    let outcome = runner.run(&play, |(steps, questions): (Vec<Step>, Vec<Q>)| {
-        let mut world = World::begin(&database);
-        steps.iter().for_each(|step| world.take(step));
-        for question in &questions {
-            *answered.borrow_mut() += u32::from(asked(&mut world, question)?);
-        }
-        Ok(())
-    });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
+    Cases::of(WORLDS)
+        .shrunk(200)
+        .run(&play, |(steps, questions): (Vec<Step>, Vec<Q>)| {
+            let mut world = World::begin(&database);
+            steps.iter().for_each(|step| world.take(step));
+            for question in &questions {
+                *answered.borrow_mut() += u32::from(asked(&mut world, question)?);
+            }
+            Ok(())
+        });
     let answered = answered.take();
     assert!(answered > WORLDS * 5, "the premise: {answered} answers had rows");
     let packs: i64 = one(&mut database.admin(), "SELECT count(*) FROM timedb.packs");

@@ -2,6 +2,7 @@
 
 mod arrow;
 mod asked;
+mod cases;
 mod catalog;
 mod changes;
 mod compact;

@@ -1,10 +1,11 @@
 //! Where a plan has a node in the place of `read`: that it answers what the function answers, looks at no more than it must,
 //! and stays away where only the function will do.
 
+use crate::cases::Cases;
 use postgres::Client;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 use timedb_testkit::{Database, one, run};
 
@@ -537,13 +538,8 @@ fn random_conditions_on_the_node_and_on_the_function_leave_the_same_rows() {
         "change_time, changed_by, run_id, series_id",
     ]);
     let input = (columns, from, prop::collection::vec(condition(), 0..4));
-    let config = Config {
-        cases: 600,
-        failure_persistence: None,
-        ..Config::default()
-    };
     let client = std::cell::RefCell::new(client);
-    let outcome = TestRunner::new(config).run(&input, |(columns, from, conditions)| {
+    Cases::of(600).run(&input, |(columns, from, conditions)| {
         let mut conditions = conditions;
         conditions.push("true".to_owned());
         let inner = format!("SELECT {columns} FROM {from} WHERE {}", conditions.join(" AND "));
@@ -558,5 +554,4 @@ fn random_conditions_on_the_node_and_on_the_function_leave_the_same_rows() {
         prop_assert_eq!(by_node, by_function, "{}", inner);
         Ok::<(), TestCaseError>(())
     });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -7,12 +7,13 @@ mod random;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
+use crate::cases::Cases;
 use jiff::{Timestamp, Unit};
 use postgres::types::ToSql;
 use postgres::{Client, Statement};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 use timedb_testkit::{Database, assert_ordinary, one, run};
 use uuid::Uuid;
@@ -25,8 +26,6 @@ use random::{BASES, Change, Form, Question, Step, Way, When, questions, steps};
 /// Of each case everything is read, and so many questions are asked, each as four reads and two relative ones.
 const CASES: u32 = 120;
 const QUESTIONS: usize = 28;
-/// How a case is replayed: `TIMEDB_SEED` has the number that the test tells.
-const SEED: &str = "TIMEDB_SEED";
 /// Two of one key, so that labels alone tell them apart; a capital, which sorts first in C; and a letter beyond ASCII.
 const SERIES: [(&str, &str, &str); 4] = [
     ("a", "{}", "kW"),
@@ -551,10 +550,6 @@ fn shown(row: &postgres::Row) -> Shown {
     }
 }
 
-fn of_now() -> u64 {
-    Timestamp::now().as_microsecond().unsigned_abs()
-}
-
 #[test]
 fn every_read_of_random_uploads_and_updates_answers_what_the_model_says() {
     let database = Database::fresh("read against a model");
@@ -562,18 +557,8 @@ fn every_read_of_random_uploads_and_updates_answers_what_the_model_says() {
     let rows = json!([value_row("a", hour(0), 99), value_row("B", hour(1), 99)]);
     let foreign = upload(&mut database.authenticated(&bob), &rows).series("a");
     let input = (0..BASES.len()).prop_flat_map(|base| (steps(base), questions(base, QUESTIONS)));
-    let seed: u64 = std::env::var(SEED)
-        .ok()
-        .map_or_else(of_now, |seed| seed.parse().expect("a number"));
-    let config = Config {
-        cases: CASES,
-        failure_persistence: None,
-        max_shrink_iters: 400,
-        ..Config::default()
-    };
-    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &seed.to_le_bytes().repeat(4));
     let (shown, reads) = (RefCell::new(0), RefCell::new(0));
-    let outcome = TestRunner::new_with_rng(config, random).run(&input, |(steps, questions)| {
+    Cases::of(CASES).shrunk(400).run(&input, |(steps, questions)| {
         let mut play = Play::begin(&database, foreign);
         steps.iter().try_for_each(|step| play.take(step))?;
         play.ask(&Question::open())?;
@@ -582,8 +567,7 @@ fn every_read_of_random_uploads_and_updates_answers_what_the_model_says() {
         *reads.borrow_mut() += play.reads;
         play.ask_the_rest()
     });
-    println!("{} reads; again with {SEED}={seed}", reads.borrow());
-    outcome.unwrap_or_else(|error| panic!("with {SEED}={seed}: {error}"));
+    println!("{} reads", reads.borrow());
     assert!(reads.take() >= 20_000, "the premise: there were as many reads");
     assert!(shown.take() > CASES as usize * 5, "the premise: there was much to read");
     let sql = "SELECT count(*) > $1 AND count(*) > count(DISTINCT p.pack_id) FROM timedb.packs p, \

@@ -1,8 +1,8 @@
 //! Series by their labels: found as containment finds them, listed page by page, and what may be said of them afterwards.
 
+use crate::cases::Cases;
 use postgres::Client;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use timedb_testkit::{Database, assert_ordinary, one, one_of, refused, run};
@@ -68,12 +68,7 @@ fn a_filter_by_labels_finds_the_series_that_contain_them_and_no_others() {
         prop::collection::vec(step, 1..12),
         prop::collection::vec(labels(), 1..12),
     );
-    let mut runner = TestRunner::new(Config {
-        cases: 60,
-        failure_persistence: None,
-        ..Config::default()
-    });
-    let outcome = runner.run(&steps, |(steps, filters)| {
+    Cases::of(60).run(&steps, |(steps, filters)| {
         let (alice, bob, admin, series) = &mut *play.borrow_mut();
         for (first, then, changes, which) in steps {
             create(bob, "s", &first);
@@ -107,7 +102,6 @@ fn a_filter_by_labels_finds_the_series_that_contain_them_and_no_others() {
         }
         Ok(())
     });
-    outcome.unwrap_or_else(|error| panic!("{error}\n{runner}"));
     let (alice, _, admin, _) = &mut *play.borrow_mut();
     let all: i64 = one(alice, "SELECT count(*) FROM timedb.list_series()");
     assert!(all > 50, "the premise: {all} series");

@@ -3,10 +3,10 @@
 
 use std::cell::{Cell, RefCell};
 
+use crate::cases::Cases;
 use jiff::{Timestamp, ToSpan};
 use postgres::Client;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use timedb_testkit::{Database, one, run};
 use uuid::Uuid;
@@ -108,13 +108,7 @@ fn a_window_of_any_width_over_rows_of_all_lengths_is_what_filtering_everything_l
     );
     let client = RefCell::new(&mut client);
     let classes = Cell::new(0);
-    let config = Config {
-        cases: 6,
-        failure_persistence: None,
-        max_shrink_iters: 40,
-        ..Config::default()
-    };
-    let outcome = TestRunner::new(config).run(&input, |(runs, windows)| {
+    Cases::of(6).shrunk(40).run(&input, |(runs, windows)| {
         let client = &mut *client.borrow_mut();
         let key = Uuid::now_v7().to_string();
         for (place, (start, count)) in runs.iter().enumerate() {
@@ -157,7 +151,6 @@ fn a_window_of_any_width_over_rows_of_all_lengths_is_what_filtering_everything_l
         }
         Ok(())
     });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
     let classes: i64 = classes.get();
     assert!(classes >= 6, "the premise: rows of {classes} lengths");
 }

@@ -3,9 +3,9 @@
 
 use std::io::{Read, Write};
 
+use crate::cases::Cases;
 use postgres::Client;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use timedb_core::points::{Point, Points, pack};
 use timedb_core::time::Time;
 use timedb_testkit::{Database, one, refused, run, server_log};
@@ -122,14 +122,6 @@ impl Server {
     }
 }
 
-fn cases(cases: u32) -> Config {
-    Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    }
-}
-
 #[test]
 fn binary_points_come_back_as_they_went() {
     let database = Database::fresh("binary round trip");
@@ -215,7 +207,7 @@ fn damaged_bytes_are_refused_or_are_other_points_and_never_end_the_server() {
     let input = (prop::sample::select(shapes), prop::collection::vec(damage(), 1..3));
     let mut refusals = 0;
     let client_cell = std::cell::RefCell::new((&mut client, &mut refusals));
-    let outcome = TestRunner::new(cases(1500)).run(&input, |(bytes, damages)| {
+    Cases::of(1500).run(&input, |(bytes, damages)| {
         let (client, refusals) = &mut *client_cell.borrow_mut();
         let damaged = damages.iter().fold(bytes, |bytes, damage| match bytes.is_empty() {
             true => bytes,
@@ -243,7 +235,6 @@ fn damaged_bytes_are_refused_or_are_other_points_and_never_end_the_server() {
         }
         Ok(())
     });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
     assert!(refusals > 500, "the premise: most damage shows, {refusals}");
     server.assert_unharmed(&mut client);
 }
@@ -256,7 +247,7 @@ fn damaged_text_is_refused_or_is_other_points_and_never_ends_the_server() {
     let input = (prop::sample::select(&SHAPES[..]), prop::collection::vec(damage(), 1..3));
     let mut refusals = 0;
     let client_cell = std::cell::RefCell::new((&mut client, &mut refusals));
-    let outcome = TestRunner::new(cases(1500)).run(&input, |(text, damages)| {
+    Cases::of(1500).run(&input, |(text, damages)| {
         let (client, refusals) = &mut *client_cell.borrow_mut();
         let damaged = damages
             .iter()
@@ -282,7 +273,6 @@ fn damaged_text_is_refused_or_is_other_points_and_never_ends_the_server() {
         }
         Ok(())
     });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
     assert!(refusals > 500, "the premise: most damage shows, {refusals}");
     server.assert_unharmed(&mut client);
 }
@@ -418,7 +408,7 @@ fn a_damaged_pack_is_refused_or_is_another_pack_and_never_ends_the_server() {
     );
     let mut refusals = 0;
     let client_cell = std::cell::RefCell::new((&mut client, &mut refusals));
-    let outcome = TestRunner::new(cases(800)).run(&input, |(text, damages, as_bytes)| {
+    Cases::of(800).run(&input, |(text, damages, as_bytes)| {
         let (client, refusals) = &mut *client_cell.borrow_mut();
         let undamaged = text.as_bytes().to_vec();
         let damaged = damages.iter().fold(undamaged, |bytes, damage| match bytes.is_empty() {
@@ -448,7 +438,6 @@ fn a_damaged_pack_is_refused_or_is_another_pack_and_never_ends_the_server() {
         }
         Ok(())
     });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
     assert!(refusals > 250, "the premise: most damage shows, {refusals}");
     server.assert_unharmed(&mut client);
 }

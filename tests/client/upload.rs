@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::thread;
 use std::time::{Instant, SystemTime};
 
+use crate::cases::Cases;
 use jiff::{Timestamp, ToSpan};
 use postgres::Client;
 use postgres::types::Json;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 use timedb_testkit::{
@@ -484,12 +484,7 @@ fn no_way_of_writing_leaves_a_value_without_its_series_or_run() {
                                      WHERE (r.tenant_id, r.run_id, r.known_time) = (v.tenant_id, v.run_id, v.known_time) \
                                        AND r.last_change_time >= v.change_time)";
     let steps = prop::collection::vec((0..3usize, step()), 1..25);
-    let config = Config {
-        cases: 60,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let outcome = TestRunner::new(config).run(&steps, |steps| {
+    Cases::of(60).run(&steps, |steps| {
         let mut sessions = sessions.borrow_mut();
         for (session, step) in &steps {
             sessions.take(*session, step);
@@ -501,7 +496,6 @@ fn no_way_of_writing_leaves_a_value_without_its_series_or_run() {
         prop_assert_eq!(one::<i64>(&mut admin.borrow_mut(), orphans), 0);
         Ok(())
     });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
     let counts = row_counts(&mut admin.borrow_mut());
     let values = counts.iter().find(|(table, _)| table == "timedb.\"values\"");
     assert!(values.is_some_and(|(_, rows)| *rows > 50), "the premise: {counts:?}");

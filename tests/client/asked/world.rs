@@ -154,7 +154,12 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (any::<Index>(), value(), select(vec![0i64, 0, 1, 4])).prop_map(|(shown, value, quarters)| Step::Update { shown, value, quarters }),
         2 => Just(Step::Compact),
     ];
-    prop::collection::vec(step, 0..12)
+    // Most worlds are packed at their end, so that there are always some with packs.
+    let last = prop::option::weighted(0.8, Just(Step::Compact));
+    (prop::collection::vec(step, 0..12), last).prop_map(|(mut steps, last)| {
+        steps.extend(last);
+        steps
+    })
 }
 
 pub fn number(value: Option<f64>) -> Value {

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 
+use crate::cases::Cases;
 use jiff::{Timestamp, ToSpan};
 use postgres::Client;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 use timedb_testkit::{Database, assert_ordinary, one};
 use uuid::Uuid;
@@ -248,14 +249,8 @@ fn no_read_of_anything_that_was_written_at_random_changes_however_often_it_is_co
     let database = Database::fresh("compact at random");
     let questions = prop::collection::vec(question(), 12);
     let input = (writes(80), writes(25), questions);
-    let config = Config {
-        cases: 8,
-        failure_persistence: None,
-        max_shrink_iters: 60,
-        ..Config::default()
-    };
     let shown = RefCell::new(0);
-    let outcome = TestRunner::new(config).run(&input, |(first, second, mut questions)| {
+    Cases::of(8).shrunk(60).run(&input, |(first, second, mut questions)| {
         questions.insert(0, String::new());
         let tenant = Uuid::now_v7();
         let alice = database.create_user(tenant, &format!("alice@{tenant}.com"), "write");
@@ -288,7 +283,6 @@ fn no_read_of_anything_that_was_written_at_random_changes_however_often_it_is_co
         prop_assert_eq!(before[3].0, versions);
         Ok(())
     });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
     let shown = shown.take();
     assert!(shown > 30_000, "the premise: {shown} rows to read");
 }
