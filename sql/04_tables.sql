@@ -207,6 +207,28 @@ COMMENT ON COLUMN timedb.packs.last_change IS
 CREATE INDEX packs_change_idx ON timedb.packs (tenant_id, last_change) WHERE last_change > '-infinity';
 COMMENT ON INDEX timedb.packs_change_idx IS 'Packs with what was written since a moment; as values_change_idx.';
 
+CREATE TABLE timedb.maintenance_log (
+  tenant_id        uuid NOT NULL,
+  maintenance_id   uuid NOT NULL,
+  started_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+  finished_at      timestamptz,
+  rows_before      bigint NOT NULL DEFAULT 0,
+  rows_after       bigint NOT NULL DEFAULT 0,
+  bytes_before     bigint NOT NULL DEFAULT 0,
+  bytes_after      bigint NOT NULL DEFAULT 0,
+  versions_removed bigint NOT NULL DEFAULT 0,
+  orphans          bigint,
+  error            text,
+  CONSTRAINT maintenance_log_pkey PRIMARY KEY (tenant_id, maintenance_id)
+);
+COMMENT ON TABLE timedb.maintenance_log IS
+  'What maintain has done for a tenant, a row each time that there was something to do; of the last 90 days.';
+COMMENT ON COLUMN timedb.maintenance_log.finished_at IS 'Null while it goes on, and where it was cancelled or killed, until the next time.';
+COMMENT ON COLUMN timedb.maintenance_log.rows_before IS 'Rows of values and packs that were packed; rows_after is what became of them.';
+COMMENT ON COLUMN timedb.maintenance_log.versions_removed IS 'By retention.';
+COMMENT ON COLUMN timedb.maintenance_log.orphans IS 'Rows that were left without the run or the series that they are of: there should be none.';
+COMMENT ON COLUMN timedb.maintenance_log.error IS 'SQLSTATE, and the words where they speak of the system and not of data.';
+
 -- No statistics of any column: a statement is planned before Postgres asks whether its relations may be read, and what the
 -- planner knows, of all tenants, can be told by its plan. Only how large a table is remains.
 DO $statistics$
@@ -235,3 +257,4 @@ SELECT pg_extension_config_dump('timedb.series_labels', '');
 SELECT pg_extension_config_dump('timedb.runs', '');
 SELECT pg_extension_config_dump('timedb.values', '');
 SELECT pg_extension_config_dump('timedb.packs', '');
+SELECT pg_extension_config_dump('timedb.maintenance_log', '');

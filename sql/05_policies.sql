@@ -12,10 +12,11 @@ ALTER TABLE timedb.series_labels ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECU
 ALTER TABLE timedb.runs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.values ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.packs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.maintenance_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 -- A tenant's data: read by whoever acts for the tenant, written with scope write and through the API alone. timedb_caller
 -- may select nothing, so no policy names it.
-CREATE POLICY series_tenant ON timedb.series FOR SELECT TO timedb_user, timedb_api, timedb_eraser
+CREATE POLICY series_tenant ON timedb.series FOR SELECT TO timedb_user, timedb_api, timedb_compactor, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()));
 CREATE POLICY series_write ON timedb.series FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
@@ -28,7 +29,7 @@ CREATE POLICY series_labels_tenant ON timedb.series_labels FOR SELECT TO timedb_
 CREATE POLICY series_labels_write ON timedb.series_labels FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 
-CREATE POLICY runs_tenant ON timedb.runs FOR SELECT TO timedb_user, timedb_api, timedb_eraser
+CREATE POLICY runs_tenant ON timedb.runs FOR SELECT TO timedb_user, timedb_api, timedb_compactor, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()));
 CREATE POLICY runs_write ON timedb.runs FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
@@ -114,3 +115,9 @@ CREATE POLICY api_keys_operator ON timedb.api_keys FOR ALL TO timedb_operator US
 CREATE POLICY key_ends_operator ON timedb.key_ends FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
 CREATE POLICY audit_operator ON timedb.audit FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
 CREATE POLICY role_bindings_operator ON timedb.role_bindings FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
+
+-- What maintenance has done: written for the tenant whose turn it is, read by operators.
+CREATE POLICY maintenance_log_maintain ON timedb.maintenance_log FOR ALL TO timedb_compactor
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY maintenance_log_operator ON timedb.maintenance_log FOR ALL TO timedb_operator USING (true) WITH CHECK (true);

@@ -51,12 +51,12 @@ WITH
   ),
   standard_policies (table_name, policy, command, roles, using_, with_check) AS (
     VALUES
-      ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_eraser,timedb_user}', 'tenant', NULL),
+      ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('series', 'series_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('series', 'series_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
       ('series_labels', 'series_labels_tenant', 'SELECT', '{timedb_api}', 'tenant', NULL),
       ('series_labels', 'series_labels_write', 'INSERT', '{timedb_api}', NULL, 'write'),
-      ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_eraser,timedb_user}', 'tenant', NULL),
+      ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('runs', 'runs_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('runs', 'runs_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
       ('values', 'values_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
@@ -89,7 +89,9 @@ WITH
       ('audit', 'audit_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
       ('api_keys', 'api_keys_login', 'SELECT', '{timedb_auth}', 'presented', NULL),
       ('api_keys', 'api_keys_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
-      ('role_bindings', 'role_bindings_operator', 'ALL', '{timedb_operator}', 'all', 'all')
+      ('role_bindings', 'role_bindings_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
+      ('maintenance_log', 'maintenance_log_maintain', 'ALL', '{timedb_compactor}', 'admin', 'admin'),
+      ('maintenance_log', 'maintenance_log_operator', 'ALL', '{timedb_operator}', 'all', 'all')
   ),
   expressions (kind, expression) AS (
     VALUES
@@ -135,6 +137,11 @@ WITH
       ('values', 'timedb_compactor', 'SELECT', NULL), ('values', 'timedb_compactor', 'DELETE', NULL),
       ('packs', 'timedb_compactor', 'SELECT', NULL), ('packs', 'timedb_compactor', 'INSERT', NULL),
       ('packs', 'timedb_compactor', 'DELETE', NULL),
+      ('runs', 'timedb_compactor', 'SELECT', '{tenant_id,run_id}'),
+      ('series', 'timedb_compactor', 'SELECT', '{tenant_id,series_id}'),
+      ('maintenance_log', 'timedb_compactor', 'SELECT', NULL), ('maintenance_log', 'timedb_compactor', 'INSERT', NULL),
+      ('maintenance_log', 'timedb_compactor', 'UPDATE', NULL), ('maintenance_log', 'timedb_compactor', 'DELETE', NULL),
+      ('maintenance_log', 'timedb_operator', 'SELECT', NULL), ('maintenance', 'timedb_admin', 'SELECT', NULL),
       ('series', 'timedb_eraser', 'SELECT', NULL),
       ('runs', 'timedb_eraser', 'SELECT', NULL), ('runs', 'timedb_eraser', 'UPDATE', '{value_count,listed}'),
       ('values', 'timedb_eraser', 'SELECT', NULL), ('values', 'timedb_eraser', 'INSERT', NULL),
@@ -173,7 +180,7 @@ WITH
     SELECT r.oid,
            CASE
              WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', '_has_statistics',
-                                                              'bind_role', 'unbind_role', 'list_bindings')
+                                                              'bind_role', 'unbind_role', 'list_bindings', 'maintain')
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
@@ -277,7 +284,8 @@ WHERE r.proowner NOT IN (
 UNION ALL
 SELECT 'what may delete runs as a role of its own', r.name, format('owned by %s', r.proowner::regrole)
 FROM routines r
-WHERE (r.proowner = 'timedb_compactor'::regrole) <> (r.proname = 'compact')
+WHERE (r.proowner = 'timedb_compactor'::regrole)
+      <> (r.proname IN ('compact', '_begin_maintenance_operator', '_maintain_share_operator', '_end_maintenance_operator'))
    OR r.proowner = 'timedb_eraser'::regrole
 UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')

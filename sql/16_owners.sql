@@ -28,6 +28,9 @@ ALTER FUNCTION timedb.current_tenant() OWNER TO timedb_auth;
 ALTER FUNCTION timedb._presented_key_hash() OWNER TO timedb_auth;
 
 ALTER FUNCTION timedb.compact(uuid[], interval) OWNER TO timedb_compactor;
+ALTER FUNCTION timedb._begin_maintenance_operator(uuid, interval) OWNER TO timedb_compactor;
+ALTER FUNCTION timedb._maintain_share_operator(uuid, uuid, interval) OWNER TO timedb_compactor;
+ALTER FUNCTION timedb._end_maintenance_operator(uuid, uuid, text, text) OWNER TO timedb_compactor;
 
 ALTER FUNCTION timedb._create_user_operator(uuid, text, text) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._list_users_operator(uuid, boolean) OWNER TO timedb_operator;
@@ -41,3 +44,6 @@ ALTER FUNCTION timedb.bind_role(name, uuid, text) OWNER TO timedb_operator;
 ALTER FUNCTION timedb.unbind_role(name) OWNER TO timedb_operator;
 ALTER FUNCTION timedb.list_bindings() OWNER TO timedb_operator;
 ALTER FUNCTION timedb._keys_without_user() OWNER TO timedb_operator;
+ALTER FUNCTION timedb._maintain_until_operator(interval, interval) OWNER TO timedb_operator;
+ALTER FUNCTION timedb._tenants_to_maintain_operator() OWNER TO timedb_operator;
+ALTER FUNCTION timedb._list_maintenance_operator() OWNER TO timedb_operator;

@@ -1,7 +1,7 @@
 -- Grants, from nothing: first everybody loses what Postgres gives to PUBLIC and what the default privileges of this
 -- database give to anybody, then each role gets what it needs and no more.
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA timedb FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA timedb FROM PUBLIC;
 
 DO $revoke$
 DECLARE
@@ -48,6 +48,11 @@ GRANT SELECT (tenant_id, key_id, key_hash, scope) ON timedb.api_keys TO timedb_a
 -- timedb_compactor: moves a tenant's versions from values into packs, under their policies.
 GRANT SELECT, DELETE ON timedb.values TO timedb_compactor;
 GRANT SELECT, INSERT, DELETE ON timedb.packs TO timedb_compactor;
+-- What maintain looks for beside: rows that have lost what they are of; and what it leaves in its log.
+GRANT SELECT (tenant_id, run_id) ON timedb.runs TO timedb_compactor;
+GRANT SELECT (tenant_id, series_id) ON timedb.series TO timedb_compactor;
+GRANT SELECT, INSERT, UPDATE, DELETE ON timedb.maintenance_log TO timedb_compactor;
+GRANT SELECT ON timedb.maintenance_log TO timedb_operator;
 
 -- timedb_eraser: takes out of a tenant's values, for scope admin or an operator, what is to be gone, under their policies.
 GRANT SELECT ON timedb.series TO timedb_eraser;
@@ -154,3 +159,12 @@ GRANT EXECUTE ON FUNCTION
   timedb.bind_role(name, uuid, text), timedb.unbind_role(name), timedb.list_bindings(), timedb.self_check(),
   timedb._keys_without_user(), timedb._has_statistics(regclass, smallint)
   TO timedb_admin;
+
+-- Maintenance, for operators.
+GRANT EXECUTE ON FUNCTION
+  timedb._maintain_until_operator(interval, interval), timedb._tenants_to_maintain_operator(),
+  timedb._begin_maintenance_operator(uuid, interval), timedb._maintain_share_operator(uuid, uuid, interval),
+  timedb._end_maintenance_operator(uuid, uuid, text, text), timedb._list_maintenance_operator()
+  TO timedb_admin;
+GRANT EXECUTE ON PROCEDURE timedb.maintain(interval, interval) TO timedb_admin;
+GRANT SELECT ON timedb.maintenance TO timedb_admin;

@@ -872,6 +872,198 @@ GRANT EXECUTE ON FUNCTION
   timedb.current_tenant(), timedb._may(text), timedb._points_of_bytes(bytea), timedb._pack_of_bytes(bytea)
   TO timedb_eraser;
 
+-- Maintenance of all tenants, for operators.
+DO $maintenance$
+BEGIN
+  -- One of that name that is not the extension's makes this fail.
+  IF NOT EXISTS (
+    SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = to_regclass('timedb.maintenance_log')
+      AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'timedb'
+  ) THEN
+CREATE TABLE timedb.maintenance_log (
+  tenant_id        uuid NOT NULL,
+  maintenance_id   uuid NOT NULL,
+  started_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+  finished_at      timestamptz,
+  rows_before      bigint NOT NULL DEFAULT 0,
+  rows_after       bigint NOT NULL DEFAULT 0,
+  bytes_before     bigint NOT NULL DEFAULT 0,
+  bytes_after      bigint NOT NULL DEFAULT 0,
+  versions_removed bigint NOT NULL DEFAULT 0,
+  orphans          bigint,
+  error            text,
+  CONSTRAINT maintenance_log_pkey PRIMARY KEY (tenant_id, maintenance_id)
+);
+ALTER TABLE timedb.maintenance_log OWNER TO timedb_owner;
+CREATE POLICY maintenance_log_maintain ON timedb.maintenance_log FOR ALL TO timedb_compactor
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY maintenance_log_operator ON timedb.maintenance_log FOR ALL TO timedb_operator USING (true) WITH CHECK (true);
+  END IF;
+END
+$maintenance$;
+COMMENT ON TABLE timedb.maintenance_log IS
+  'What maintain has done for a tenant, a row each time that there was something to do; of the last 90 days.';
+COMMENT ON COLUMN timedb.maintenance_log.finished_at IS 'Null while it goes on, and where it was cancelled or killed, until the next time.';
+COMMENT ON COLUMN timedb.maintenance_log.rows_before IS 'Rows of values and packs that were packed; rows_after is what became of them.';
+COMMENT ON COLUMN timedb.maintenance_log.versions_removed IS 'By retention.';
+COMMENT ON COLUMN timedb.maintenance_log.orphans IS 'Rows that were left without the run or the series that they are of: there should be none.';
+COMMENT ON COLUMN timedb.maintenance_log.error IS 'SQLSTATE, and the words where they speak of the system and not of data.';
+ALTER TABLE timedb.maintenance_log
+  ALTER COLUMN tenant_id SET STATISTICS 0, ALTER COLUMN maintenance_id SET STATISTICS 0,
+  ALTER COLUMN started_at SET STATISTICS 0, ALTER COLUMN finished_at SET STATISTICS 0,
+  ALTER COLUMN rows_before SET STATISTICS 0, ALTER COLUMN rows_after SET STATISTICS 0,
+  ALTER COLUMN bytes_before SET STATISTICS 0, ALTER COLUMN bytes_after SET STATISTICS 0,
+  ALTER COLUMN versions_removed SET STATISTICS 0, ALTER COLUMN orphans SET STATISTICS 0,
+  ALTER COLUMN error SET STATISTICS 0;
+SELECT pg_extension_config_dump('timedb.maintenance_log', '');
+ALTER TABLE timedb.maintenance_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER POLICY series_tenant ON timedb.series TO timedb_user, timedb_api, timedb_compactor, timedb_eraser;
+ALTER POLICY runs_tenant ON timedb.runs TO timedb_user, timedb_api, timedb_compactor, timedb_eraser;
+
+CREATE OR REPLACE FUNCTION timedb._maintain_until_operator(budget interval, older_than interval) RETURNS timestamptz
+  AS 'MODULE_PATHNAME', '_maintain_until_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._maintain_until_operator(interval, interval) IS
+  'When a call of maintain with such a budget ends. 25006 where nothing can be written.';
+
+CREATE OR REPLACE FUNCTION timedb._tenants_to_maintain_operator() RETURNS uuid[]
+  AS 'MODULE_PATHNAME', '_tenants_to_maintain_operator_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION timedb._tenants_to_maintain_operator() IS
+  'All tenants that have stored anything, those first for which maintain found work longest ago.';
+
+CREATE OR REPLACE FUNCTION timedb._begin_maintenance_operator(tenant_id uuid, older_than interval) RETURNS uuid
+  AS 'MODULE_PATHNAME', '_begin_maintenance_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._begin_maintenance_operator(uuid, interval) IS
+  'Begins a row of the log of a tenant''s maintenance and answers its id; null where there is nothing to do.';
+
+CREATE OR REPLACE FUNCTION timedb._maintain_share_operator(tenant_id uuid, maintenance_id uuid, older_than interval) RETURNS boolean
+  AS 'MODULE_PATHNAME', '_maintain_share_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._maintain_share_operator(uuid, uuid, interval) IS
+  'A share of the work of a tenant''s maintenance; answers whether some remains. 55P03 while another transaction holds the tenant''s packing.';
+
+CREATE OR REPLACE FUNCTION timedb._end_maintenance_operator(tenant_id uuid, maintenance_id uuid, error_code text, error_message text)
+  RETURNS void
+  AS 'MODULE_PATHNAME', '_end_maintenance_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._end_maintenance_operator(uuid, uuid, text, text) IS
+  'Ends the row of the log of a tenant''s maintenance, or makes one where it could not begin.';
+
+CREATE OR REPLACE FUNCTION timedb._list_maintenance_operator() RETURNS SETOF timedb.maintenance_log
+  LANGUAGE sql STABLE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET debug_print_plan = off SET plan_cache_mode = auto AS $$
+  SELECT * FROM timedb.maintenance_log m ORDER BY m.started_at DESC, m.tenant_id
+$$;
+COMMENT ON FUNCTION timedb._list_maintenance_operator() IS 'What the view maintenance shows.';
+
+CREATE OR REPLACE VIEW timedb.maintenance WITH (security_invoker = true) AS
+  SELECT m.tenant_id, m.started_at, m.finished_at, m.rows_before, m.rows_after, m.bytes_before, m.bytes_after,
+         m.versions_removed, m.orphans, m.error
+  FROM timedb._list_maintenance_operator() m;
+COMMENT ON VIEW timedb.maintenance IS
+  'What maintain has done, newest first: a row for each tenant that had something to do, without finished_at while it goes on; errors too. For operators; of the last 90 days.';
+
+-- Whoever calls it is who runs it, and only so may it commit: every name is qualified, as his search_path is his own.
+CREATE OR REPLACE PROCEDURE timedb.maintain(budget interval DEFAULT '1 hour', older_than interval DEFAULT '1 day')
+  LANGUAGE plpgsql AS $$
+DECLARE
+  ends CONSTANT pg_catalog.timestamptz := timedb._maintain_until_operator(budget, older_than);
+  tenants CONSTANT pg_catalog.uuid[] := timedb._tenants_to_maintain_operator();
+  tenant pg_catalog.uuid;
+  maintenance pg_catalog.uuid;
+  goes_on boolean;
+  error_code pg_catalog.text;
+  error_message pg_catalog.text;
+  reached integer := 0;
+  worked integer := 0;
+  failed integer := 0;
+BEGIN
+  FOREACH tenant IN ARRAY tenants LOOP
+    EXIT WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) ends;
+    maintenance := NULL;
+    error_code := NULL;
+    error_message := NULL;
+    BEGIN
+      maintenance := timedb._begin_maintenance_operator(tenant, older_than);
+    EXCEPTION WHEN OTHERS THEN
+      error_code := SQLSTATE;
+      error_message := SQLERRM;
+    END;
+    COMMIT;
+    goes_on := maintenance IS NOT NULL;
+    WHILE goes_on LOOP
+      BEGIN
+        goes_on := timedb._maintain_share_operator(tenant, maintenance, older_than)
+                   AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) ends;
+      EXCEPTION WHEN OTHERS THEN
+        error_code := SQLSTATE;
+        error_message := SQLERRM;
+        goes_on := false;
+      END;
+      COMMIT;
+    END LOOP;
+    IF maintenance IS NOT NULL OR error_code IS NOT NULL THEN
+      PERFORM timedb._end_maintenance_operator(tenant, maintenance, error_code, error_message);
+      COMMIT;
+      worked := worked OPERATOR(pg_catalog.+) 1;
+    END IF;
+    IF error_code IS NOT NULL THEN
+      failed := failed OPERATOR(pg_catalog.+) 1;
+    END IF;
+    reached := reached OPERATOR(pg_catalog.+) 1;
+  END LOOP;
+  RAISE NOTICE 'maintained % of % tenants: % had work, % failed', reached, pg_catalog.cardinality(tenants), worked, failed;
+  IF failed OPERATOR(pg_catalog.>) 0 THEN
+    RAISE WARNING 'the maintenance of % tenants failed', failed USING HINT = 'SELECT * FROM timedb.maintenance WHERE error IS NOT NULL';
+  END IF;
+END
+$$;
+COMMENT ON PROCEDURE timedb.maintain(interval, interval) IS
+  'For operators: goes through all tenants, those first whose turn was longest ago, and packs what was written longer ago than older_than, a share in each transaction, until all is done or the budget is used up. An error in one tenant is recorded in the view maintenance, and the next goes on. CALL it outside a transaction, nightly. 25006 on a standby.';
+ALTER FUNCTION timedb._maintain_until_operator(interval, interval) OWNER TO timedb_operator;
+ALTER FUNCTION timedb._tenants_to_maintain_operator() OWNER TO timedb_operator;
+ALTER FUNCTION timedb._list_maintenance_operator() OWNER TO timedb_operator;
+ALTER FUNCTION timedb._begin_maintenance_operator(uuid, interval) OWNER TO timedb_compactor;
+ALTER FUNCTION timedb._maintain_share_operator(uuid, uuid, interval) OWNER TO timedb_compactor;
+ALTER FUNCTION timedb._end_maintenance_operator(uuid, uuid, text, text) OWNER TO timedb_compactor;
+ALTER PROCEDURE timedb.maintain(interval, interval) OWNER TO timedb_api;
+ALTER VIEW timedb.maintenance OWNER TO timedb_owner;
+-- From nothing: what is new has what Postgres and this database give by default.
+DO $revoke$
+DECLARE
+  granted record;
+BEGIN
+  FOR granted IN
+    SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS name, g.grantee
+    FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
+    WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner
+      AND p.proname ~ 'maintain|maintenance'
+    UNION ALL
+    SELECT 'TABLE', c.oid::regclass::text, g.grantee
+    FROM pg_class c, LATERAL aclexplode(c.relacl) g
+    WHERE c.oid IN ('timedb.maintenance_log'::regclass, 'timedb.maintenance'::regclass) AND g.grantee <> c.relowner
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s %s FROM %s', granted.kind, granted.name,
+                   CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+  END LOOP;
+END
+$revoke$;
+GRANT SELECT (tenant_id, run_id) ON timedb.runs TO timedb_compactor;
+GRANT SELECT (tenant_id, series_id) ON timedb.series TO timedb_compactor;
+GRANT SELECT, INSERT, UPDATE, DELETE ON timedb.maintenance_log TO timedb_compactor;
+GRANT SELECT ON timedb.maintenance_log TO timedb_operator;
+GRANT EXECUTE ON FUNCTION
+  timedb._maintain_until_operator(interval, interval), timedb._tenants_to_maintain_operator(),
+  timedb._begin_maintenance_operator(uuid, interval), timedb._maintain_share_operator(uuid, uuid, interval),
+  timedb._end_maintenance_operator(uuid, uuid, text, text), timedb._list_maintenance_operator()
+  TO timedb_admin;
+GRANT EXECUTE ON PROCEDURE timedb.maintain(interval, interval) TO timedb_admin;
+GRANT SELECT ON timedb.maintenance TO timedb_admin;
+
 -- The self-check, which knows all of it.
 CREATE OR REPLACE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)
   RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $check$
@@ -908,12 +1100,12 @@ WITH
   ),
   standard_policies (table_name, policy, command, roles, using_, with_check) AS (
     VALUES
-      ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_eraser,timedb_user}', 'tenant', NULL),
+      ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('series', 'series_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('series', 'series_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
       ('series_labels', 'series_labels_tenant', 'SELECT', '{timedb_api}', 'tenant', NULL),
       ('series_labels', 'series_labels_write', 'INSERT', '{timedb_api}', NULL, 'write'),
-      ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_eraser,timedb_user}', 'tenant', NULL),
+      ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('runs', 'runs_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('runs', 'runs_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
       ('values', 'values_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
@@ -946,7 +1138,9 @@ WITH
       ('audit', 'audit_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
       ('api_keys', 'api_keys_login', 'SELECT', '{timedb_auth}', 'presented', NULL),
       ('api_keys', 'api_keys_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
-      ('role_bindings', 'role_bindings_operator', 'ALL', '{timedb_operator}', 'all', 'all')
+      ('role_bindings', 'role_bindings_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
+      ('maintenance_log', 'maintenance_log_maintain', 'ALL', '{timedb_compactor}', 'admin', 'admin'),
+      ('maintenance_log', 'maintenance_log_operator', 'ALL', '{timedb_operator}', 'all', 'all')
   ),
   expressions (kind, expression) AS (
     VALUES
@@ -992,6 +1186,11 @@ WITH
       ('values', 'timedb_compactor', 'SELECT', NULL), ('values', 'timedb_compactor', 'DELETE', NULL),
       ('packs', 'timedb_compactor', 'SELECT', NULL), ('packs', 'timedb_compactor', 'INSERT', NULL),
       ('packs', 'timedb_compactor', 'DELETE', NULL),
+      ('runs', 'timedb_compactor', 'SELECT', '{tenant_id,run_id}'),
+      ('series', 'timedb_compactor', 'SELECT', '{tenant_id,series_id}'),
+      ('maintenance_log', 'timedb_compactor', 'SELECT', NULL), ('maintenance_log', 'timedb_compactor', 'INSERT', NULL),
+      ('maintenance_log', 'timedb_compactor', 'UPDATE', NULL), ('maintenance_log', 'timedb_compactor', 'DELETE', NULL),
+      ('maintenance_log', 'timedb_operator', 'SELECT', NULL), ('maintenance', 'timedb_admin', 'SELECT', NULL),
       ('series', 'timedb_eraser', 'SELECT', NULL),
       ('runs', 'timedb_eraser', 'SELECT', NULL), ('runs', 'timedb_eraser', 'UPDATE', '{value_count,listed}'),
       ('values', 'timedb_eraser', 'SELECT', NULL), ('values', 'timedb_eraser', 'INSERT', NULL),
@@ -1030,7 +1229,7 @@ WITH
     SELECT r.oid,
            CASE
              WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', '_has_statistics',
-                                                              'bind_role', 'unbind_role', 'list_bindings')
+                                                              'bind_role', 'unbind_role', 'list_bindings', 'maintain')
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
@@ -1134,7 +1333,8 @@ WHERE r.proowner NOT IN (
 UNION ALL
 SELECT 'what may delete runs as a role of its own', r.name, format('owned by %s', r.proowner::regrole)
 FROM routines r
-WHERE (r.proowner = 'timedb_compactor'::regrole) <> (r.proname = 'compact')
+WHERE (r.proowner = 'timedb_compactor'::regrole)
+      <> (r.proname IN ('compact', '_begin_maintenance_operator', '_maintain_share_operator', '_end_maintenance_operator'))
    OR r.proowner = 'timedb_eraser'::regrole
 UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')

@@ -28,7 +28,16 @@ mod verbs;
 ::pgrx::extension_sql_file!("../sql/09_series.sql", name = "series", requires = ["read"]);
 ::pgrx::extension_sql_file!("../sql/10_asked.sql", name = "asked", requires = ["series"]);
 ::pgrx::extension_sql_file!("../sql/11_changes.sql", name = "changes", requires = ["asked"]);
-::pgrx::extension_sql_file!("../sql/15_self_check.sql", name = "self_check", requires = ["changes"]);
+::pgrx::extension_sql_file!(
+    "../sql/14_maintenance.sql",
+    name = "maintenance",
+    requires = ["changes"]
+);
+::pgrx::extension_sql_file!(
+    "../sql/15_self_check.sql",
+    name = "self_check",
+    requires = ["maintenance"]
+);
 ::pgrx::extension_sql_file!("../sql/16_owners.sql", name = "owners", requires = ["self_check"]);
 ::pgrx::extension_sql_file!("../sql/17_grants.sql", name = "grants", requires = ["owners"], finalize);
 

@@ -94,7 +94,6 @@ impl Acting {
 
     /// An operator for a tenant, with all that its admin may, under the same policies; whoever has logged in by a key has no
     /// say in it. Only for functions that none but operators may call: EXECUTE on them is what makes an operator.
-    #[expect(dead_code, reason = "what retention, erasure and maintenance act as")]
     pub fn as_operator(tenant: Uuid) -> Acting {
         let name = session_role().unwrap_or_default();
         Acting::found(Identity {

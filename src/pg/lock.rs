@@ -18,7 +18,12 @@ pub enum For {
 /// Waits until nobody else holds this lock of a tenant, and holds it until the transaction ends. A cancel, a timeout or a
 /// deadlock unwinds from here.
 pub fn hold(what: For, tenant: Uuid) {
-    hold_number(what, number(secret(), tenant));
+    acquire(what, number(secret(), tenant), Wait::Yes);
+}
+
+/// The same where nobody holds it now; if somebody does, answers false at once.
+pub fn hold_if_free(what: For, tenant: Uuid) -> bool {
+    acquire(what, number(secret(), tenant), Wait::No)
 }
 
 /// The same for some of a tenant's series: for the shares that they are in, in order, so that two who hold some wait for each
@@ -26,11 +31,18 @@ pub fn hold(what: For, tenant: Uuid) {
 pub fn hold_shares(what: For, tenant: Uuid, series: impl Iterator<Item = Uuid>) {
     let shares: BTreeSet<u8> = series.map(share).collect();
     for share in shares {
-        hold_number(what, number_of_share(secret(), tenant, share));
+        acquire(what, number_of_share(secret(), tenant, share), Wait::Yes);
     }
 }
 
-fn hold_number(what: For, key: u64) {
+#[derive(PartialEq, Eq)]
+enum Wait {
+    Yes,
+    No,
+}
+
+/// Whether it is held now.
+fn acquire(what: For, key: u64, wait: Wait) -> bool {
     // SAFETY: the tag is of the method that it names, and is only read; this backend is in a transaction, which frees the lock.
     unsafe {
         let tag = pg_sys::LOCKTAG {
@@ -41,7 +53,8 @@ fn hold_number(what: For, key: u64) {
             locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
             locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
         };
-        pg_sys::LockAcquire(&raw const tag, pg_sys::ExclusiveLock as i32, false, false);
+        let acquired = pg_sys::LockAcquire(&raw const tag, pg_sys::ExclusiveLock as i32, false, wait == Wait::No);
+        acquired != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
     }
 }
 

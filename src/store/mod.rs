@@ -7,12 +7,12 @@ pub mod fetch;
 pub mod keys;
 pub mod newest;
 pub mod open;
+pub mod orphans;
 pub mod runs;
 pub mod scan;
 pub mod shown;
 mod spans;
 pub mod take;
-#[expect(dead_code, reason = "what maintenance goes through")]
 pub mod tenants;
 mod version;
 pub mod write;

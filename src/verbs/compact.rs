@@ -32,13 +32,13 @@ statements! {
 
 /// What a call has done so far.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     series: i32,
     versions: i64,
-    rows_before: i64,
-    rows_after: i64,
-    bytes_before: i64,
-    bytes_after: i64,
+    pub rows_before: i64,
+    pub rows_after: i64,
+    pub bytes_before: i64,
+    pub bytes_after: i64,
 }
 
 #[pg_extern(sql = false)]
@@ -51,6 +51,9 @@ fn compact(
     let series_ids = without_nulls("series_ids", series_ids)?;
     let cutoff = cutoff(older_than)?;
     let work = work(acting.tenant, series_ids, cutoff)?;
+    if !work.is_empty() {
+        lock::hold(lock::For::Compacting, acting.tenant);
+    }
     let (tally, remaining) = pack_all(acting.tenant, &work, cutoff)?;
     let answer = (
         tally.series,
@@ -64,20 +67,17 @@ fn compact(
     Ok(Returned::row::<(i32, i64, i64, i64, i64, i64, i64)>(fcinfo, answer)?)
 }
 
-fn cutoff(older_than: Option<Interval>) -> Result<Timestamptz> {
+pub(super) fn cutoff(older_than: Option<Interval>) -> Result<Timestamptz> {
     let cutoff = CUTOFF.read((older_than,))?.pop();
     let (cutoff,) = cutoff.ok_or_else(|| Error::Broken("no clock".into()))?;
     Ok(cutoff)
 }
 
-/// A call's share of the work; answers what it did, and how many rows remain.
-fn pack_all(tenant: Uuid, work: &[Work], cutoff: Timestamptz) -> Result<(Tally, i64)> {
+/// A call's share of the work, for whoever holds the lock that it takes; answers what it did, and how many rows remain.
+pub(super) fn pack_all(tenant: Uuid, work: &[Work], cutoff: Timestamptz) -> Result<(Tally, i64)> {
     let mut progress = Progress::of(work);
     let mut tally = Tally::default();
     let mut packed_series = None;
-    if !work.is_empty() {
-        lock::hold(lock::For::Compacting, tenant);
-    }
     for part in work {
         let mut left = part.rows;
         while left > 1 && tally.rows_before < ROWS_IN_A_CALL {

@@ -12,6 +12,7 @@ mod labels;
 mod latest;
 mod list_runs;
 mod list_series;
+mod maintain;
 mod read;
 mod read_arrow;
 mod resolved;

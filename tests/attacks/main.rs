@@ -15,6 +15,7 @@ mod install;
 mod keys;
 mod leaks;
 mod life;
+mod maintenance;
 mod names;
 mod nodes;
 mod others;

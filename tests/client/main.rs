@@ -14,6 +14,7 @@ mod keys;
 mod known;
 mod labelled;
 mod limits;
+mod maintain;
 mod mistakes;
 mod node;
 mod plans;

@@ -360,7 +360,8 @@ fn an_update_that_is_run_again_changes_nothing() {
     run(&mut admin, UPDATE);
     run(
         &mut admin,
-        "INSERT INTO timedb.key_ends VALUES (gen_random_uuid(), gen_random_uuid(), now())",
+        "INSERT INTO timedb.key_ends VALUES (gen_random_uuid(), gen_random_uuid(), now()); \
+         INSERT INTO timedb.maintenance_log (tenant_id, maintenance_id) VALUES (gen_random_uuid(), gen_random_uuid())",
     );
     let version = version(&mut admin);
     let updated = everything(&mut admin);

@@ -1,0 +1,160 @@
+//! What `CALL timedb.maintain()` consists of: an operator's call goes through all tenants, a share of the work of one in each
+//! transaction. Nobody but operators may execute these; they act for the tenant as its admin would, under its policies, and
+//! answer counts.
+//!
+//! A tenant's row of the log is there before the work begins and has no end until it is done: so it tells how far a long call
+//! has come. What is not in the log had nothing to do.
+
+use super::compact::{Tally, cutoff, pack_all};
+use crate::error::{Error, Reported, Result};
+use crate::identity::session::Acting;
+use crate::pg::clock;
+use crate::pg::datum::{id, pg_id};
+use crate::pg::lock;
+use crate::pg::result::Returned;
+use crate::pg::statement::statements;
+use crate::pg::timestamp::Timestamptz;
+use crate::store::orphans::orphans;
+use crate::store::take::work;
+use crate::store::tenants::tenants;
+use pgrx::datum::Interval;
+use pgrx::prelude::*;
+use uuid::Uuid;
+
+statements! {
+    BUDGET(Interval) -> (bool, Timestamptz) = c"SELECT $1 > interval '0', clock_timestamp() + $1";
+    AGE(Interval) -> (bool,) = c"SELECT $1 >= interval '0'";
+    LAST(Uuid) -> (Option<Timestamptz>,) = c"SELECT max(m.started_at) FROM timedb.maintenance_log m WHERE m.tenant_id = $1";
+    /// What a call left open that was cancelled or killed; one that goes on meanwhile says its own end.
+    END_INTERRUPTED(Uuid) -> () =
+        c"UPDATE timedb.maintenance_log m SET finished_at = clock_timestamp(), error = 'interrupted'
+          WHERE m.tenant_id = $1 AND m.finished_at IS NULL";
+    FORGET(Uuid) -> () =
+        c"DELETE FROM timedb.maintenance_log m
+          WHERE m.tenant_id = $1 AND m.finished_at < clock_timestamp() - interval '90 days'";
+    BEGIN(Uuid, Uuid) -> () = c"INSERT INTO timedb.maintenance_log (tenant_id, maintenance_id) VALUES ($1, $2)";
+    COUNT(Uuid, Uuid, i64, i64, i64, i64) -> () =
+        c"UPDATE timedb.maintenance_log m
+          SET rows_before = m.rows_before + $3, rows_after = m.rows_after + $4, bytes_before = m.bytes_before + $5,
+              bytes_after = m.bytes_after + $6
+          WHERE m.tenant_id = $1 AND m.maintenance_id = $2";
+    END(Uuid, Uuid, Option<i64>, Option<&str>) -> () =
+        c"UPDATE timedb.maintenance_log m SET finished_at = clock_timestamp(), orphans = $3, error = $4
+          WHERE m.tenant_id = $1 AND m.maintenance_id = $2";
+}
+
+/// When a call with such a budget ends; an error where it cannot begin.
+#[pg_extern(sql = false)]
+fn _maintain_until_operator(budget: Option<Interval>, older_than: Option<Interval>) -> Reported<Option<i64>> {
+    // SAFETY: raises an error in a transaction that is read-only, and on a standby.
+    unsafe { pg_sys::PreventCommandIfReadOnly(c"CALL timedb.maintain()".as_ptr()) };
+    let budget = budget.ok_or(Error::NullArgument("budget"))?;
+    let older_than = older_than.ok_or(Error::NullArgument("older_than"))?;
+    if AGE.read((older_than,))?.pop() != Some((true,)) {
+        return Err(Error::bad("older_than", "must not be negative").into());
+    }
+    match BUDGET.read((budget,))?.pop() {
+        Some((true, end)) => Ok(Some(end.0)),
+        _ => Err(Error::bad("budget", "must be positive").into()),
+    }
+}
+
+/// All tenants that have stored anything, those first whose turn was longest ago: so that each has one, however small the
+/// budget.
+#[pg_extern(sql = false)]
+fn _tenants_to_maintain_operator() -> Reported<Returned> {
+    let mut turns = Vec::new();
+    for tenant in tenants() {
+        let last = LAST.read((tenant,))?.pop().and_then(|(last,)| last);
+        turns.push((last.map(|at| at.0), tenant));
+    }
+    turns.sort_unstable();
+    let in_turn: Vec<Uuid> = turns.into_iter().map(|(_, tenant)| tenant).collect();
+    Ok(Returned::scalar::<&[Uuid]>(&in_turn))
+}
+
+/// The id of a tenant's row in the log; none where nothing is to be done.
+#[pg_extern(sql = false)]
+fn _begin_maintenance_operator(
+    tenant_id: Option<pgrx::Uuid>,
+    older_than: Option<Interval>,
+) -> Reported<Option<pgrx::Uuid>> {
+    let acting = Acting::as_operator(tenant(tenant_id)?);
+    let is_work = !work(acting.tenant, None, cutoff(older_than)?)?.is_empty();
+    if !is_work && orphans(acting.tenant)? == 0 {
+        return Ok(None);
+    }
+    END_INTERRUPTED.run((acting.tenant,))?;
+    FORGET.run((acting.tenant,))?;
+    Ok(Some(pg_id(begin(acting.tenant)?)))
+}
+
+fn begin(tenant: Uuid) -> Result<Uuid> {
+    let maintenance = clock::new_id();
+    BEGIN.run((tenant, maintenance))?;
+    Ok(maintenance)
+}
+
+/// One share of a tenant's work; answers whether some remains.
+#[pg_extern(sql = false)]
+fn _maintain_share_operator(
+    tenant_id: Option<pgrx::Uuid>,
+    maintenance_id: Option<pgrx::Uuid>,
+    older_than: Option<Interval>,
+) -> Reported<Option<bool>> {
+    let acting = Acting::as_operator(tenant(tenant_id)?);
+    let maintenance = maintenance_id.map(id).ok_or(Error::NullArgument("maintenance_id"))?;
+    // Whoever else holds it may be a tenant's own transaction, left open for any time.
+    if !lock::hold_if_free(lock::For::Compacting, acting.tenant) {
+        return Err(Error::Busy.into());
+    }
+    let cutoff = cutoff(older_than)?;
+    let (tally, remaining) = pack_all(acting.tenant, &work(acting.tenant, None, cutoff)?, cutoff)?;
+    count(acting.tenant, maintenance, &tally)?;
+    Ok(Some(remaining > 0))
+}
+
+fn count(tenant: Uuid, maintenance: Uuid, tally: &Tally) -> Result<()> {
+    COUNT.run((
+        tenant,
+        maintenance,
+        tally.rows_before,
+        tally.rows_after,
+        tally.bytes_before,
+        tally.bytes_after,
+    ))
+}
+
+/// Ends a tenant's row in the log; one that could not begin gets one, with the error.
+#[pg_extern(sql = false)]
+fn _end_maintenance_operator(
+    tenant_id: Option<pgrx::Uuid>,
+    maintenance_id: Option<pgrx::Uuid>,
+    sqlstate: Option<&str>,
+    message: Option<&str>,
+) -> Reported<()> {
+    let acting = Acting::as_operator(tenant(tenant_id)?);
+    let maintenance = maintenance_id.map_or_else(|| begin(acting.tenant), |begun| Ok(id(begun)))?;
+    let error = sqlstate.map(|sqlstate| told(sqlstate, message.unwrap_or_default()));
+    let orphans = if error.is_none() {
+        Some(orphans(acting.tenant)?)
+    } else {
+        None
+    };
+    Ok(END.run((acting.tenant, maintenance, orphans, error.as_deref()))?)
+}
+
+/// What an operator reads of an error: the words only of those that speak of the system, as others may quote what is stored.
+fn told(sqlstate: &str, message: &str) -> String {
+    let speaks_of_the_system = ["40", "53", "55", "57", "58", "XX"]
+        .iter()
+        .any(|class| sqlstate.starts_with(class));
+    match speaks_of_the_system {
+        true => format!("{sqlstate}: {message}"),
+        false => sqlstate.to_owned(),
+    }
+}
+
+fn tenant(tenant_id: Option<pgrx::Uuid>) -> Result<Uuid> {
+    tenant_id.map(id).ok_or(Error::NullArgument("tenant_id"))
+}
