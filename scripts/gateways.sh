@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts into target/gateways what tests/gateways runs and is not there yet: PgBouncer from Debian's
+# Puts into target/gateways what tests/gateways runs and is not there yet: PgBouncer and pg_cron from Debian's
 # packages, postrust from crates.io, pools for Python from PyPI, curl from the distribution. All of it lies
 # beside the system: no service is installed, so none is started, stopped or configured, and no root is needed.
 . "$(dirname "$0")/environment.sh"
@@ -74,6 +74,16 @@ EOF
     rm -rf "$apt" "$unpacked"
 }
 
+# For the Postgres that is tested; the distribution has it for its own alone.
+unpack_pg_cron() {
+    local into=$gateways/pg_cron-$postgres_major package=postgresql-$postgres_major-cron
+    rm -rf "$into.new"
+    mkdir -p "$into.new"
+    (cd "$into.new" && apt-get -q -o APT::Sandbox::User= download "$package" && dpkg-deb --extract ./*.deb .)
+    rm "$into.new"/*.deb
+    mv "$into.new" "$into"
+}
+
 # Not optimised: it compiles in half the time, and no test measures it.
 build_postrust() {
     echo "First build of postrust: about 3 minutes on two idle cores." >&2
@@ -100,6 +110,10 @@ if [ ! -x "$pgbouncer/run" ]; then
     command -v apt-get >/dev/null || fail "No apt-get here to fetch PgBouncer with: put one of 1.21 or
 later, started by a script named run, into $pgbouncer"
     unpack_pgbouncer
+fi
+choose_postgres
+if [ ! -d "$gateways/pg_cron-$postgres_major" ] && apt-cache show "postgresql-$postgres_major-cron" >/dev/null 2>&1; then
+    unpack_pg_cron
 fi
 is_current || build_postrust
 cmp --silent "$requirements" "$python/installed" || install_python

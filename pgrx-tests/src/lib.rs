@@ -42,4 +42,4 @@ pub use sight::{
     RELATIONS, assert_functions_refuse, assert_key_refused, assert_nobody, assert_sees_nothing, seen, series_of, shown,
 };
 pub use stage::{Stage, Stored, bind};
-pub use wait::{wait_until, wait_until_blocked};
+pub use wait::{wait_longer_until, wait_until, wait_until_blocked};

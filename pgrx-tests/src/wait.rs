@@ -15,10 +15,16 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Asks again until it is so.
 #[track_caller]
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
+    wait_longer_until(what, 1, is_so);
+}
+
+/// The same for what takes minutes by itself: so many times as patient.
+#[track_caller]
+pub fn wait_longer_until(what: &str, times: u32, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
+        assert!(begun.elapsed() < PATIENCE * times, "waited in vain until {what}");
         thread::sleep(PAUSE);
     }
 }

@@ -4,6 +4,7 @@
 
 mod applications;
 mod contract;
+mod cron;
 mod docs;
 mod http;
 mod pgbouncer;
