@@ -1,6 +1,8 @@
 //! A dump holds everything and no key: restored into another database, of the same server or of a new one, timedb is as
 //! it was and goes on.
 
+mod ways;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
