@@ -66,6 +66,8 @@ ALTER TABLE timedb.key_ends OWNER TO timedb_owner;
   END IF;
 END
 $ends$;
+-- Without a unique key, a subscriber could not be told which of its rows goes.
+ALTER TABLE timedb.key_ends REPLICA IDENTITY FULL;
 COMMENT ON TABLE timedb.key_ends IS
   'When keys end, where somebody has ended them; of several ends the earliest counts. Append-only and without a unique key: whoever ends a key waits for no transaction that has done so too, its holder''s least of all.';
 COMMENT ON COLUMN timedb.key_ends.ended_at IS 'From this moment the key is refused; in the future where a rotation left it a grace.';

@@ -23,6 +23,7 @@ mod query;
 mod refusal;
 mod sight;
 mod stage;
+mod standby;
 mod wait;
 
 pub use cancel::{cancelled, once_under_way};
@@ -42,4 +43,5 @@ pub use sight::{
     RELATIONS, assert_functions_refuse, assert_key_refused, assert_nobody, assert_sees_nothing, seen, series_of, shown,
 };
 pub use stage::{Stage, Stored, bind};
+pub use standby::wait_until_replayed;
 pub use wait::{wait_longer_until, wait_until, wait_until_blocked};

@@ -1,14 +1,10 @@
 //! A key, its user or a binding that ends is felt by the next statement of every open session, whatever its transaction
 //! has seen, how its plans were made, and on which server it reads.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-
 use postgres::Client;
 use timedb_testkit::{
-    Cluster, Identity, KEY_REFUSED, Options, Stage, assert_key_refused, assert_nobody, assert_sees_nothing, bind,
-    fail_to_login, login, one, one_of, refused, run, series_of, tenant, wait_until,
+    Cluster, Identity, KEY_REFUSED, Stage, assert_key_refused, assert_nobody, assert_sees_nothing, bind, fail_to_login,
+    login, one, one_of, refused, run, series_of, tenant, wait_until, wait_until_replayed,
 };
 use uuid::Uuid;
 
@@ -159,7 +155,7 @@ fn t39_a_hot_standby_logs_in_reads_and_feels_every_ending_as_it_is_replayed() {
     let primary = Cluster::start_default().expect("a primary");
     let stage = Stage::on(primary.database("standby").expect("a database"));
     let role = stage.bound_to_bob("read");
-    let standby = standby_of(&primary);
+    let standby = primary.standby();
     let connect = |role: &str| standby.connect(role, stage.database.name()).expect("it connects");
     let mut observer = connect("postgres");
     assert!(
@@ -219,7 +215,7 @@ fn t39_a_hot_standby_logs_in_reads_and_feels_every_ending_as_it_is_replayed() {
 
     end(&stage, ENDINGS[0]);
     run(&mut stage.ops(), &format!("SELECT timedb.unbind_role('{role}')"));
-    replay(&mut stage.admin(), &mut observer);
+    wait_until_replayed(&mut stage.admin(), &mut observer);
     assert_sees_nothing(&mut in_transaction);
     assert_sees_nothing(&mut alice);
     assert_sees_nothing(&mut by_setting);
@@ -228,58 +224,8 @@ fn t39_a_hot_standby_logs_in_reads_and_feels_every_ending_as_it_is_replayed() {
     login(&mut bob, &stage.bob, false);
     stage.assert_bob(&mut bob);
     bind(&mut stage.ops(), &role, stage.alice.tenant_id, "read");
-    replay(&mut stage.admin(), &mut observer);
+    wait_until_replayed(&mut stage.admin(), &mut observer);
     stage.assert_alice(&mut bound);
-}
-
-/// Waits until the standby has replayed all that the primary has written so far.
-fn replay(primary: &mut Client, standby: &mut Client) {
-    let written: String = one(primary, "SELECT pg_current_wal_lsn()::text");
-    wait_until("the standby has caught up", || {
-        one_of(
-            standby,
-            "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn",
-            &[&written],
-        )
-    });
-}
-
-/// A second server that follows the first: a base backup in the place of its own data.
-fn standby_of(primary: &Cluster) -> Cluster {
-    let standby = Options::default().bare().start().expect("another server");
-    standby.stop("fast").expect("it stops");
-    let data = standby.data();
-    fs::remove_dir_all(&data).expect("its own data goes");
-    let mut backup = primary.server().command("pg_basebackup", "postgres", "postgres");
-    succeed(
-        backup
-            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--pgdata"])
-            .arg(&data),
-    );
-    let own_socket = format!("unix_socket_directories = '{}'\n", standby.folder().display());
-    let configuration = data.join("postgresql.auto.conf");
-    let former = fs::read_to_string(&configuration).expect("written by pg_basebackup");
-    fs::write(&configuration, former + &own_socket).expect("it can be written");
-    hand_over(&data, standby.folder());
-    standby.start().expect("the standby starts");
-    standby
-}
-
-/// To whoever runs the server: pg_basebackup was run by whoever runs the tests.
-fn hand_over(data: &Path, to_owner_of: &Path) {
-    let mut reference = std::ffi::OsString::from("--reference=");
-    reference.push(to_owner_of);
-    succeed(Command::new("chown").arg("-R").arg(reference).arg(data));
-}
-
-#[track_caller]
-fn succeed(command: &mut Command) {
-    let output = command.output().expect("the program runs");
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }
 
 /// An id that is nobody's.

@@ -23,6 +23,7 @@ mod read_model;
 mod readme;
 mod relative;
 mod release;
+mod replication;
 mod runs;
 mod script;
 mod series;
