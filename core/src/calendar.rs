@@ -101,12 +101,13 @@ pub fn plus(calendar: &impl Calendar, moment: Time, interval: Interval, times: i
 }
 
 fn stepped(calendar: &impl Calendar, mut moment: Time, interval: Interval, times: i64) -> Option<Time> {
-    if interval.months != 0 {
-        let months = i64::from(interval.months).checked_mul(times)?;
+    let months = i64::from(interval.months).checked_mul(times)?;
+    // None of them is no look at the clocks: it would take the first of two equal hours for the second.
+    if months != 0 {
         moment = calendar.moment(calendar.local(moment)?.plus_months(months)?)?;
     }
-    if interval.days != 0 {
-        let days = i64::from(interval.days).checked_mul(times)?;
+    let days = i64::from(interval.days).checked_mul(times)?;
+    if days != 0 {
         moment = calendar.moment(calendar.local(moment)?.plus_days(days)?)?;
     }
     let micros = interval.micros.checked_mul(times)?;

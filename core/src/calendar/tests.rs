@@ -67,6 +67,10 @@ fn days_and_months_are_those_of_the_clocks_and_hours_those_of_time() {
     // 02:30 is skipped, and comes twice.
     assert_eq!(plus("2025-03-29T01:30Z", DAY, 1), time("2025-03-30T01:30Z"));
     assert_eq!(plus("2025-10-25T00:30Z", DAY, 1), time("2025-10-26T01:30Z"));
+    // No step leaves it where it is, in the first of the two hours too.
+    for interval in [DAY, MONTH] {
+        assert_eq!(plus("2025-10-26T00:30Z", interval, 0), time("2025-10-26T00:30Z"));
+    }
     // No 30th of February; and each step by itself.
     assert_eq!(plus("2025-01-31T11:00Z", MONTH, 1), time("2025-02-28T11:00Z"));
     assert_eq!(plus("2025-01-31T11:00Z", MONTH, 2), time("2025-03-31T10:00Z"));
