@@ -40,7 +40,8 @@ pub use query::{one, one_of, run, succeed};
 pub use refusal::{KEY_NEEDED, KEY_REFUSED, Refusal, refused, told, words};
 pub use server::Server;
 pub use sight::{
-    RELATIONS, assert_functions_refuse, assert_key_refused, assert_nobody, assert_sees_nothing, seen, series_of, shown,
+    RELATIONS, SHOWN_SETTINGS, assert_functions_refuse, assert_key_refused, assert_nobody, assert_sees_nothing, seen,
+    series_of, shown,
 };
 pub use stage::{Stage, Stored, bind};
 pub use standby::wait_until_replayed;

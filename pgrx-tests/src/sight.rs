@@ -10,6 +10,9 @@ use crate::refusal::{KEY_NEEDED, KEY_REFUSED, refused};
 /// Every table and view of a tenant's values: policies empty them.
 pub const RELATIONS: [&str; 6] = ["series", "runs", "values", "packs", "current_values", "versions"];
 
+/// The settings that lists show, in their order: none of them tells of anybody.
+pub const SHOWN_SETTINGS: [&str; 2] = ["timedb.enable_scan", "timedb.log_logins"];
+
 /// A call of every kind that needs somebody.
 const CALLS: [&str; 12] = [
     "read()",

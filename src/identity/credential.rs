@@ -24,10 +24,17 @@ pub enum Credential {
 
 thread_local! {
     static CREDENTIAL: Cell<Credential> = const { Cell::new(Credential::None) };
+    /// Whether nobody has acted by it since it was set.
+    static IS_NEW: Cell<bool> = const { Cell::new(false) };
 }
 
 pub fn current() -> Credential {
     CREDENTIAL.get()
+}
+
+/// Whether this is the first time that somebody acts by what is set now.
+pub fn is_first_use() -> bool {
+    IS_NEW.replace(false)
 }
 
 /// Defines the setting; called once, when the library is loaded.
@@ -68,6 +75,7 @@ unsafe extern "C-unwind" fn check(
 unsafe extern "C-unwind" fn assign(new_value: *const c_char, _extra: *mut c_void) {
     // SAFETY: Postgres passes null or a valid string.
     let text = unsafe { guc::text_of(new_value) };
+    IS_NEW.set(true);
     CREDENTIAL.set(match text {
         Some("") => Credential::None,
         Some(text) if key::is_well_formed(text) => Credential::Hash(key::hash(text)),

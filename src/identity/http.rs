@@ -1,6 +1,7 @@
 //! What differs when PostgREST, or a server that keeps its conventions, calls us: it puts the request into settings,
 //! and an error that should become a status must be raised with SQLSTATE `PGRST`, message and detail in JSON.
 
+use super::log;
 use crate::error::Error;
 use crate::pg::error_context::{self, Log};
 use crate::pg::guc;
@@ -43,6 +44,9 @@ fn challenge(status: u16) -> serde_json::Value {
 // The one way out of the library for its errors: every body's `?` comes here.
 impl From<Error> for ErrorReport {
     fn from(error: Error) -> ErrorReport {
+        if matches!(error, Error::KeyRefused) {
+            log::login_failed();
+        }
         if let Some(status) = error.http_status()
             && in_request()
         {

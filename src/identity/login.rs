@@ -1,14 +1,13 @@
 //! `authenticate`, `logout` and `pre_request`: how a session comes to act for a tenant, and how it ceases to.
 
-use super::http;
 use super::session::{Described, described};
 use super::settings::{self, Login};
 use super::standing::{self, Identity};
+use super::{http, log};
 use crate::error::{Error, Reported, Result};
 use crate::pg::error_context::{self, Log};
 use crate::pg::guc::{self, Lasting};
 use crate::pg::result::Returned;
-use crate::pg::roles::session_role;
 use crate::pg::statement::statements;
 use pgrx::prelude::*;
 use std::cell::Cell;
@@ -57,12 +56,12 @@ fn log_in<T>(api_key: Option<&str>, lasting: Lasting, answer: impl FnOnce(&Ident
     let login = presented_login(api_key)?;
     let standing = login.and_then(|login| Some((login, standing::of_login(&login)?)));
     let Some((login, identity)) = standing else {
-        log_refusal();
         return Err(Error::KeyRefused);
     };
     let answer = answer(&identity)?;
     settings::bind(login, lasting);
     refused.lift();
+    log::logged_in(&login, lasting);
     Ok(answer)
 }
 
@@ -117,16 +116,6 @@ fn hide_statement() {
         pg_sys::debug_query_string = SHOWN.as_ptr();
         pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, SHOWN.as_ptr());
     }
-}
-
-/// To the server's log, without the key: a table would roll back with the failure.
-fn log_refusal() {
-    let role = session_role().unwrap_or_default();
-    ereport!(
-        PgLogLevel::LOG,
-        PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-        format!("timedb: an API key was refused in a session of role \"{role}\"")
-    );
 }
 
 /// Outside a transaction block, a login of the transaction ends with this very statement.

@@ -3,6 +3,7 @@
 
 mod credential;
 pub mod http;
+mod log;
 mod login;
 mod reset;
 pub mod session;
@@ -13,6 +14,7 @@ pub mod standing;
 pub fn define() {
     settings::define();
     credential::define();
+    log::define();
     settings::reserve_prefix();
     reset::watch();
 }

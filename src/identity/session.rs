@@ -1,6 +1,7 @@
 //! Who is asking: what policies and bodies ask of the session, and `whoami`. How somebody logs in is `login`.
 
 use super::credential::{self, Credential};
+use super::log;
 use super::settings::{self, Bound};
 use super::standing::{self, Identity, Via};
 use crate::error::{Error, Reported, Result};
@@ -52,10 +53,18 @@ impl Session {
     /// Where nobody has called `authenticate`: a key in the settings, else a role binding.
     fn without_login() -> Session {
         match credential::current() {
-            Credential::Hash(hash) => standing::of_key(&hash).map_or(Session::Refused, Session::Acting),
+            Credential::Hash(hash) => standing::of_key(&hash).map_or(Session::Refused, Session::of_setting),
             Credential::Malformed => Session::Refused,
             Credential::None => standing::of_role().map_or(Session::Nobody, Session::Acting),
         }
+    }
+
+    /// A key in the settings is looked up at every statement; that it has logged in is told once.
+    fn of_setting(identity: Identity) -> Session {
+        if credential::is_first_use() {
+            log::acts_by_setting(&identity);
+        }
+        Session::Acting(identity)
     }
 
     pub fn identity(self) -> Option<Identity> {

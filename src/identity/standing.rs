@@ -4,6 +4,7 @@
 //! a parallel plan, need no privilege, write nothing and take no transaction id. The only file that reads users, api_keys,
 //! key_ends and role_bindings that way; it knows their first columns by number (`sql/04_tables.sql`).
 
+use super::log;
 use super::settings::Login;
 use crate::error::{Error, Result};
 use crate::pg::clock;
@@ -66,6 +67,7 @@ impl Identity {
             return Ok(());
         }
         let needed = needed.name();
+        log::scope_denied(self, needed);
         Err(match &self.via {
             Via::Key { .. } => Error::ScopeTooLow(needed),
             Via::Role { .. } | Via::Operator { .. } => Error::BindingTooLow(needed),

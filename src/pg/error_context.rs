@@ -30,19 +30,27 @@ thread_local! {
 
 /// From here on errors are completed: until the next one is caught, or [`unlink`].
 pub fn link(log: Log) {
+    if is_linked() {
+        return;
+    }
     // SAFETY: the callback lives as long as the backend, and is linked at most once: a second link would be a circle.
     unsafe {
         let ours = CALLBACK.with(UnsafeCell::get);
-        let mut linked = pg_sys::error_context_stack;
-        while !linked.is_null() {
-            if linked == ours {
-                return;
-            }
-            linked = (*linked).previous;
-        }
         LOG.set(log);
         (*ours).previous = pg_sys::error_context_stack;
         pg_sys::error_context_stack = ours;
+    }
+}
+
+fn is_linked() -> bool {
+    // SAFETY: what is linked lives at least until it is taken off; nothing is changed.
+    unsafe {
+        let ours = CALLBACK.with(UnsafeCell::get);
+        let mut linked = pg_sys::error_context_stack;
+        while !linked.is_null() && linked != ours {
+            linked = (*linked).previous;
+        }
+        linked == ours
     }
 }
 
@@ -54,6 +62,18 @@ pub fn unlink() {
         if pg_sys::error_context_stack == ours {
             pg_sys::error_context_stack = (*ours).previous;
         }
+    }
+}
+
+/// What is reported meanwhile, short of an error, is logged without statement and context.
+pub fn hidden(report: impl FnOnce()) {
+    let linked = is_linked();
+    link(Log::Hidden);
+    let before = LOG.replace(Log::Hidden);
+    report();
+    LOG.set(before);
+    if !linked {
+        unlink();
     }
 }
 

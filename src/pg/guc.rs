@@ -1,6 +1,8 @@
 //! Settings: how they are defined, changed and asked for, and what their hooks have in common. What each of timedb's means
 //! is `identity`.
 
+pub mod superusers;
+
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::{PgSqlErrorCode, pg_sys};
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -113,6 +115,12 @@ pub fn get(name: &CStr) -> Option<String> {
         }
         CStr::from_ptr(value).to_str().ok().map(str::to_owned)
     }
+}
+
+/// Whether a setting has a value, an empty one too.
+fn has_value(name: &CStr) -> bool {
+    // SAFETY: the name is a C string.
+    unsafe { !pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null() }
 }
 
 /// Whether a check hook may take a value from anybody: none at all, or what a parallel worker copies from its leader.

@@ -15,6 +15,11 @@ pub fn session_role() -> Option<String> {
     }
 }
 
+pub fn is_superuser() -> bool {
+    // SAFETY: looks into the catalog, within a transaction.
+    unsafe { pg_sys::superuser() }
+}
+
 /// Whether the current user is a role.
 pub fn current_user_is(role: &CStr) -> bool {
     // SAFETY: looks into the catalog; InvalidOid, where the role is missing, is nobody's.

@@ -3,8 +3,8 @@
 
 use postgres::{Config, NoTls};
 use timedb_testkit::{
-    KEY_REFUSED, Options, Stage, assert_key_refused, assert_nobody, fail_to_login, login, one, one_of, refused, run,
-    seen, tenant,
+    KEY_REFUSED, Options, SHOWN_SETTINGS, Stage, assert_key_refused, assert_nobody, fail_to_login, login, one, one_of,
+    refused, run, seen, tenant,
 };
 
 use crate::support::{each_refused, new_key, secret};
@@ -51,7 +51,7 @@ fn the_setting_is_never_shown_in_any_view_before_or_after_it_is_looked_up() {
     let all = app.query("SHOW ALL", &[]).expect("the settings");
     let shown = all.iter().map(|row| row.get::<_, &str>(0));
     let shown: Vec<&str> = shown.filter(|name| name.starts_with("timedb.")).collect();
-    assert_eq!(shown, ["timedb.enable_scan"], "it is the planner's");
+    assert_eq!(shown, SHOWN_SETTINGS, "none of them tells of anybody");
     for listing in [
         "pg_settings",
         "pg_show_all_settings()",

@@ -1,6 +1,6 @@
 //! Forging the tenant: every way of giving a setting a value, before and after the library is loaded, by whomever.
 
-use timedb_testkit::{Options, Stage, assert_nobody, login, one, refused, run, tenant};
+use timedb_testkit::{Options, SHOWN_SETTINGS, Stage, assert_nobody, login, one, refused, run, server_log, tenant};
 use uuid::Uuid;
 
 use crate::support::each_refused;
@@ -85,6 +85,67 @@ fn t03_a_tenant_set_after_the_library_is_loaded_is_refused_in_every_spelling() {
     stage.assert_alice(&mut alice);
 }
 
+/// A placeholder that comes with the connection takes the place of what a superuser has stored: nothing is left to go back to.
+#[test]
+fn t02_a_startup_packet_does_not_undo_what_a_superuser_has_stored() {
+    let stage = Stage::set("t02 stored");
+    let role = stage.role("held", "IN ROLE timedb_user");
+    run(
+        &mut stage.admin(),
+        &format!("ALTER ROLE {role} SET timedb.log_logins = on"),
+    );
+    for name in SHOWN_SETTINGS.iter().filter(|name| **name != "timedb.enable_scan") {
+        for value in ["0", "1", "", "no such value"] {
+            let (mut app, _) = stage.connect(&role, &format!("-c {name}={}", value.replace(' ', "\\ ")));
+            assert!(
+                app.batch_execute("SELECT timedb.current_tenant()").is_err(),
+                "{name}={value}"
+            );
+            assert!(app.batch_execute("SELECT 1").is_err(), "the session has ended");
+            let log = server_log();
+            let last = stage
+                .database
+                .lines_of(&role, &log)
+                .into_iter()
+                .rfind(|line| line.contains("FATAL:  "));
+            let told = format!("FATAL:  permission denied to set parameter \"{name}\"");
+            assert!(
+                last.is_some_and(|line| line.ends_with(&told)),
+                "{name}={value}: {last:?}"
+            );
+        }
+    }
+    let mut app = stage.database.login(&role);
+    assert_eq!(tenant(&mut app), None);
+    assert_eq!(one::<String>(&mut app, "SHOW timedb.log_logins"), "on");
+}
+
+#[test]
+fn t01_what_is_set_before_the_library_is_loaded_does_not_undo_what_a_superuser_has_stored() {
+    let stage = Stage::set("t01 stored");
+    let role = stage.role("held", "IN ROLE timedb_user");
+    run(
+        &mut stage.admin(),
+        &format!("ALTER ROLE {role} SET timedb.log_logins = on"),
+    );
+    for (set, end) in [
+        ("SET timedb.log_logins = off", ""),
+        ("SET timedb.log_logins = off; RESET ALL", ""),
+        ("BEGIN; SET LOCAL timedb.log_logins = off", "COMMIT"),
+        (
+            "BEGIN; SET timedb.log_logins = off; SAVEPOINT s; SET timedb.log_logins = off",
+            "ROLLBACK TO s",
+        ),
+    ] {
+        let mut app = stage.database.login(&role);
+        run(&mut app, set);
+        assert_eq!(tenant(&mut app), None);
+        assert_eq!(one::<String>(&mut app, "SHOW timedb.log_logins"), "on", "{set}");
+        run(&mut app, end);
+        assert_eq!(one::<String>(&mut app, "SHOW timedb.log_logins"), "on", "{set}; {end}");
+    }
+}
+
 /// The library is loaded while the statement is planned, before its set_config runs.
 #[test]
 fn t03_a_tenant_set_within_the_very_statement_that_reads_is_refused() {
@@ -105,9 +166,16 @@ fn t03_a_tenant_set_within_the_very_statement_that_reads_is_refused() {
 fn t03_the_view_of_settings_changes_nothing() {
     let stage = Stage::set("t03 pg_settings");
     let mut alice = stage.alice();
-    let sql = "UPDATE pg_settings SET setting = $1 WHERE name LIKE 'timedb.%' AND name <> 'timedb.enable_scan'";
-    let changed = alice.execute(sql, &[&stage.bob.tenant_id.to_string()]);
+    let sql = "UPDATE pg_settings SET setting = $1 WHERE name LIKE 'timedb.%' AND name <> ALL ($2)";
+    let changed = alice.execute(sql, &[&stage.bob.tenant_id.to_string(), &&SHOWN_SETTINGS[..]]);
     assert_eq!(changed.expect("none is shown"), 0);
+    for name in SHOWN_SETTINGS.iter().filter(|name| **name != "timedb.enable_scan") {
+        each_refused(
+            &mut alice,
+            "42501",
+            [format!("UPDATE pg_settings SET setting = '1' WHERE name = '{name}'")],
+        );
+    }
     stage.assert_alice(&mut alice);
 }
 

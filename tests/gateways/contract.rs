@@ -577,7 +577,7 @@ fn without_a_key_and_with_every_bad_one_the_answer_is_401_from_the_pre_request()
     assert_eq!(answers[0].1.body["details"], Value::Null);
 
     let log = server_log();
-    assert!(log.contains("an API key was refused in a session of role \"authenticator\""));
+    assert!(log.contains("timedb: login failed: role \"authenticator\""));
     assert!(
         !log.contains(&carol.api_key),
         "the log tells of the refusal, and not the key"

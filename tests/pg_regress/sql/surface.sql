@@ -110,7 +110,8 @@ SELECT timedb.current_tenant() IS NULL;
 SELECT format('%s = %s: %s', s.name, quote_literal(current_setting(s.name)),
          (SELECT string_agg(flag, ', ' ORDER BY flag) FROM unnest(pg_settings_get_flags(s.name)) flag))
 FROM (VALUES ('timedb.api_key'), ('timedb.login'), ('timedb.tenant')) s(name);
-SELECT name FROM pg_settings WHERE name LIKE 'timedb.%';
+SELECT format('%s = %s%s, set by %s', name, setting, ', from ' || min_val || ' to ' || max_val || coalesce(' ' || unit, ''), context)
+FROM pg_settings WHERE name LIKE 'timedb.%' ORDER BY name;
 
 -- The extension: where it is, and the tables whose rows a dump holds.
 SELECT format('schema %s, %s, tables dumped: %s', e.extnamespace::regnamespace, CASE WHEN e.extrelocatable THEN 'relocatable' ELSE 'not relocatable' END,
