@@ -6,6 +6,7 @@
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
+use std::borrow::Cow;
 use timedb_core::held::TooMuch;
 use timedb_core::points::Corrupt;
 use timedb_core::rows::{Kind, RowError};
@@ -60,7 +61,15 @@ pub enum Error {
     /// A text or a document that is too long to store.
     TooLong { argument: &'static str, reason: String },
     /// More than a call takes.
-    TooLarge { argument: &'static str, reason: String },
+    TooLarge {
+        argument: &'static str,
+        reason: String,
+        hint: &'static str,
+    },
+    /// More series than the tenant may have.
+    TooManySeries(i64),
+    /// More bytes than the values of the tenant may take.
+    TooManyBytes(i64),
     /// More of one series than a read holds at once.
     WindowTooWide(TooMuch),
     /// Rows that were to be packed have been deleted by somebody else: by hand, as no two calls pack at once.
@@ -149,9 +158,12 @@ impl Error {
             Error::NullArgument(_) | Error::NullElement(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::BadArgument { .. } | Error::OneFormNeeded => Code::ERRCODE_INVALID_PARAMETER_VALUE,
             Error::TimeOutOfRange { .. } => Code::ERRCODE_DATETIME_FIELD_OVERFLOW,
-            Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
-                Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
-            }
+            Error::TooLong { .. }
+            | Error::TooLarge { .. }
+            | Error::TooManySeries(_)
+            | Error::TooManyBytes(_)
+            | Error::WindowTooWide(_)
+            | Error::AnswerTooLarge => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Error::DeletedMeanwhile | Error::MadeMeanwhile => Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
             Error::Busy => Code::ERRCODE_LOCK_NOT_AVAILABLE,
             Error::Unsupported { .. } => Code::ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -189,13 +201,15 @@ impl Error {
             Error::TimeOutOfRange { argument, .. } => {
                 format!("\"{argument}\" is infinite or out of range")
             }
-            Error::TooLong { argument, reason } | Error::TooLarge { argument, reason } => {
+            Error::TooLong { argument, reason } | Error::TooLarge { argument, reason, .. } => {
                 format!("\"{argument}\" {reason}")
             }
-            Error::WindowTooWide(TooMuch { what, .. }) => {
-                let (most, name) = (what.most(), what.name());
+            Error::WindowTooWide(TooMuch { what, most, .. }) => {
+                let name = what.name();
                 format!("more than {most} stored {name} of one series lie in the windows")
             }
+            Error::TooManySeries(most) => format!("the tenant may have {most} series, and no more"),
+            Error::TooManyBytes(most) => format!("the values of the tenant may take {} kB, and no more", most >> 10),
             Error::DeletedMeanwhile => "rows to be packed were deleted meanwhile".into(),
             Error::Busy => "another transaction packs or removes values of this tenant".into(),
             Error::MadeMeanwhile => "could not serialize access due to concurrent update".into(),
@@ -220,7 +234,14 @@ impl Error {
             .into_owned()
     }
 
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Error::WindowTooWide(too_much) => Some(narrower_windows(too_much).into()),
+            _ => self.fixed_hint().map(Cow::Borrowed),
+        }
+    }
+
+    fn fixed_hint(&self) -> Option<&'static str> {
         match self {
             Error::LoginNeeded => Some("In SQL, call timedb.authenticate(api_key) first."),
             Error::LoginUndone => {
@@ -241,12 +262,17 @@ impl Error {
                 Some("Have an operator bind this role anew, by timedb.bind_role(), or log in with such a key.")
             }
             Error::ScopeTooLow(_) => Some("Ask an administrator of your tenant for such a key."),
-            Error::WindowTooWide(too_much) => Some(narrower_windows(too_much)),
             Error::AnswerTooLarge => Some("Read narrower windows of valid or known time."),
-            Error::TooLarge { .. }
-            | Error::Row(RowError {
-                kind: Kind::TooMany, ..
-            }) => Some("Split it over several calls."),
+            Error::TooLarge { hint, .. } => Some(hint),
+            Error::TooManySeries(_) => Some("Have timedb.max_tenant_series raised."),
+            Error::TooManyBytes(_) => {
+                Some("Have timedb.compact() pack what is stored, or timedb.max_tenant_size raised.")
+            }
+            Error::Row(RowError {
+                kind: Kind::TooMany,
+                hint: None,
+                ..
+            }) => Some(SPLIT),
             Error::Row(error) => error.hint,
             Error::TimeOutOfRange { hint, .. } | Error::Unsupported { hint, .. } => Some(hint),
             Error::Broken(_) => Some("Run SELECT * FROM timedb.self_check() as a superuser."),
@@ -264,9 +290,12 @@ impl Error {
             Error::BoundAlready(_) | Error::UserInactive(_) | Error::EmailTaken(_) | Error::SeriesTaken { .. } => {
                 Some(409)
             }
-            Error::TooLong { .. } | Error::TooLarge { .. } | Error::WindowTooWide(_) | Error::AnswerTooLarge => {
-                Some(413)
-            }
+            Error::TooLong { .. }
+            | Error::TooLarge { .. }
+            | Error::TooManySeries(_)
+            | Error::TooManyBytes(_)
+            | Error::WindowTooWide(_)
+            | Error::AnswerTooLarge => Some(413),
             Error::Row(error) if error.kind == Kind::Absent => Some(404),
             Error::Row(error) if matches!(error.kind, Kind::TooMany | Kind::TooLong) => Some(413),
             // PostgREST answers 500 for what we broke, and 400 for the rest: bad values of every kind.
@@ -274,6 +303,9 @@ impl Error {
         }
     }
 }
+
+/// What to do about a call that is too large, where no setting says how large it may be.
+pub const SPLIT: &str = "Split it over several calls.";
 
 /// What to write instead of a time that is infinite.
 fn out_of_range(argument: &str) -> &'static str {
@@ -289,13 +321,14 @@ fn out_of_range(argument: &str) -> &'static str {
 }
 
 /// Which windows a read must narrow to hold less: one of a single time cannot be narrower.
-fn narrower_windows(too_much: &TooMuch) -> &'static str {
-    match (too_much.is_of_valid_times, too_much.is_of_known_times) {
-        (true, true) => "Read narrower windows of valid or known time.",
-        (true, false) => "Read a narrower window of valid time.",
-        (false, true) => "Read a narrower window of known time.",
-        (false, false) => "Read as of an earlier moment.",
-    }
+fn narrower_windows(too_much: &TooMuch) -> String {
+    let narrower = match (too_much.is_of_valid_times, too_much.is_of_known_times) {
+        (true, true) => "Read narrower windows of valid or known time",
+        (true, false) => "Read a narrower window of valid time",
+        (false, true) => "Read a narrower window of known time",
+        (false, false) => "Read as of an earlier moment",
+    };
+    format!("{narrower}, or have timedb.max_read_{} raised.", too_much.what.name())
 }
 
 fn row_code(kind: &Kind) -> Code {

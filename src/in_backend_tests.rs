@@ -21,7 +21,7 @@ use pgrx::prelude::*;
 use std::rc::Rc;
 use timedb_core::calendar::{self, Calendar, Local, plus};
 use timedb_core::held::Held;
-use timedb_core::limits::MOST_READ_ROWS;
+use timedb_core::limits::Limits;
 use timedb_core::points::Point;
 use timedb_core::scope::Scope;
 use timedb_core::time::Time;
@@ -81,7 +81,7 @@ fn test_the_columns_that_standing_reads_have_their_numbers() {
 #[pg_extern(sql = false)]
 fn test_too_many_rows_are_refused_as_rows() {
     let mut held = Held::default();
-    for _ in 0..MOST_READ_ROWS {
+    for _ in 0..Limits::DEFAULT.read_rows {
         held.add_row().expect("room for it");
     }
     let error = Error::WindowTooWide(held.add_row().expect_err("too many"));

@@ -1,12 +1,13 @@
 //! How much of one series a read holds, counted while it comes: past a limit of it, one client could take the memory of all.
 
-use crate::limits::{MOST_READ_ROWS, MOST_READ_VALUES};
+use crate::limits::Limits;
 use crate::time::Time;
 use crate::version::Shaped;
 
 /// What has come so far: of the windows of a read alone.
 #[derive(Default, Debug)]
 pub struct Held {
+    limits: Limits,
     rows: usize,
     values: usize,
     known: Extent,
@@ -19,6 +20,8 @@ pub struct Held {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooMuch {
     pub what: What,
+    /// How many of them are held at most.
+    pub most: usize,
     /// Whether what has come is of several known times: a narrower window of them then holds less.
     pub is_of_known_times: bool,
     /// The same of valid times.
@@ -37,10 +40,17 @@ pub enum What {
 struct Extent(Option<(Time, Time)>);
 
 impl Held {
+    pub fn within(limits: &Limits) -> Held {
+        Held {
+            limits: *limits,
+            ..Held::default()
+        }
+    }
+
     /// A row, or a version that takes as much room as one.
     pub fn add_row(&mut self) -> Result<(), TooMuch> {
         self.rows += 1;
-        self.check(What::Rows, self.rows > MOST_READ_ROWS)
+        self.check(What::Rows, self.rows, self.limits.read_rows)
     }
 
     /// The values of a version.
@@ -56,7 +66,7 @@ impl Held {
         }
         self.some_are_many |= count > 1;
         self.values += count;
-        self.check(What::Values, self.values > MOST_READ_VALUES)
+        self.check(What::Values, self.values, self.limits.read_values)
     }
 
     /// How many values have come.
@@ -64,12 +74,18 @@ impl Held {
         self.values
     }
 
-    fn check(&self, what: What, is_too_much: bool) -> Result<(), TooMuch> {
-        if !is_too_much {
+    /// How many values are held at most.
+    pub fn most_values(&self) -> usize {
+        self.limits.read_values
+    }
+
+    fn check(&self, what: What, count: usize, most: usize) -> Result<(), TooMuch> {
+        if count <= most {
             return Ok(());
         }
         Err(TooMuch {
             what,
+            most,
             is_of_known_times: self.known.is_long(),
             is_of_valid_times: self.some_are_many || self.valid.is_long(),
         })
@@ -77,13 +93,6 @@ impl Held {
 }
 
 impl What {
-    pub fn most(self) -> usize {
-        match self {
-            What::Rows => MOST_READ_ROWS,
-            What::Values => MOST_READ_VALUES,
-        }
-    }
-
     pub fn name(self) -> &'static str {
         match self {
             What::Rows => "rows",
@@ -113,14 +122,21 @@ mod tests {
 
     #[test]
     fn rows_are_held_up_to_their_limit_and_values_up_to_theirs() {
-        let mut held = Held::default();
-        for _ in 0..MOST_READ_ROWS {
+        let limits = Limits {
+            read_rows: 3,
+            read_values: 7,
+            ..Limits::DEFAULT
+        };
+        let mut held = Held::within(&limits);
+        for _ in 0..3 {
             held.add_row().unwrap();
         }
-        assert_eq!(held.add_row().unwrap_err().what, What::Rows);
-        let mut held = Held::default();
-        held.add_values(MOST_READ_VALUES, hour(0), None).unwrap();
-        assert_eq!(held.add_values(1, hour(0), None).unwrap_err().what, What::Values);
+        let too_much = held.add_row().unwrap_err();
+        assert_eq!((too_much.what, too_much.most), (What::Rows, 3));
+        let mut held = Held::within(&limits);
+        held.add_values(7, hour(0), None).unwrap();
+        let too_much = held.add_values(1, hour(0), None).unwrap_err();
+        assert_eq!((too_much.what, too_much.most), (What::Values, 7));
     }
 
     #[test]
@@ -134,7 +150,7 @@ mod tests {
         };
         assert_eq!(told(1, &[(1, 1)]), (false, false));
         assert_eq!(told(1, &[(1, 1), (1, 2)]), (false, true));
-        assert_eq!(told(MOST_READ_VALUES, &[(1, 1)]), (false, true));
+        assert_eq!(told(Limits::DEFAULT.read_values, &[(1, 1)]), (false, true));
         assert_eq!(told(1, &[(1, 1), (2, 1)]), (true, false));
         assert_eq!(told(1, &[(2, 1), (1, 3)]), (true, true));
     }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use timedb_core::limits::Limits;
 use timedb_core::pack;
 use timedb_core::points::{self, Point as CorePoint};
 use timedb_core::rows::RowError;
@@ -168,15 +169,15 @@ pub fn pack_of_text(text: &str) -> Result<Vec<u8>, Refused> {
 }
 
 pub fn read_arrow(stream: &[u8], most_rows: usize) -> Result<Vec<Series>, Refused> {
-    series(upload::read_arrow(stream, most_rows, &mut || {}))
+    series(upload::read_arrow(stream, &Limits::of_rows(most_rows), &mut || {}))
 }
 
 pub fn read_upload(json: &str, most_rows: usize) -> Result<Vec<Series>, Refused> {
-    series(upload::read_json(json, most_rows, &mut || {}))
+    series(upload::read_json(json, &Limits::of_rows(most_rows), &mut || {}))
 }
 
 pub fn read_updates(json: &str, most_rows: usize) -> Result<Vec<Update>, Refused> {
-    let given = update::read_json(json, Uuid::nil(), most_rows, &mut || {}).map_err(refused)?;
+    let given = update::read_json(json, Uuid::nil(), &Limits::of_rows(most_rows), &mut || {}).map_err(refused)?;
     let resolved = given.rows.into_iter().filter_map(|row| {
         Some(ValueUpdate {
             run_id: row.run?,

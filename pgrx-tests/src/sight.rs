@@ -11,7 +11,17 @@ use crate::refusal::{KEY_NEEDED, KEY_REFUSED, refused};
 pub const RELATIONS: [&str; 6] = ["series", "runs", "values", "packs", "current_values", "versions"];
 
 /// The settings that lists show, in their order: none of them tells of anybody.
-pub const SHOWN_SETTINGS: [&str; 2] = ["timedb.enable_scan", "timedb.log_logins"];
+pub const SHOWN_SETTINGS: [&str; 9] = [
+    "timedb.enable_scan",
+    "timedb.log_logins",
+    "timedb.max_read_rows",
+    "timedb.max_read_values",
+    "timedb.max_tenant_series",
+    "timedb.max_tenant_size",
+    "timedb.max_updates",
+    "timedb.max_upload_rows",
+    "timedb.max_upload_series",
+];
 
 /// A call of every kind that needs somebody.
 const CALLS: [&str; 12] = [

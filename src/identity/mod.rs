@@ -3,6 +3,7 @@
 
 mod credential;
 pub mod http;
+pub mod limits;
 mod log;
 mod login;
 mod reset;
@@ -15,6 +16,7 @@ pub fn define() {
     settings::define();
     credential::define();
     log::define();
+    limits::define();
     settings::reserve_prefix();
     reset::watch();
 }

@@ -2,7 +2,7 @@
 //! stored by now.
 
 use super::version::{Columns, Row, version, version_columns};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SPLIT};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::clock::{AHEAD, told_by};
 use crate::pg::statement::{Snapshot, sql, statements};
@@ -279,6 +279,7 @@ impl Found<'_> {
             return Err(Error::TooLarge {
                 argument: "max_rows",
                 reason: format!("is needed: more than {MOST_CHANGED_VALUES} values were written in between"),
+                hint: SPLIT,
             });
         }
         Ok(())

@@ -124,7 +124,7 @@ impl Stored {
     /// What is stored of some series, in their order: of the first, and of as many more as are not much together.
     pub fn of_some(tenant: Uuid, series: &[Uuid], windows: &Windows, seen: Snapshot) -> Result<Vec<Stored>> {
         let bounds = Bounds::of(windows);
-        let mut stored: Vec<Stored> = series.iter().map(|_| Stored::default()).collect();
+        let mut stored: Vec<Stored> = series.iter().map(|_| Stored::nothing_yet()).collect();
         let mut reached = Reached::default();
         let packs = if series.len() == 1 { &PACKS_OF_ONE } else { &PACKS };
         packs.stream_while(seen, bounds.given(tenant, series), |(place, pack, points)| {

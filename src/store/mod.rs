@@ -8,6 +8,7 @@ pub mod keys;
 pub mod newest;
 pub mod open;
 pub mod orphans;
+pub mod quota;
 pub mod runs;
 pub mod scan;
 pub mod shown;

@@ -148,7 +148,7 @@ fn newest(tenant: Uuid, series: &[Uuid], end: Option<Time>) -> Result<Vec<Newest
     let rows = last_rows(tenant, series, &starts, end)?;
     reach(&mut starts, &rows);
     let windows: Vec<Windows> = starts.iter().map(|start| from(*start, end)).collect();
-    let mut stored: Vec<Stored> = series.iter().map(|_| Stored::default()).collect();
+    let mut stored: Vec<Stored> = series.iter().map(|_| Stored::nothing_yet()).collect();
     fetch_packs(tenant, series, &packs, &windows, &mut stored)?;
     fetch_rows(tenant, series, &rows, &windows, &mut stored)?;
     let newest = stored.into_iter().zip(windows);

@@ -4,6 +4,7 @@
 use super::runs::Counting;
 use super::scan::{Stored, Windows};
 use crate::error::{Error, Result};
+use crate::identity::limits::limits;
 use crate::pg::cancel::answer_cancel;
 use self_cell::self_cell;
 use std::ops::Range;
@@ -218,7 +219,7 @@ impl<'a> Versions<'a> {
 
     /// Before anything is merged or decoded: what is in the windows of rows and of all packs, once more together.
     fn check_size(&self) -> Result<()> {
-        let mut held = Held::default();
+        let mut held = Held::within(&limits());
         let mut versions = self.versions.iter();
         versions
             .try_for_each(|of| held.add_version(of))

@@ -3,11 +3,11 @@
 
 use super::version::{Row, version};
 use crate::error::{Error, Result};
+use crate::identity::limits::limits;
 use crate::pg::cancel::answer_cancel;
 use std::collections::HashSet;
 use std::ops::Range;
 use timedb_core::held::Held;
-use timedb_core::limits::MOST_READ_VALUES;
 use timedb_core::merge::Window;
 use timedb_core::pack::Pack;
 use timedb_core::points::peek;
@@ -32,7 +32,6 @@ const SPARSE: usize = 4;
 /// What is held at most is bounded by what is in the windows, as if nothing had ever been packed. A pack comes whole: the
 /// bytes of those that nobody has looked into yet are bounded by how many values they hold, and of those that somebody has
 /// by [`SPARSE`] times the values that are in the windows.
-#[derive(Default)]
 pub struct Stored {
     pub rows: Vec<(Version, Range<usize>)>,
     /// The points of all rows, one after the other: each row says where its own are.
@@ -66,6 +65,18 @@ impl Windows {
 }
 
 impl Stored {
+    pub(super) fn nothing_yet() -> Stored {
+        Stored {
+            rows: Vec::new(),
+            points: Vec::new(),
+            packs: Vec::new(),
+            sieved: 0,
+            unsieved_values: 0,
+            held: Held::within(&limits()),
+            remarks: Remarks::default(),
+        }
+    }
+
     /// How many values it holds, and how many bytes of memory.
     pub(super) fn size(&self) -> (usize, usize) {
         let packs: usize = self.packs.iter().map(Vec::len).sum();
@@ -76,7 +87,7 @@ impl Stored {
     /// Looked at while it comes, so that what is held at most is bounded.
     pub(super) fn add_pack(&mut self, pack: &[u8], points: i64, windows: &Windows) -> Result<()> {
         let values = usize::try_from(points).unwrap_or(usize::MAX);
-        if self.unsieved_values.saturating_add(values) > MOST_READ_VALUES {
+        if self.unsieved_values.saturating_add(values) > self.held.most_values() {
             self.sieve(windows)?;
         }
         self.unsieved_values = self.unsieved_values.saturating_add(values);

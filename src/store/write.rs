@@ -1,8 +1,9 @@
 //! New rows of `timedb.values`, with the runs that uploads are, and new packs: how versions are cut into them, and the one place
 //! that writes them.
 
+use super::quota::{ROW_BYTES, check_bytes};
 use super::spans;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SPLIT};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::clock;
 use crate::pg::index_scan::has_table;
@@ -255,6 +256,13 @@ impl NewRows {
         counts
     }
 
+    /// How many bytes the rows take at the most, beside what finds them.
+    fn bytes(&self) -> usize {
+        let of_row = |version: &Version| ROW_BYTES + version.remark.by.len() + text_bytes(&version.remark);
+        let rows: usize = self.versions.iter().map(of_row).sum();
+        rows + self.points.iter().map(Vec::len).sum::<usize>()
+    }
+
     /// Lists the rows, which are parts of one run from -1 downwards then. They have no entry in the index of changes: the id of
     /// their run tells when they were written, and has an index. Where it does not, as the clock has been set back far, none is
     /// listed, and each has its entry.
@@ -274,6 +282,7 @@ impl NewRows {
 
     /// Writes a run and its rows, which are of one version that nothing is said of beside its author.
     pub fn insert_run(mut self, tenant: Uuid, run: &RunRow, version: &Version) -> Result<()> {
+        check_bytes(tenant, || self.bytes())?;
         debug_assert!(self.versions.iter().all(|of| of == version));
         debug_assert!(version.remark.annotation.is_none() && version.remark.tags.is_none());
         let (id, known, by, change) = (version.run, version.known, version.remark.by.as_str(), version.change);
@@ -337,6 +346,7 @@ impl NewRows {
 
     /// Writes them, so many at once that what a statement is given stays small beside what there is.
     pub fn insert(self, tenant: Uuid) -> Result<()> {
+        check_bytes(tenant, || self.bytes())?;
         for from in (0..self.series.len()).step_by(ROWS_A_STATEMENT) {
             answer_cancel();
             self.insert_some(tenant, from..self.series.len().min(from + ROWS_A_STATEMENT))?;
@@ -385,7 +395,11 @@ fn slices(vectors: &[Vec<u8>]) -> Vec<&[u8]> {
 /// The series by what its writer calls it.
 pub fn too_many_parts(argument: &'static str, series: &str) -> Error {
     let reason = format!("have more than 32,767 different annotations and tags for series \"{series}\"");
-    Error::TooLarge { argument, reason }
+    Error::TooLarge {
+        argument,
+        reason,
+        hint: SPLIT,
+    }
 }
 
 /// Packs to be written, a column each.

@@ -1,7 +1,7 @@
 //! The aggregate merge_points: the points of many rows of one series as one, as a flat read sees them.
 
 use super::points::{open, read};
-use crate::error::{Error, Reported, Result};
+use crate::error::{Error, Reported, Result, SPLIT};
 use crate::pg::datum::id;
 use crate::pg::timestamp;
 use crate::pg::varlena::PackedBytes;
@@ -61,6 +61,7 @@ fn _merge_points_step(
             return Err(Error::TooLarge {
                 argument: "points",
                 reason,
+                hint: SPLIT,
             }
             .into());
         }

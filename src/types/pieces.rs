@@ -1,7 +1,7 @@
 //! The small pieces around points: made from arrays, opened to rows, counted, bounded.
 
 use super::points::{open, read};
-use crate::error::{Error, Reported, Result};
+use crate::error::{Error, Reported, Result, SPLIT};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::result::{Returned, Rows};
 use crate::pg::varlena::PackedBytes;
@@ -43,6 +43,7 @@ fn make_points(
         PackError::TooMany(_) => Error::TooLarge {
             argument: "valid_times",
             reason: error.to_string(),
+            hint: SPLIT,
         },
     })?;
     Ok(PackedBytes(packed))

@@ -7,6 +7,7 @@ use crate::types::pieces::{element_time, null_element};
 use pgrx::Array;
 use pgrx::array::Scalar;
 use pgrx::datum::UnboxDatum;
+use timedb_core::limits::{FEWER_UPLOAD_ROWS, Limits};
 use timedb_core::points::Point;
 use timedb_core::rows::{BadRows, Field, Kind};
 use timedb_core::upload::{Named, Upload, UploadColumns};
@@ -18,7 +19,7 @@ pub fn rows_of_arrays(
     values: &Array<f64>,
     ends: Option<&Array<i64>>,
     labels: Option<JsonbArray>,
-    most_rows: usize,
+    limits: &Limits,
 ) -> Result<Upload> {
     let count = keys.len();
     let lengths = [("valid_times", starts.len()), ("point_values", values.len())];
@@ -29,14 +30,15 @@ pub fn rows_of_arrays(
             return Err(Error::bad(argument, reason));
         }
     }
-    if count > most_rows {
-        let reason = format!("has more than {most_rows} elements");
+    if count > limits.upload_rows {
+        let reason = format!("has more than {} elements", limits.upload_rows);
         return Err(Error::TooLarge {
             argument: "series_keys",
             reason,
+            hint: FEWER_UPLOAD_ROWS,
         });
     }
-    let mut columns = UploadColumns::new();
+    let mut columns = UploadColumns::new(limits);
     let labels = Labels::of(labels, count, &mut columns)?;
     let mut bad = BadRows::default();
     let mut ends = ends.map(elements);

@@ -10,6 +10,7 @@ use crate::pg::isolation::is_read_committed;
 use crate::pg::jsonb::{Distinct, distinct};
 use crate::pg::statement::{sql, statements};
 use crate::pg::varlena::Jsonb;
+use crate::store::quota::check_series;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use timedb_core::limits::{LARGEST_LABELS, LARGEST_STORED_LABELS};
@@ -190,6 +191,7 @@ impl Sought<'_> {
             let unit = new.entry((key, *first)).or_default();
             *unit = unit.or(said.get(&(*sent, *first)).copied());
         }
+        check_series(tenant, new.len())?;
         let of_new: Vec<&str> = new.values().map(|unit| unit.unwrap_or(series::NO_UNIT)).collect();
         let ids: Vec<Uuid> = new.iter().map(|_| clock::new_id()).collect();
         let (keys, texts): (Vec<&str>, Vec<&str>) = new

@@ -9,6 +9,7 @@ use crate::pg::index_scan::{Condition, find};
 use crate::pg::statement::{sql, statements};
 use crate::pg::varlena::Jsonb;
 use crate::pg::warning::notice;
+use crate::store::quota::check_series;
 use pgrx::prelude::*;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -197,6 +198,7 @@ fn find_or_make(
         }
         if found.is_none() {
             check_new(&name)?;
+            check_series(tenant, 1)?;
         }
     }
     // Written first and looked at afterwards, because somebody else may make or complete it at the same time.
@@ -357,6 +359,7 @@ impl Sought<'_> {
         if new.is_empty() {
             return Ok(self.ids);
         }
+        check_series(tenant, new.len())?;
         let of_new: Vec<&str> = new.values().map(|unit| unit.unwrap_or(NO_UNIT)).collect();
         let new: Vec<&str> = new.into_keys().collect();
         let new_ids: Vec<Uuid> = new.iter().map(|_| clock::new_id()).collect();

@@ -324,6 +324,49 @@ fn t06_a_line_in_postgresql_conf_gives_nobody_a_tenant() {
     assert_nobody(&mut app);
 }
 
+/// The limits of a call and of a tenant are a superuser's, whatever the tenant's role owns.
+#[test]
+fn t51_no_tenant_raises_a_limit_wherever_settings_are_kept() {
+    let stage = Stage::set("t51 limits");
+    let (database, owner) = (stage.database.name(), stage.role("dbowner", "IN ROLE timedb_user"));
+    let limits = || SHOWN_SETTINGS.iter().filter(|name| name.starts_with("timedb.max_"));
+    let mut admin = stage.admin();
+    run(&mut admin, &format!("ALTER DATABASE \"{database}\" OWNER TO {owner}"));
+    limits().for_each(|name| run(&mut admin, &format!("ALTER ROLE {owner} SET {name} = 2")));
+    let three = "SELECT timedb.upload_points(now(), '{a, b, c}', '{2025-01-01, 2025-01-01, 2025-01-01}', '{1, 2, 3}')";
+    let mut app = stage.database.login(&owner);
+    limits().for_each(|name| run(&mut app, &format!("SET {name} = 1000")));
+    login(&mut app, &stage.alice, false);
+    refused(app.batch_execute(three)).code("54000");
+    run(&mut app, "RESET ALL");
+    login(&mut app, &stage.alice, false);
+    let function = "FUNCTION pg_temp.f() RETURNS int";
+    for name in limits() {
+        let setting = format!("SET {name} = 1000");
+        let attempts = [
+            setting.clone(),
+            setting.replace("SET", "SET LOCAL"),
+            format!("SELECT set_config('{name}', '1000', false)"),
+            format!("RESET {name}"),
+            format!("ALTER ROLE {owner} {setting}"),
+            format!("ALTER ROLE {owner} IN DATABASE \"{database}\" {setting}"),
+            format!("ALTER DATABASE \"{database}\" {setting}"),
+            format!("ALTER SYSTEM {setting}"),
+            format!("CREATE {function} {setting} LANGUAGE sql AS 'SELECT 1'"),
+        ];
+        each_refused(&mut app, "42501", attempts);
+        assert_eq!(
+            one::<String>(
+                &mut app,
+                &format!("SELECT setting FROM pg_settings WHERE name = '{name}'")
+            ),
+            "2"
+        );
+    }
+    refused(app.batch_execute(three)).code("54000");
+    stage.assert_alice(&mut app);
+}
+
 #[test]
 fn t02_a_preloaded_library_refuses_a_forged_startup_packet_outright() {
     let preload = "shared_preload_libraries = 'timedb'";

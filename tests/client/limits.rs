@@ -93,11 +93,15 @@ fn a_read_takes_what_is_in_its_windows_whatever_packs_hold_beside_it() {
     assert_eq!(count(&mut client, "as_of => '2025-01-01 12:00'"), few);
     let bytes = "SELECT length(timedb.read_arrow(start_known => '2025-01-01 00:30'))";
     assert!(one::<i32>(&mut client, bytes) < 10_000);
-    assert_too_wide(&mut client, "", "Read narrower windows of valid or known time.");
+    assert_too_wide(
+        &mut client,
+        "",
+        "Read narrower windows of valid or known time, or have timedb.max_read_values raised.",
+    );
     assert_too_wide(
         &mut client,
         "start_known => '2001-01-01', end_known => '2025-01-01 00:30'",
-        "Read a narrower window of valid time.",
+        "Read a narrower window of valid time, or have timedb.max_read_values raised.",
     );
 }
 
@@ -182,10 +186,14 @@ fn the_values_of_rows_are_counted_as_they_come() {
     let mut client = database.authenticated(&alice);
     assert_eq!(count(&mut client, "end_known => '2025-01-01'"), 1);
     assert_eq!(count(&mut client, "end_valid => '2025-01-01'"), 1);
-    assert_too_wide(&mut client, "", "Read narrower windows of valid or known time.");
+    assert_too_wide(
+        &mut client,
+        "",
+        "Read narrower windows of valid or known time, or have timedb.max_read_values raised.",
+    );
     assert_too_wide(
         &mut client,
         "start_known => '2025-01-01'",
-        "Read a narrower window of valid time.",
+        "Read a narrower window of valid time, or have timedb.max_read_values raised.",
     );
 }

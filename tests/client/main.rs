@@ -28,6 +28,7 @@ mod runs;
 mod script;
 mod series;
 mod session;
+mod set_limits;
 mod settled;
 mod setup;
 mod several;

@@ -362,6 +362,41 @@ fn in_a_tenant_of_many_series_among_tenants_of_few_one_is_found_by_one_probe() {
     }
 }
 
+/// What a tenant has is counted of its own, also by a plan that was made while the tables were empty. A rolled back call is what
+/// has the session count again.
+#[test]
+fn what_a_tenant_has_is_counted_without_a_look_at_what_others_have() {
+    let database = Database::fresh("plans of limits");
+    let (alice, bob) = database.two_tenants();
+    database.set("timedb.max_tenant_series", "6");
+    database.set("timedb.max_tenant_size", "1kB");
+    tell_plans(&database);
+    let mut session = Session::begin(&database, &alice);
+    let counts = |costs: &BTreeMap<String, Cost>| -> Vec<(i64, i64)> {
+        let is_count = |text: &str| text.starts_with("SELECT count(*)") || text.contains("pg_column_size(v.points)");
+        let counts = costs.iter().filter(|(text, _)| is_count(text));
+        counts.map(|(_, cost)| (cost.executions, cost.rows)).collect()
+    };
+    let first = session.costs(&upload_of("first", 3));
+    assert_eq!(counts(&first), [(1, 1), (1, 1)], "the premise: the tables are empty");
+    session.costs(&format!("BEGIN; {}; ROLLBACK", upload_of("gone", 3)));
+    let mut admin = database.admin();
+    run(
+        &mut admin,
+        "SET timedb.max_tenant_series = 0; SET timedb.max_tenant_size = 0",
+    );
+    let logged_in = admin.execute("SELECT FROM timedb.authenticate($1)", &[&bob.api_key]);
+    logged_in.expect("a login");
+    run(&mut admin, &upload_of("of another", 5000));
+    let second = session.costs(&upload_of("second", 3));
+    // A bitmap has the rows that were rolled back, too.
+    let counts = counts(&second);
+    let are_its_own = counts.iter().all(|count| (1, 3) <= *count && *count <= (1, 6));
+    assert!(counts.len() == 2 && are_its_own, "{second:#?}");
+    let is_few = second.iter().all(|(_, cost)| cost.buffers <= AT_FIRST);
+    assert!(is_few, "{second:#?}");
+}
+
 #[test]
 fn a_series_that_is_named_twice_by_key_and_by_id_is_read_once() {
     let database = Database::fresh("series named twice");

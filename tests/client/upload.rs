@@ -168,14 +168,14 @@ fn more_rows_than_a_call_takes_are_too_large() {
     refused(client.batch_execute(&arrays))
         .code("54000")
         .message("\"series_keys\" has more than 5000000 elements")
-        .hint("Split it over several calls.")
+        .hint("Split it over several calls, or have timedb.max_upload_rows raised.")
         .no_detail();
     let row = r#"{"valid_time":"2025-01-01","value_key":"k","value":1}"#;
     let json = format!("('[' || repeat('{row},', {MOST_ROWS}) || '{row}]')::json");
     refused(client.batch_execute(&format!("SELECT timedb.upload(now(), {json})")))
         .code("54000")
         .message("value_rows: has more than 5000000 rows")
-        .hint("Split it over several calls.")
+        .hint("Split it over several calls, or have timedb.max_upload_rows raised.")
         .no_detail();
     assert_eq!(row_counts(&mut admin), before);
     upload(&mut client, &json!([value_row("k", hour(0), 1)]));

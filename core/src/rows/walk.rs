@@ -23,6 +23,8 @@ pub(crate) trait Rows<'de>: Sized {
     /// The argument's name, with which every path begins.
     const ARGUMENT: &'static str;
     const FIELDS: &'static [Field];
+    /// What to do about more rows than are taken.
+    const FEWER: &'static str;
     /// What a row has, in a sentence: for who sends another field.
     const HAS: &'static str;
 

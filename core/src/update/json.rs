@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use uuid::Uuid;
 
+use crate::limits::{FEWER_UPDATES, Limits};
 use crate::rows::fields::{Given, check_end, needed, not_null};
 use crate::rows::labels::LabelTexts;
 use crate::rows::remark::{annotation, tags};
@@ -77,16 +78,16 @@ pub enum Change<T> {
     Set(T),
 }
 
-/// Reads the JSON rows of an update, at most `most_rows` of them. They may say whose the values are: `tenant`'s; any other
+/// Reads the JSON rows of an update, as many as one may have. They may say whose the values are: `tenant`'s; any other
 /// tenant is told like one that does not exist.
 ///
 /// `tick` is called every few thousand rows, for the caller to answer a cancel; it may unwind.
-pub fn read_json(json: &str, tenant: Uuid, most_rows: usize, tick: &mut dyn FnMut()) -> Result<GivenUpdates, RowError> {
+pub fn read_json(json: &str, tenant: Uuid, limits: &Limits, tick: &mut dyn FnMut()) -> Result<GivenUpdates, RowError> {
     let mut rows = UpdateRows {
         tenant,
         ..UpdateRows::default()
     };
-    walk(json, &mut rows, most_rows, tick)?;
+    walk(json, &mut rows, limits.updates, tick)?;
     Ok(GivenUpdates {
         rows: rows.given,
         labels: rows.labels.finish(),
@@ -126,6 +127,7 @@ impl UpdateRows<'_> {
 
 impl<'de> Rows<'de> for UpdateRows<'de> {
     const ARGUMENT: &'static str = "updates";
+    const FEWER: &'static str = FEWER_UPDATES;
     const FIELDS: &'static [Field] = &[
         Field::RunId,
         Field::TenantId,

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::columns::{Named, Upload, UploadColumns};
 use super::runs::RunKey;
 use super::said::Said;
+use crate::limits::{FEWER_UPLOAD_ROWS, Limits};
 use crate::points::Point;
 use crate::rows::fields::uuid;
 use crate::rows::remark::{annotation, tags};
@@ -41,24 +42,24 @@ const ROWS_A_PAUSE: usize = 4096;
 /// What an Arrow file begins with, that has the same messages but is no stream.
 const FILE: &[u8] = b"ARROW1";
 
-/// Reads the rows of an upload, at most `most_rows` of them, into one column of points for each distinct reference to a
+/// Reads the rows of an upload, as many as one may have, into one column of points for each distinct reference to a
 /// series, in first-seen order. Of those that are bad the first is told and the others counted.
 ///
 /// The columns go by their names: `valid_time`, `value`, `value_key` (or `series_key`, as a read has it) or `series_id` or
 /// both, and perhaps `valid_time_end`, `labels`, `unit`, `annotation` and `tags`. A timestamp without a time zone is in UTC. `pause`
 /// is called every few thousand rows, for the caller to answer a cancel; it may unwind.
-pub fn read_arrow(bytes: &[u8], most_rows: usize, pause: &mut dyn FnMut()) -> Result<Upload, RowError> {
-    read(bytes, None, most_rows, pause).map_err(RowError::from)
+pub fn read_arrow(bytes: &[u8], limits: &Limits, pause: &mut dyn FnMut()) -> Result<Upload, RowError> {
+    read(bytes, None, limits, pause).map_err(RowError::from)
 }
 
 /// The same of rows that say in `known_time` and `workflow_id` which run they are of; what they do not say is the call's.
 pub fn read_arrow_of_runs(
     bytes: &[u8],
     of_the_call: RunKey,
-    most_rows: usize,
+    limits: &Limits,
     pause: &mut dyn FnMut(),
 ) -> Result<Upload, RowError> {
-    read(bytes, Some(of_the_call), most_rows, pause).map_err(RowError::from)
+    read(bytes, Some(of_the_call), limits, pause).map_err(RowError::from)
 }
 
 impl From<Wrong> for RowError {
@@ -73,7 +74,7 @@ impl From<Wrong> for RowError {
     }
 }
 
-fn read(bytes: &[u8], of_the_call: Option<RunKey>, most_rows: usize, pause: &mut dyn FnMut()) -> Result<Upload, Wrong> {
+fn read(bytes: &[u8], of_the_call: Option<RunKey>, limits: &Limits, pause: &mut dyn FnMut()) -> Result<Upload, Wrong> {
     if bytes.starts_with(FILE) {
         return Err(Malformed("it is an Arrow file, where a stream is expected").into());
     }
@@ -82,10 +83,13 @@ fn read(bytes: &[u8], of_the_call: Option<RunKey>, most_rows: usize, pause: &mut
     let mut upload = Stream {
         layout: Layout::read(&schema, of_the_call.is_some())?,
         dictionaries: Dictionaries::new(),
-        columns: of_the_call.map_or_else(UploadColumns::new, UploadColumns::of_runs),
+        columns: match of_the_call {
+            Some(of_the_call) => UploadColumns::of_runs(of_the_call, limits),
+            None => UploadColumns::new(limits),
+        },
         bad: BadRows::default(),
         rows: 0,
-        most_rows,
+        most_rows: limits.upload_rows,
     };
     let rest = upload.read(messages, pause);
     // A row that is bad comes before whatever is wrong behind it.
@@ -196,7 +200,10 @@ impl<'a> Stream<'a> {
         let rows = parts.rows;
         if rows > self.most_rows - self.rows {
             let reason = format!("has more than {} rows", self.most_rows);
-            return Err(Refusal::new(Kind::TooMany, reason).at("stream").into());
+            return Err(Refusal::new(Kind::TooMany, reason)
+                .hint(FEWER_UPLOAD_ROWS)
+                .at("stream")
+                .into());
         }
         let mut batch = Batch::of(&mut parts, &self.layout, &self.dictionaries)?;
         for row in 0..rows {

@@ -10,7 +10,7 @@ use super::Said;
 use super::runs::{RunKey, Runs};
 use crate::blank::unless_blank;
 use crate::excerpt::printable;
-use crate::limits::{LONGEST_UNIT, MOST_UPLOAD_PARTS, MOST_UPLOAD_SERIES};
+use crate::limits::{FEWER_UPLOAD_SERIES, LONGEST_UNIT, Limits, MOST_UPLOAD_PARTS};
 use crate::points::{Key, Point};
 use crate::rows::fields::{check_end, not_longer};
 use crate::rows::labels::LabelTexts;
@@ -82,6 +82,7 @@ pub struct RepeatedRow {
 /// Gathers points one by one into series, in the order in which the references to them were first seen.
 #[derive(Debug, Default)]
 pub struct UploadColumns {
+    limits: Limits,
     series: Vec<SeriesRows>,
     /// The number of each, and where its first rows stand.
     references: HashMap<Reference<'static>, (u32, usize)>,
@@ -100,16 +101,23 @@ pub struct UploadColumns {
 type Reference<'a> = (Option<Cow<'a, str>>, Option<u32>, Option<Uuid>, Option<u32>);
 
 impl UploadColumns {
-    pub fn new() -> UploadColumns {
-        UploadColumns::default()
+    pub fn new(limits: &Limits) -> UploadColumns {
+        UploadColumns {
+            limits: *limits,
+            ..UploadColumns::default()
+        }
     }
 
     /// For rows of several runs; what they do not say is the call's.
-    pub fn of_runs(of_the_call: RunKey) -> UploadColumns {
+    pub fn of_runs(of_the_call: RunKey, limits: &Limits) -> UploadColumns {
         UploadColumns {
             runs: Some(Runs::of(of_the_call)),
-            ..UploadColumns::default()
+            ..UploadColumns::new(limits)
         }
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The number of a text of labels, if it stands for any.
@@ -237,9 +245,9 @@ impl UploadColumns {
         }
         check_reference(named)?;
         let number = self.references.len();
-        if number == MOST_UPLOAD_SERIES {
-            let reason = format!("names more than {MOST_UPLOAD_SERIES} series");
-            return Err(Refusal::new(Kind::TooMany, reason));
+        if number >= self.limits.upload_series {
+            let reason = format!("names more than {} series", self.limits.upload_series);
+            return Err(Refusal::new(Kind::TooMany, reason).hint(FEWER_UPLOAD_SERIES));
         }
         let key = key.map(str::to_owned);
         let reference = (key.clone().map(Cow::Owned), labels, id, unit);
@@ -391,7 +399,7 @@ mod tests {
     }
 
     fn gather(keys: &[&str]) -> Vec<SeriesRows> {
-        let mut columns = UploadColumns::new();
+        let mut columns = UploadColumns::new(&Limits::DEFAULT);
         for (at, key) in keys.iter().enumerate() {
             push(&mut columns, Some(key), None, point(at as i64, None)).unwrap();
         }
@@ -408,7 +416,7 @@ mod tests {
 
     #[test]
     fn a_key_with_an_id_is_another_reference_than_the_key_alone() {
-        let mut columns = UploadColumns::new();
+        let mut columns = UploadColumns::new(&Limits::DEFAULT);
         for id in [None, Some(Uuid::nil()), None, Some(Uuid::max())] {
             push(&mut columns, Some("a"), id, point(0, None)).unwrap();
         }
@@ -417,7 +425,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_field_and_leaves_no_row() {
-        let mut columns = UploadColumns::new();
+        let mut columns = UploadColumns::new(&Limits::DEFAULT);
         let long = "a".repeat(501);
         for (key, end, field, kind) in [
             (Some(" "), None, Some(Field::ValueKey), Kind::BadValue),
@@ -480,7 +488,7 @@ mod tests {
         fn sorting_keeps_each_point_with_its_row(
             keys in prop::collection::vec((0..20i64, prop::option::of(20..24i64)), 0..30),
         ) {
-            let mut columns = UploadColumns::new();
+            let mut columns = UploadColumns::new(&Limits::DEFAULT);
             for (start, end) in &keys {
                 push(&mut columns, Some("a"), None, point(*start, *end)).unwrap();
             }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::columns::{Named, Upload, UploadColumns};
 use super::runs::RunKey;
 use super::{Said, UPLOAD_HAS, UPLOAD_OF_RUNS_HAS};
+use crate::limits::{FEWER_UPLOAD_ROWS, Limits};
 use crate::points::Point;
 use crate::rows::fields::{Given, needed, not_null, of_the_run};
 use crate::rows::remark::{annotation, tags};
@@ -17,30 +18,26 @@ use crate::rows::walk::{Rows, walk};
 use crate::rows::{Field, Refusal, RowError};
 use crate::time::Time;
 
-/// Reads the JSON rows of an upload, at most `most_rows` of them, into one column of points for each distinct reference
+/// Reads the JSON rows of an upload, as many as one may have, into one column of points for each distinct reference
 /// to a series, in first-seen order.
 ///
 /// `tick` is called every few thousand rows, for the caller to answer a cancel; it may unwind.
-pub fn read_json(json: &str, most_rows: usize, tick: &mut dyn FnMut()) -> Result<Upload, RowError> {
-    read::<false>(json, UploadColumns::new(), most_rows, tick)
+pub fn read_json(json: &str, limits: &Limits, tick: &mut dyn FnMut()) -> Result<Upload, RowError> {
+    read::<false>(json, UploadColumns::new(limits), tick)
 }
 
 /// The same of rows that say when they were known, and of which workflow they are; what they do not say is the call's.
 pub fn read_json_of_runs(
     json: &str,
     of_the_call: RunKey,
-    most_rows: usize,
+    limits: &Limits,
     tick: &mut dyn FnMut(),
 ) -> Result<Upload, RowError> {
-    read::<true>(json, UploadColumns::of_runs(of_the_call), most_rows, tick)
+    read::<true>(json, UploadColumns::of_runs(of_the_call, limits), tick)
 }
 
-fn read<const OF_RUNS: bool>(
-    json: &str,
-    columns: UploadColumns,
-    most_rows: usize,
-    tick: &mut dyn FnMut(),
-) -> Result<Upload, RowError> {
+fn read<const OF_RUNS: bool>(json: &str, columns: UploadColumns, tick: &mut dyn FnMut()) -> Result<Upload, RowError> {
+    let most_rows = columns.limits().upload_rows;
     let mut rows = UploadRows::<OF_RUNS> {
         columns,
         row: UploadRow::default(),
@@ -100,6 +97,7 @@ const FIELDS_OF_RUNS: &[Field] = &[
 
 impl<'de, const OF_RUNS: bool> Rows<'de> for UploadRows<'de, OF_RUNS> {
     const ARGUMENT: &'static str = "value_rows";
+    const FEWER: &'static str = FEWER_UPLOAD_ROWS;
     const FIELDS: &'static [Field] = if OF_RUNS { FIELDS_OF_RUNS } else { FIELDS };
     const HAS: &'static str = if OF_RUNS { UPLOAD_OF_RUNS_HAS } else { UPLOAD_HAS };
 
@@ -115,8 +113,8 @@ impl<'de, const OF_RUNS: bool> Rows<'de> for UploadRows<'de, OF_RUNS> {
         };
         Self {
             columns: match OF_RUNS {
-                true => UploadColumns::of_runs(any_run),
-                false => UploadColumns::new(),
+                true => UploadColumns::of_runs(any_run, self.columns.limits()),
+                false => UploadColumns::new(self.columns.limits()),
             },
             row: UploadRow::default(),
         }

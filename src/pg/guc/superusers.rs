@@ -11,7 +11,7 @@ use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_guard, pg_sys};
 use std::cell::Cell;
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_int, c_void};
 
 /// What is said of a setting.
 #[derive(Clone, Copy)]
@@ -48,6 +48,22 @@ pub unsafe fn define_switch(words: Words, value: &'static GucSetting<bool>) {
     define_with(name, define);
 }
 
+/// From one number to another, in a unit where the flags say so.
+///
+/// # Safety
+/// Only from `_PG_init`.
+pub unsafe fn define_number(words: Words, value: &'static GucSetting<i32>, (least, most): (i32, i32), flags: GucFlags) {
+    let Words { name, short, long } = words;
+    let (context, check) = (GucContext::Suset, Some(check_number as _));
+    // SAFETY: the hook is a function of this library, which Postgres never unloads.
+    let define = || unsafe {
+        GucRegistry::define_int_guc_with_hooks(
+            name, short, long, value, least, most, context, flags, check, None, None,
+        );
+    };
+    define_with(name, define);
+}
+
 fn define_with(name: &CStr, define: impl FnOnce()) {
     let was_given = has_value(name);
     HAS_TAKEN.set(false);
@@ -74,6 +90,15 @@ fn take(source: pg_sys::GucSource::Type) -> bool {
 #[pg_guard]
 unsafe extern "C-unwind" fn check_switch(
     _value: *mut bool,
+    _extra: *mut *mut c_void,
+    source: pg_sys::GucSource::Type,
+) -> bool {
+    take(source)
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn check_number(
+    _value: *mut c_int,
     _extra: *mut *mut c_void,
     source: pg_sys::GucSource::Type,
 ) -> bool {

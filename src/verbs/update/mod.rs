@@ -6,7 +6,8 @@
 
 mod named;
 
-use crate::error::{Error, Reported, Result};
+use crate::error::{Error, Reported, Result, SPLIT};
+use crate::identity::limits::limits;
 use crate::identity::session::Acting;
 use crate::identity::standing::Identity;
 use crate::pg::cancel::answer_cancel;
@@ -20,7 +21,7 @@ use named::named;
 use pgrx::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
-use timedb_core::limits::{LONGEST_UPDATES, MOST_UPDATES};
+use timedb_core::limits::LONGEST_UPDATES;
 use timedb_core::points::{Key, Point};
 use timedb_core::rows::{BadRows, Refusal};
 use timedb_core::scope::Scope;
@@ -101,10 +102,11 @@ fn write_versions(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Re
         return Err(Error::TooLarge {
             argument: "updates",
             reason,
+            hint: SPLIT,
         }
         .into());
     }
-    let given = read_json(json, writer.tenant, MOST_UPDATES, &mut answer_cancel).map_err(Error::Row)?;
+    let given = read_json(json, writer.tenant, &limits(), &mut answer_cancel).map_err(Error::Row)?;
     let updates = named(writer.tenant, given)?;
     let of_values = &updates.of_values;
     let outcomes = outcomes(writer.tenant, &updates)?;

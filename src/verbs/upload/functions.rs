@@ -3,6 +3,7 @@
 use super::arguments::RunArguments;
 use super::{Stored, store};
 use crate::error::{Error, Reported, Result};
+use crate::identity::limits::limits;
 use crate::identity::session::Acting;
 use crate::identity::standing::Identity;
 use crate::pg::cancel::answer_cancel;
@@ -12,7 +13,6 @@ use crate::pg::varlena::{Jsonb, JsonbArray};
 use crate::verbs::arrays::rows_of_arrays;
 use pgrx::Array;
 use pgrx::prelude::*;
-use timedb_core::limits::MOST_UPLOAD_ROWS;
 use timedb_core::scope::Scope;
 use timedb_core::upload::{Upload, read_arrow, read_json};
 use uuid::Uuid;
@@ -75,7 +75,7 @@ fn upload_rows(run: RunArguments, value_rows: Option<&str>, tenant: Option<Uuid>
             _ => {}
         }
         let json = value_rows.ok_or(Error::NullArgument("value_rows"))?;
-        read_json(json, MOST_UPLOAD_ROWS, &mut answer_cancel).map_err(Error::Row)
+        read_json(json, &limits(), &mut answer_cancel).map_err(Error::Row)
     })
 }
 
@@ -155,7 +155,7 @@ fn upload_arrays(
         let keys = keys.ok_or(Error::NullArgument("series_keys"))?;
         let starts = starts.ok_or(Error::NullArgument("valid_times"))?;
         let values = values.ok_or(Error::NullArgument("point_values"))?;
-        rows_of_arrays(&keys, &starts, &values, ends.as_ref(), labels, MOST_UPLOAD_ROWS)
+        rows_of_arrays(&keys, &starts, &values, ends.as_ref(), labels, &limits())
     })
 }
 
@@ -211,7 +211,7 @@ fn upload_arrow_stream(
 fn upload_stream(run: RunArguments, stream: Option<&[u8]>, skips: bool) -> Result<Stored> {
     upload_of(run, "stream", skips, |_| {
         let stream = stream.ok_or(Error::NullArgument("stream"))?;
-        read_arrow(stream, MOST_UPLOAD_ROWS, &mut answer_cancel).map_err(Error::Row)
+        read_arrow(stream, &limits(), &mut answer_cancel).map_err(Error::Row)
     })
 }
 

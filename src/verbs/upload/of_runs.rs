@@ -3,12 +3,12 @@
 use super::arguments::RunArguments;
 use super::{Stored, store};
 use crate::error::{Error, Reported, Result};
+use crate::identity::limits::limits;
 use crate::identity::session::Acting;
 use crate::pg::cancel::answer_cancel;
 use crate::pg::result::Returned;
 use crate::pg::varlena::Jsonb;
 use pgrx::prelude::*;
-use timedb_core::limits::MOST_UPLOAD_ROWS;
 use timedb_core::scope::Scope;
 use timedb_core::upload::{RunKey, Upload, read_arrow_of_runs, read_json_of_runs};
 
@@ -36,7 +36,7 @@ fn upload_runs(
     };
     let stored = upload_of_runs(run, "value_rows", skip_unchanged, |of_the_call| {
         let json = value_rows.ok_or(Error::NullArgument("value_rows"))?;
-        read_json_of_runs(json, of_the_call, MOST_UPLOAD_ROWS, &mut answer_cancel).map_err(Error::Row)
+        read_json_of_runs(json, of_the_call, &limits(), &mut answer_cancel).map_err(Error::Row)
     })?;
     Ok(stored.answer_of_runs(fcinfo)?)
 }
@@ -65,7 +65,7 @@ fn upload_runs_arrow(
     };
     let stored = upload_of_runs(run, "stream", skip_unchanged, |of_the_call| {
         let stream = stream.ok_or(Error::NullArgument("stream"))?;
-        read_arrow_of_runs(stream, of_the_call, MOST_UPLOAD_ROWS, &mut answer_cancel).map_err(Error::Row)
+        read_arrow_of_runs(stream, of_the_call, &limits(), &mut answer_cancel).map_err(Error::Row)
     })?;
     Ok(stored.answer_of_runs(fcinfo)?)
 }

@@ -4,13 +4,14 @@ use proptest::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::limits::Limits;
 use crate::rows::{Kind, RowError};
 use crate::{update, upload};
 
 const ROW: &str = r#"{"valid_time":"2024-01-01","value_key":"wind","value":1}"#;
 
 fn upload_error(json: &str) -> RowError {
-    upload::read_json(json, 1_000_000, &mut || {}).expect_err("the rows should be refused")
+    upload::read_json(json, &Limits::of_rows(1_000_000), &mut || {}).expect_err("the rows should be refused")
 }
 
 fn says(json: &str, kind: Kind, message: &str) {
@@ -23,7 +24,7 @@ fn what_is_not_an_array_of_rows_is_refused_as_a_whole() {
     for json in ["{}", "null", "17", "-1.5", "true", r#""rows""#, ROW] {
         says(json, Kind::BadValue, "value_rows: must be a JSON array of rows");
     }
-    let error = update::read_json("{}", Uuid::nil(), 1, &mut || {}).unwrap_err();
+    let error = update::read_json("{}", Uuid::nil(), &Limits::of_rows(1), &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates: must be a JSON array of rows");
 }
 
@@ -64,7 +65,7 @@ fn an_unknown_field_is_refused_before_what_it_holds_is_read() {
 
 #[test]
 fn a_field_of_another_kind_of_row_is_unknown() {
-    let error = update::read_json(r#"[{"known_time":""}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
+    let error = update::read_json(r#"[{"known_time":""}]"#, Uuid::nil(), &Limits::of_rows(1), &mut || {}).unwrap_err();
     assert_eq!(error.to_string(), "updates[0].known_time: unknown field");
     says(
         r#"[{"run_id":""}]"#,
@@ -76,7 +77,13 @@ fn a_field_of_another_kind_of_row_is_unknown() {
         Kind::BadValue,
         "value_rows[0].known_time: unknown field",
     );
-    let error = update::read_json(r#"[{"workflow_id":"wind"}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
+    let error = update::read_json(
+        r#"[{"workflow_id":"wind"}]"#,
+        Uuid::nil(),
+        &Limits::of_rows(1),
+        &mut || {},
+    )
+    .unwrap_err();
     assert_eq!(error.to_string(), "updates[0].workflow_id: unknown field");
 }
 
@@ -100,7 +107,12 @@ fn a_repeated_field_is_refused_even_if_it_says_the_same() {
 #[test]
 fn the_key_of_a_series_goes_by_either_of_its_names() {
     let row = ROW.replace("value_key", "series_key");
-    let series = upload::read_json(&format!("[{ROW},{row}]").replace("01-01", "01-02"), 2, &mut || {}).unwrap();
+    let series = upload::read_json(
+        &format!("[{ROW},{row}]").replace("01-01", "01-02"),
+        &Limits::of_rows(2),
+        &mut || {},
+    )
+    .unwrap();
     assert_eq!((series.series.len(), series.series[0].points.len()), (1, 2));
     let json = r#"[{"series_key":"wind","value_key":"wind"}]"#;
     says(
@@ -136,7 +148,7 @@ fn all_bad_rows_are_counted_whatever_is_wrong_with_each() {
     let message = r#"value_rows[1].valid_time: "soon" is not a timestamp (and 6 other rows are bad)"#;
     says(&json, Kind::BadTime, message);
     let json = format!("[{ROW},{},{},17]", mixed[1], mixed[3]);
-    let error = upload::read_json(&json, 3, &mut || {}).unwrap_err();
+    let error = upload::read_json(&json, &Limits::of_rows(3), &mut || {}).unwrap_err();
     assert_eq!(error.more, 1, "no row beyond the limit is looked at");
 }
 
@@ -172,7 +184,7 @@ fn an_integer_that_no_double_precision_is_is_refused_however_large() {
         ("1e300", 1e300),
         ("9007199254740993.0", 2f64.powi(53)),
     ] {
-        let series = upload::read_json(&format!("[{}]", row(value)), 1, &mut || {}).unwrap();
+        let series = upload::read_json(&format!("[{}]", row(value)), &Limits::of_rows(1), &mut || {}).unwrap();
         assert_eq!(series.series[0].points[0].value, Some(double), "{value}");
     }
     let json = format!("[{},{ROW},{}]", row("100000000000000000000001"), row("true"));
@@ -189,7 +201,7 @@ fn a_field_that_is_unknown_is_told_which_there_are() {
     let hint = |json: &str| upload_error(json).hint.unwrap_or_default();
     assert!(hint(r#"[{"known_time":"2025-01-01"}]"#).starts_with("A run has one known_time, an argument of the call"));
     assert!(hint(r#"[{"change_time":"2025-01-01"}]"#).contains("series_key"));
-    let error = update::read_json(r#"[{"unit":"MW"}]"#, Uuid::nil(), 1, &mut || {}).unwrap_err();
+    let error = update::read_json(r#"[{"unit":"MW"}]"#, Uuid::nil(), &Limits::of_rows(1), &mut || {}).unwrap_err();
     assert!(error.hint.unwrap_or_default().contains("run_id"));
 }
 
@@ -220,13 +232,13 @@ fn one_bad_row_of_a_thousand_is_named() {
 #[test]
 fn rows_beyond_the_limit_are_refused_and_not_read() {
     let two = format!("[{ROW},{ROW}]");
-    assert!(upload::read_json(&two, 2, &mut || {}).is_ok());
+    assert!(upload::read_json(&two, &Limits::of_rows(2), &mut || {}).is_ok());
     for third in [ROW, "17", "1e400"] {
-        let error = upload::read_json(&format!("[{ROW},{ROW},{third}]"), 2, &mut || {}).unwrap_err();
+        let error = upload::read_json(&format!("[{ROW},{ROW},{third}]"), &Limits::of_rows(2), &mut || {}).unwrap_err();
         assert_eq!(error.to_string(), "value_rows: has more than 2 rows");
         assert_eq!(error.kind, Kind::TooMany);
     }
-    assert!(upload::read_json("[]", 0, &mut || {}).is_ok());
+    assert!(upload::read_json("[]", &Limits::of_rows(0), &mut || {}).is_ok());
 }
 
 #[test]
@@ -248,22 +260,25 @@ fn a_text_that_is_no_json_is_refused_where_it_breaks() {
 fn the_caller_can_answer_a_cancel_every_few_thousand_rows_and_tags() {
     let json = format!("[{}]", vec![ROW; 10_000].join(","));
     let mut ticks = 0;
-    upload::read_json(&json, 10_000, &mut || ticks += 1).unwrap();
+    upload::read_json(&json, &Limits::of_rows(10_000), &mut || ticks += 1).unwrap();
     assert_eq!(ticks, 2);
     let tags = vec![r#""d""#; 100].join(",");
     let ids = r#""run_id":"00000000-0000-0000-0000-000000000001","series_id":"00000000-0000-0000-0000-000000000002""#;
     let row = format!(r#"{{{ids},"valid_time":"2025-01-01","tags":[{tags}]}}"#);
     let json = format!("[{}]", vec![row; 100].join(","));
     let mut ticks = 0;
-    update::read_json(&json, Uuid::nil(), 100, &mut || ticks += 1).unwrap();
+    update::read_json(&json, Uuid::nil(), &Limits::of_rows(100), &mut || ticks += 1).unwrap();
     assert_eq!(ticks, 2);
 }
 
 #[test]
 fn a_tick_may_unwind() {
     let json = format!("[{}]", vec![ROW; 10_000].join(","));
-    let unwound =
-        std::panic::catch_unwind(|| upload::read_json(&json, 10_000, &mut || std::panic::resume_unwind(Box::new(()))));
+    let unwound = std::panic::catch_unwind(|| {
+        upload::read_json(&json, &Limits::of_rows(10_000), &mut || {
+            std::panic::resume_unwind(Box::new(()))
+        })
+    });
     assert!(unwound.is_err());
 }
 
@@ -309,10 +324,10 @@ proptest! {
     #[test]
     fn no_json_makes_the_readers_panic(rows in prop::collection::vec(json(), 0..4)) {
         let json = Value::from(rows).to_string();
-        if let Err(error) = upload::read_json(&json, 3, &mut || {}) {
+        if let Err(error) = upload::read_json(&json, &Limits::of_rows(3), &mut || {}) {
             prop_assert!(error.path.starts_with("value_rows") && !error.to_string().contains('\0'));
         }
-        if let Err(error) = update::read_json(&json, Uuid::nil(), 3, &mut || {}) {
+        if let Err(error) = update::read_json(&json, Uuid::nil(), &Limits::of_rows(3), &mut || {}) {
             prop_assert!(error.path.starts_with("updates") && !error.to_string().contains('\0'));
         }
     }
@@ -321,13 +336,13 @@ proptest! {
     fn a_json_that_is_cut_off_is_refused(json in json(), cut in any::<prop::sample::Index>()) {
         let json = format!("[{json}]");
         let cut = &json[..json.floor_char_boundary(cut.index(json.len()))];
-        prop_assert!(upload::read_json(cut, 3, &mut no_tick).is_err());
-        prop_assert!(update::read_json(cut, Uuid::nil(), 3, &mut no_tick).is_err());
+        prop_assert!(upload::read_json(cut, &Limits::of_rows(3), &mut no_tick).is_err());
+        prop_assert!(update::read_json(cut, Uuid::nil(), &Limits::of_rows(3), &mut no_tick).is_err());
     }
 
     #[test]
     fn no_text_makes_the_readers_panic(text in any::<String>()) {
-        let _ = upload::read_json(&text, 3, &mut || {});
-        let _ = update::read_json(&text, Uuid::nil(), 3, &mut || {});
+        let _ = upload::read_json(&text, &Limits::of_rows(3), &mut || {});
+        let _ = update::read_json(&text, Uuid::nil(), &Limits::of_rows(3), &mut || {});
     }
 }

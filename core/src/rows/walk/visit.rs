@@ -59,7 +59,7 @@ impl<'de, R: Rows<'de>> DeserializeSeed<'de> for Row<'_, '_, R> {
         if walk.row.is_some_and(|row| row >= walk.most_rows) {
             walk.row = None;
             let reason = format!("has more than {} rows", walk.most_rows);
-            return Err(walk.refuse(Refusal::new(Kind::TooMany, reason)));
+            return Err(walk.refuse(Refusal::new(Kind::TooMany, reason).hint(R::FEWER)));
         }
         deserializer.deserialize_any(Row(walk))
     }

@@ -8,7 +8,7 @@ const SERIES: &str = "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4c";
 const TENANT: Uuid = Uuid::from_u128(0x018f_3a2b_1c4d_7e5f_8a6b_9c0d_1e2f_3a4d);
 
 fn read(json: &str) -> Result<Updates, RowError> {
-    let given = read_json(json, TENANT, 1000, &mut || {})?;
+    let given = read_json(json, TENANT, &Limits::of_rows(1000), &mut || {})?;
     let resolved = given.rows.into_iter().map(|row| ValueUpdate {
         run_id: row.run.unwrap(),
         series_id: row.series.id.unwrap(),
@@ -124,7 +124,7 @@ fn an_update_names_its_run_series_and_time() {
 
 #[test]
 fn a_row_names_its_series_by_id_or_by_key_and_labels_and_perhaps_no_run() {
-    let read = |json: &str| read_json(json, TENANT, 1000, &mut || {});
+    let read = |json: &str| read_json(json, TENANT, &Limits::of_rows(1000), &mut || {});
     let given = read(
         r#"[{"value_key":"wind","valid_time":"2024-01-01"},
             {"series_key":"wind","labels":{"a":1},"valid_time":"2024-01-01"},

@@ -22,7 +22,7 @@ const ID: &str = "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4b";
 const NOON: i64 = 1_735_732_800;
 
 fn read(bytes: &[u8]) -> Result<Vec<SeriesRows>, RowError> {
-    read_arrow(bytes, 1_000_000, &mut || {}).map(|upload| upload.series)
+    read_arrow(bytes, &Limits::of_rows(1_000_000), &mut || {}).map(|upload| upload.series)
 }
 
 fn time(text: &str) -> Time {
@@ -312,12 +312,12 @@ fn rows_are_counted_over_all_batches_and_dictionaries_may_change_between_them() 
     assert_eq!(rows, [vec![0, 2, 4], vec![1], vec![3]]);
     let values: Vec<_> = series[0].points.iter().map(|point| point.value).collect();
     assert_eq!(values, [None, Some(2.0), Some(4.0)]);
-    let error = read_arrow(&bytes, 4, &mut || {}).unwrap_err();
+    let error = read_arrow(&bytes, &Limits::of_rows(4), &mut || {}).unwrap_err();
     assert_eq!(
         (error.to_string().as_str(), error.kind),
         ("stream: has more than 4 rows", Kind::TooMany)
     );
-    assert!(read_arrow(&bytes, 5, &mut || {}).is_ok());
+    assert!(read_arrow(&bytes, &Limits::of_rows(5), &mut || {}).is_ok());
 }
 
 #[test]
@@ -593,7 +593,7 @@ fn the_caller_can_answer_a_cancel_every_few_thousand_rows() {
         ),
     ]);
     let mut pauses = 0;
-    let series = read_arrow(&bytes, 10_000, &mut || pauses += 1).unwrap();
+    let series = read_arrow(&bytes, &Limits::of_rows(10_000), &mut || pauses += 1).unwrap();
     assert_eq!((series.series[0].points.len(), pauses), (10_000, 3));
 }
 

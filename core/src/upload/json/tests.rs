@@ -7,7 +7,7 @@ use crate::upload::{SeriesRef, SeriesRows};
 const ID: &str = "018f3a2b-1c4d-7e5f-8a6b-9c0d1e2f3a4b";
 
 fn read(json: &str) -> Result<Vec<SeriesRows>, RowError> {
-    read_json(json, 1_000_000, &mut || {}).map(|upload| upload.series)
+    read_json(json, &Limits::of_rows(1_000_000), &mut || {}).map(|upload| upload.series)
 }
 
 /// Reads one row that has this beside its time.

@@ -202,7 +202,7 @@ fn no_length_is_believed_that_the_bytes_do_not_bear_out() {
     };
     malformed(&many(1_000_000), "a buffer is shorter than its rows");
     says(&many(i64::MAX), Kind::TooMany, "stream: has more than 1000000 rows");
-    let error = read_arrow(&many(i64::MAX), usize::MAX, &mut || {}).unwrap_err();
+    let error = read_arrow(&many(i64::MAX), &Limits::of_rows(usize::MAX), &mut || {}).unwrap_err();
     assert!(error.reason.ends_with("a buffer is shorter than its rows"), "{error}");
 }
 
@@ -371,7 +371,7 @@ proptest! {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        match read_arrow(&bytes, usize::MAX, &mut || {}) {
+        match read_arrow(&bytes, &Limits::of_rows(usize::MAX), &mut || {}) {
             Ok(series) => {
                 // No row takes less than the smallest of times.
                 let rows: usize = series.series.iter().map(|series| series.points.len()).sum();
@@ -451,7 +451,7 @@ fn nested() -> Vec<u8> {
 #[test]
 fn a_stream_with_nested_columns_that_claims_something_else_is_refused_or_means_something() {
     let whole = nested();
-    let upload = read_arrow(&whole, 1000, &mut || {}).unwrap();
+    let upload = read_arrow(&whole, &Limits::of_rows(1000), &mut || {}).unwrap();
     assert_eq!(upload.labels.len(), 2, "the premise");
     assert_eq!(*upload.labels[0], *r#"{"site":"north"}"#);
     let said = Said {
@@ -463,7 +463,7 @@ fn a_stream_with_nested_columns_that_claims_something_else_is_refused_or_means_s
     let mut sent = 0;
     let mut send = |bytes: &[u8]| {
         sent += 1;
-        refused += usize::from(read_arrow(bytes, 1000, &mut || {}).is_err());
+        refused += usize::from(read_arrow(bytes, &Limits::of_rows(1000), &mut || {}).is_err());
     };
     (0..whole.len()).for_each(|end| send(&whole[..end]));
     for place in (0..whole.len() - 8).step_by(4) {
@@ -548,9 +548,19 @@ fn texts_that_overlap_are_kept_up_to_a_bound() {
         ])
     };
     // The same text again and again is one.
-    let upload = read_arrow(&columns("annotation", array(annotations)), ROWS, &mut || {}).unwrap();
+    let upload = read_arrow(
+        &columns("annotation", array(annotations)),
+        &Limits::of_rows(ROWS),
+        &mut || {},
+    )
+    .unwrap();
     assert_eq!(upload.said.len(), 1000);
-    let error = read_arrow(&columns("labels", array(StringArray::from(distinct))), ROWS, &mut || {}).unwrap_err();
+    let error = read_arrow(
+        &columns("labels", array(StringArray::from(distinct))),
+        &Limits::of_rows(ROWS),
+        &mut || {},
+    )
+    .unwrap_err();
     assert_eq!(error.kind, Kind::TooMany);
     assert!(
         error.reason.contains("67108864 bytes of labels, annotations and tags"),
