@@ -6,6 +6,86 @@
 -- No name below may be captured by an object of the database that is updated.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- What the functions are that are declared otherwise by now. Whatever of the database's own depends on one of them is named, all
+-- of it, before anything is changed: Postgres would name the first, half-way. A body that is a text depends on nothing that
+-- Postgres knew of; its calls go on, with further columns at the end of the answer, and it is named in a NOTICE.
+SET LOCAL client_min_messages = notice;
+DO $dependents$
+DECLARE
+  gone regprocedure[];
+  held text;
+  calling record;
+BEGIN
+  SELECT array_agg(p.oid) INTO gone
+  FROM unnest(ARRAY[
+    'timedb.upload(timestamptz,json,text,timestamptz,timestamptz,jsonb,jsonb)',
+    'timedb.upload_points(timestamptz,text[],timestamptz[],float8[],timestamptz[],text,timestamptz,timestamptz,jsonb,jsonb)',
+    'timedb.upload_arrow(timestamptz,bytea,text,timestamptz,timestamptz,jsonb,jsonb)',
+    'timedb.regenerate_key(text,uuid,uuid,interval)',
+    'timedb._regenerate_key_tenant(text,uuid,uuid,interval)',
+    'timedb._regenerate_key_operator(text,uuid,uuid,interval)',
+    'timedb.whoami()',
+    'timedb.list_series()',
+    'timedb.read(timestamptz,timestamptz,timestamptz,timestamptz,text,boolean,text[],uuid[],timestamptz)',
+    'timedb.read_arrow(timestamptz,timestamptz,timestamptz,timestamptz,text,boolean,text[],uuid[],timestamptz)'
+  ]) AS declared(signature) JOIN pg_proc p ON p.oid = to_regprocedure(declared.signature)
+  -- Its arguments are the same, its answer is not.
+  WHERE p.proname <> 'whoami' OR cardinality(p.proargnames) < 7;
+
+  WITH RECURSIVE dependent AS (
+    SELECT s.classid, s.objid, s.objsubid, g.oid::regprocedure::text AS of, 1 AS depth
+    FROM unnest(gone) AS g(oid)
+    JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = g.oid AND d.deptype IN ('n', 'a')
+    -- A view hangs by its rule.
+    LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END AS classid,
+             coalesce(w.ev_class, d.objid) AS objid, CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END AS objsubid) AS s
+    UNION
+    SELECT s.classid, s.objid, s.objsubid, pg_describe_object(h.classid, h.objid, h.objsubid), h.depth + 1
+    FROM dependent h
+    -- On a view, on its rows, on a function.
+    LEFT JOIN pg_type t ON h.classid = 'pg_class'::regclass AND t.typrelid = h.objid
+    JOIN pg_depend d ON d.deptype = 'n'
+      AND (d.refclassid = h.classid AND d.refobjid = h.objid
+           OR d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.oid, t.typarray))
+    LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END AS classid,
+             coalesce(w.ev_class, d.objid) AS objid, CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END AS objsubid) AS s
+    WHERE h.depth < 50 AND (s.classid, s.objid) <> (h.classid, h.objid)
+  )
+  SELECT string_agg(format('%s depends on %s', pg_describe_object(l.classid, l.objid, l.objsubid), l.of), E'\n'
+                    ORDER BY l.depth, pg_describe_object(l.classid, l.objid, l.objsubid), l.of)
+  INTO held
+  FROM (SELECT d.classid, d.objid, d.objsubid, d.of, min(d.depth) AS depth
+        FROM dependent d GROUP BY d.classid, d.objid, d.objsubid, d.of) AS l;
+  IF held IS NOT NULL THEN
+    RAISE EXCEPTION 'objects of this database depend on functions that the update of timedb makes anew'
+      USING ERRCODE = 'dependent_objects_still_exist', DETAIL = held,
+            HINT = 'Nothing has been changed. Keep their definitions (pg_get_viewdef, pg_get_functiondef, \d), drop them, the last ones first, update, and make them again.';
+  END IF;
+
+  FOR calling IN
+    SELECT p.oid::regprocedure AS routine, told.name
+    FROM pg_proc p
+    CROSS JOIN LATERAL (
+      SELECT DISTINCT lower(m.words[1])
+      FROM regexp_matches(
+        p.prosrc, '\mtimedb\s*\.\s*"?(read|read_arrow|upload|upload_points|upload_arrow|whoami|current_values)\M', 'gi') AS m(words)
+    ) AS told(name)
+    WHERE p.prolang IN (SELECT l.oid FROM pg_language l WHERE l.lanname NOT IN ('internal', 'c')) AND p.prosqlbody IS NULL
+      AND gone IS NOT NULL
+      AND p.pronamespace NOT IN ('timedb'::regnamespace, 'pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    ORDER BY 1, 2
+  LOOP
+    RAISE NOTICE 'function % mentions timedb.%, whose answer has further columns at its end from now on', calling.routine, calling.name
+      USING HINT = 'Calls go on as they are. See that it names the columns it takes: SELECT * takes the further ones too.';
+  END LOOP;
+END
+$dependents$;
+SET LOCAL client_min_messages = warning;
+
 -- Its plans are kept, and may have been made on empty tables: as the other functions that write, without scans of whole ones.
 ALTER FUNCTION timedb.compact(uuid[], interval) SET enable_seqscan = off;
 
