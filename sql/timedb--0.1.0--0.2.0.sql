@@ -86,6 +86,49 @@ END
 $dependents$;
 SET LOCAL client_min_messages = warning;
 
+-- All of it, before anything is changed: whoever writes has then done so, or waits until the update is there. Nothing is held
+-- while it waits: first for a table, until that is free, then for the others to be free at the same time, and if they are
+-- not, from the start, for the one that was not. So nobody meets it in a deadlock; with lock_timeout it gives up in time (55P03).
+DO $lock$
+DECLARE
+  began CONSTANT timestamptz := clock_timestamp();
+  patience CONSTANT interval := (SELECT s.setting::integer * interval '1 ms' FROM pg_settings s WHERE s.name = 'lock_timeout');
+  locked CONSTANT text[] := '{series,runs,values,packs,current_values,versions,users,api_keys,role_bindings,audit}';
+  awaited text := 'series';
+  has_waited boolean;
+  until timestamptz;
+BEGIN
+  LOOP
+    has_waited := false;
+    BEGIN
+      EXECUTE format('LOCK TABLE timedb.%I IN ACCESS EXCLUSIVE MODE', awaited);
+      has_waited := true;
+      -- Those who began before have so long to end; nobody waits longer for a lock that is not given in the end.
+      until := clock_timestamp() + interval '200 ms';
+      LOOP
+        BEGIN
+          FOREACH awaited IN ARRAY locked LOOP
+            EXECUTE format('LOCK TABLE timedb.%I IN ACCESS EXCLUSIVE MODE NOWAIT', awaited);
+          END LOOP;
+          RETURN;
+        EXCEPTION WHEN lock_not_available THEN
+          IF clock_timestamp() > until THEN
+            RAISE;
+          END IF;
+        END;
+        PERFORM pg_sleep(0.002);
+      END LOOP;
+    EXCEPTION WHEN lock_not_available THEN
+      IF NOT has_waited OR patience > interval '0' AND clock_timestamp() > began + patience THEN
+        RAISE EXCEPTION 'timedb is in use: "%" could not be locked in time', awaited
+          USING ERRCODE = 'lock_not_available',
+                HINT = 'Nothing has been changed. Update again at a quieter moment, or with a longer lock_timeout.';
+      END IF;
+    END;
+  END LOOP;
+END
+$lock$;
+
 -- Its plans are kept, and may have been made on empty tables: as the other functions that write, without scans of whole ones.
 ALTER FUNCTION timedb.compact(uuid[], interval) SET enable_seqscan = off;
 

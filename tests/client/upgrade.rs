@@ -2,6 +2,7 @@
 //! of its people, the same. `fixtures/0.1.0` is such a database, and says what 0.1.0 answered.
 
 mod held;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::fs;
