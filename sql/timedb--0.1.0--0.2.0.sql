@@ -129,6 +129,79 @@ BEGIN
 END
 $lock$;
 
+-- What has been granted, and what has been taken away, since the install: undone for as long as this runs, so that what is
+-- granted below is the extension's own, and done again at the end, on the functions that are made anew too.
+DO $keep$
+DECLARE
+  changed record;
+  -- GRANT: given since. REVOKE: taken away.
+  changes CONSTANT text := $changes$
+    WITH objects AS (
+      SELECT 'pg_proc'::regclass AS classid, p.oid AS objid, 0 AS objsubid, p.proowner AS owner,
+             'ROUTINE ' || p.oid::regprocedure AS object, p.proname AS name, '' AS columns_, p.proacl AS acl,
+             acldefault('f', p.proowner) AS by_default
+      FROM pg_proc p
+      WHERE p.pronamespace = 'timedb'::regnamespace
+      UNION ALL
+      SELECT 'pg_class'::regclass, c.oid, 0, c.relowner, 'TABLE ' || c.oid::regclass, c.relname, '', c.relacl,
+             acldefault('r', c.relowner)
+      FROM pg_class c
+      WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'v')
+      UNION ALL
+      SELECT 'pg_class'::regclass, c.oid, a.attnum, c.relowner, 'TABLE ' || c.oid::regclass, c.relname,
+             format('(%I)', a.attname), a.attacl, NULL
+      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+      WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL
+      SELECT 'pg_namespace'::regclass, n.oid, 0, n.nspowner, 'SCHEMA ' || n.oid::regnamespace, n.nspname, '', n.nspacl,
+             acldefault('n', n.nspowner)
+      FROM pg_namespace n
+      WHERE n.nspname = 'timedb'
+    ),
+    own AS (
+      SELECT o.object, o.name, o.columns_, o.owner, coalesce(o.acl, o.by_default) AS is_now,
+             coalesce(i.initprivs, o.by_default) AS at_first
+      FROM objects o
+      LEFT JOIN pg_init_privs i ON i.classoid = o.classid AND i.objoid = o.objid AND i.objsubid = o.objsubid
+      WHERE EXISTS (
+        SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+        WHERE d.classid = o.classid AND d.objid = o.objid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+          AND e.extname = 'timedb')
+    ),
+    now_given AS (
+      SELECT o.object, o.name, o.columns_, g.grantee, g.privilege_type AS privilege, g.is_grantable
+      FROM own o, LATERAL aclexplode(o.is_now) g
+      WHERE g.grantee <> o.owner
+    ),
+    first_given AS (
+      SELECT o.object, o.name, o.columns_, g.grantee, g.privilege_type AS privilege, g.is_grantable
+      FROM own o, LATERAL aclexplode(o.at_first) g
+      WHERE g.grantee IN (SELECT r.oid FROM pg_roles r WHERE r.oid <> o.owner)
+    )
+    SELECT 'GRANT' AS verb, n.* FROM (TABLE now_given EXCEPT TABLE first_given) n
+    UNION ALL
+    SELECT 'REVOKE', f.* FROM (TABLE first_given EXCEPT TABLE now_given) f
+  $changes$;
+  kept jsonb := '[]';
+BEGIN
+  FOR changed IN EXECUTE changes LOOP
+    kept := kept || to_jsonb(changed);
+    IF changed.verb = 'GRANT' THEN
+      EXECUTE format('REVOKE %s %s ON %s FROM %s CASCADE', changed.privilege, changed.columns_, changed.object,
+                     CASE changed.grantee WHEN 0 THEN 'PUBLIC' ELSE changed.grantee::regrole::text END);
+    END IF;
+  END LOOP;
+  -- Looked for again: who has lost a whole table has lost its columns with it.
+  FOR changed IN EXECUTE changes LOOP
+    IF changed.verb = 'REVOKE' THEN
+      EXECUTE format('GRANT %s %s ON %s TO %s%s', changed.privilege, changed.columns_, changed.object,
+                     changed.grantee::regrole, CASE WHEN changed.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END IF;
+  END LOOP;
+  PERFORM set_config('timedb_update.changed_grants', kept::text, true);
+END
+$keep$;
+
 -- Its plans are kept, and may have been made on empty tables: as the other functions that write, without scans of whole ones.
 ALTER FUNCTION timedb.compact(uuid[], interval) SET enable_seqscan = off;
 
@@ -1564,3 +1637,64 @@ BEGIN
   END LOOP;
 END
 $grants$;
+
+-- What had been granted and taken away is so again, and none of it is taken for the extension's own (pg_init_privs), which a
+-- dump leaves out. What members of timedb_user have lost, those of timedb_caller do not get.
+DO $again$
+DECLARE
+  kept record;
+  own aclitem[];
+BEGIN
+  FOR kept IN
+    WITH changed AS (
+      SELECT k.*
+      FROM jsonb_to_recordset(current_setting('timedb_update.changed_grants')::jsonb)
+        AS k(verb text, object text, name text, columns_ text, grantee oid, privilege text, is_grantable boolean)
+      UNION ALL
+      SELECT k.verb, k.object, k.name, k.columns_, 'timedb_caller'::regrole, k.privilege, k.is_grantable
+      FROM jsonb_to_recordset(current_setting('timedb_update.changed_grants')::jsonb)
+        AS k(verb text, object text, name text, columns_ text, grantee oid, privilege text, is_grantable boolean)
+      WHERE k.verb = 'REVOKE' AND k.grantee = 'timedb_user'::regrole AND k.object LIKE 'ROUTINE %'
+    )
+    SELECT k.verb, k.privilege, k.columns_, k.is_grantable, k.grantee, o.classid, o.objid, o.objsubid, o.object
+    FROM changed k
+    CROSS JOIN LATERAL (
+      -- Where it has other arguments by now, by its name.
+      SELECT 'pg_proc'::regclass AS classid, p.oid AS objid, 0 AS objsubid, 'ROUTINE ' || p.oid::regprocedure AS object
+      FROM pg_proc p
+      WHERE k.object LIKE 'ROUTINE %' AND p.pronamespace = 'timedb'::regnamespace AND p.proname = k.name
+        AND p.oid = coalesce(to_regprocedure(substr(k.object, 9)), p.oid)
+        AND EXISTS (
+          SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+          WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_extension'::regclass
+            AND d.deptype = 'e' AND e.extname = 'timedb')
+      UNION ALL
+      SELECT 'pg_class'::regclass, c.oid, coalesce(a.attnum, 0), k.object
+      FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND k.columns_ = format('(%I)', a.attname)
+      WHERE k.object LIKE 'TABLE %' AND c.oid = to_regclass(substr(k.object, 7))
+      UNION ALL
+      SELECT 'pg_namespace'::regclass, n.oid, 0, k.object
+      FROM pg_namespace n
+      WHERE k.object LIKE 'SCHEMA %' AND n.nspname = 'timedb') AS o
+    -- Of whole tables first, which take their columns along.
+    ORDER BY k.verb DESC, o.objsubid
+  LOOP
+    SELECT i.initprivs INTO own
+    FROM pg_init_privs i WHERE i.classoid = kept.classid AND i.objoid = kept.objid AND i.objsubid = kept.objsubid;
+    EXECUTE format('%s %s %s ON %s %s %s%s', kept.verb, kept.privilege, kept.columns_, kept.object,
+                   CASE kept.verb WHEN 'GRANT' THEN 'TO' ELSE 'FROM' END,
+                   CASE kept.grantee WHEN 0 THEN 'PUBLIC' ELSE kept.grantee::regrole::text END,
+                   CASE WHEN kept.verb = 'REVOKE' THEN ' CASCADE' WHEN kept.is_grantable THEN ' WITH GRANT OPTION' END);
+    UPDATE pg_init_privs i SET initprivs = own
+    WHERE i.classoid = kept.classid AND i.objoid = kept.objid AND i.objsubid = kept.objsubid AND own IS NOT NULL;
+    DELETE FROM pg_init_privs i
+    WHERE i.classoid = kept.classid AND i.objoid = kept.objid AND i.objsubid = kept.objsubid AND own IS NULL;
+    -- From Postgres 17 on roles know that they stand there, and could not be dropped.
+    DELETE FROM pg_shdepend s
+    WHERE s.deptype = 'i' AND s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      AND s.classid = kept.classid AND s.objid = kept.objid AND s.objsubid = kept.objsubid
+      AND s.refclassid = 'pg_authid'::regclass AND s.refobjid = kept.grantee
+      AND NOT EXISTS (SELECT FROM aclexplode(own) g WHERE g.grantee = kept.grantee);
+  END LOOP;
+END
+$again$;

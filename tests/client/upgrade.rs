@@ -1,6 +1,7 @@
 //! A database of an earlier release becomes one of this version: its catalog that of a fresh one, its answers, and the keys
 //! of its people, the same. `fixtures/0.1.0` is such a database, and says what 0.1.0 answered.
 
+mod grants;
 mod held;
 mod waits;
 
