@@ -50,6 +50,13 @@ layer_gateways() {
     "$server" run -- cargo test -p timedb "${features[@]}" --test gateways
 }
 
+# Against the library that a release was shipped with, under a server that is used.
+layer_upgrade() {
+    local library
+    library=$(scripts/released.sh 0.1.0) || return
+    TIMEDB_RELEASED=$library "$server" run -- cargo test -p timedb "${features[@]}" --test upgrade
+}
+
 layer_client() {
     "$server" run -- cargo test -p timedb "${features[@]}" --test client
 }
@@ -80,7 +87,7 @@ run_layer() {
 }
 
 layers=("$@")
-[ $# -gt 0 ] || layers=(pure in-backend contract interleaving client attacks gateways)
+[ $# -gt 0 ] || layers=(pure in-backend contract interleaving client attacks gateways upgrade)
 for layer in "${layers[@]}"; do
     run_layer "$layer"
 done

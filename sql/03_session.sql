@@ -1,7 +1,7 @@
 -- Who is asking: keys presented, the session's tenant, and what policies and functions ask of it.
 
 CREATE FUNCTION timedb.current_tenant() RETURNS uuid
-  AS 'MODULE_PATHNAME', 'current_tenant_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'reconnect_current_tenant_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION timedb.current_tenant() IS
   'The tenant this session acts for, or null; the key, its user or the role binding is checked anew at every call.';
 
@@ -23,7 +23,7 @@ CREATE FUNCTION timedb.whoami(
   OUT tenant_id uuid, OUT user_id uuid, OUT email text, OUT scope text, OUT expires_at timestamptz, OUT via text,
   OUT key_id uuid
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', 'whoami_with_key_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1;
+  AS 'MODULE_PATHNAME', 'reconnect_whoami_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1;
 COMMENT ON FUNCTION timedb.whoami() IS
   'Who this session acts as: one row, or none if nobody; via is "key", with its key_id, or "role" (a role binding, which has no user and no key).';
 
@@ -47,10 +47,10 @@ CREATE FUNCTION timedb._require_login() RETURNS uuid
 COMMENT ON FUNCTION timedb._require_login() IS 'The tenant this session acts for; 28000 if there is none.';
 
 CREATE FUNCTION timedb._own_key() RETURNS uuid
-  AS 'MODULE_PATHNAME', '_own_key_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'reconnect_own_key_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION timedb._own_key() IS 'The key this session acts with, or null.';
 
 CREATE FUNCTION timedb._manages_as() RETURNS text
-  AS 'MODULE_PATHNAME', '_manages_as_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'reconnect_manages_as_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION timedb._manages_as() IS
   'As what the caller may manage users and keys: "tenant" (a key of scope admin) or "operator" (a member of timedb_admin); 28000 or 42501 if as neither.';

@@ -24,7 +24,7 @@ CREATE FUNCTION timedb.upload(
   series_descriptions jsonb DEFAULT NULL, tenant_id uuid DEFAULT NULL, skip_unchanged boolean DEFAULT false,
   OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint
 ) RETURNS record
-  AS 'MODULE_PATHNAME', 'upload_of_tenant_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', 'reconnect_upload_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid, boolean) IS
   'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" (or "series_key") and/or "series_id", "value", "valid_time_end"?, "labels"?, "unit"?, "annotation"?, "tags"?}; a value_key unknown so far becomes a series, and with labels, an object, so does the series of exactly this key and these labels. A value with a unit is converted to that of its series; a new series has the first that is said of it. known_time is when all of it was known, by default the change_time it gets; a forecast in several calls gives one known_time to all of them. More than an hour ahead of the clock it is taken with a WARNING. With skip_unchanged, values are left out that equal what a flat read of what was known up to then shows: they are affirmed by no run of their own, and a run without any other is not made (run_id null, message Nothing changed). Answers the run''s id, the series'' ids by key, or by id where they have labels, and how many values were written and skipped. An error names the first bad row, counted from 0, and the field, and says how many more are bad. A tenant_id is one''s own; any other is 42704.';
@@ -36,7 +36,7 @@ CREATE FUNCTION timedb.upload_points(
   series_descriptions jsonb DEFAULT NULL, labels jsonb[] DEFAULT NULL, skip_unchanged boolean DEFAULT false,
   OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint
 ) RETURNS record
-  AS 'MODULE_PATHNAME', 'upload_labelled_points_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', 'reconnect_upload_points_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.upload_points(
   timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb, jsonb[],
@@ -47,7 +47,7 @@ CREATE FUNCTION timedb.update(
   updates json, OUT status text, OUT run_id uuid, OUT series_id uuid, OUT valid_time timestamptz,
   OUT valid_time_end timestamptz, OUT change_time timestamptz
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', 'update_shown_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
+  AS 'MODULE_PATHNAME', 'reconnect_update_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.update(json) IS
   'Writes new versions of values. updates is an array of {"run_id"?, "series_id" (or "value_key" and perhaps "labels"), "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Without run_id it is the run whose value a flat read shows, 42704 where none does; an upload that commits later may hide the correction; 0A000 under REPEATABLE READ and SERIALIZABLE, which may not see what is shown by then. A "tenant_id" is one''s own. Elements that name one value are applied in order, field by field, into one version. Answers each element, in input order, with what became of its value: updated, created or skipped (nothing would change). 42704 for a tenant, run or series that is not there, and for a value that is not there and that no element gives.';
@@ -58,7 +58,7 @@ CREATE FUNCTION timedb.upload_arrow(
   series_descriptions jsonb DEFAULT NULL, skip_unchanged boolean DEFAULT false,
   OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint
 ) RETURNS record
-  AS 'MODULE_PATHNAME', 'upload_arrow_stream_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', 'reconnect_upload_arrow_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb, boolean) IS
   'As upload, from an Arrow IPC stream with the columns valid_time, value_key (or series_key) and/or series_id, value, and perhaps valid_time_end, labels (JSON texts, or maps of texts), unit, annotation and tags (lists of texts): what pandas, polars and DuckDB write. 22023 where it is malformed; an error names the row, counted from 0, and the column.';

@@ -11,7 +11,7 @@ CREATE FUNCTION timedb.read(
   OUT series_key text, OUT unit text, OUT value float8, OUT run_id uuid, OUT change_time timestamptz,
   OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', 'read_labelled_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  AS 'MODULE_PATHNAME', 'reconnect_read_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
@@ -26,7 +26,7 @@ CREATE FUNCTION timedb.read_arrow(
   labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
   corrections text DEFAULT 'all', unit text DEFAULT NULL
 ) RETURNS bytea
-  AS 'MODULE_PATHNAME', 'read_labelled_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
+  AS 'MODULE_PATHNAME', 'reconnect_read_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_arrow(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,

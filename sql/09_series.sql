@@ -5,7 +5,7 @@ CREATE FUNCTION timedb.list_series(
   after_id uuid DEFAULT NULL, OUT series_id uuid, OUT series_key text, OUT unit text, OUT description text,
   OUT labels jsonb, OUT inserted_at timestamptz
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', 'list_series_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  AS 'MODULE_PATHNAME', 'reconnect_list_series_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.list_series(jsonb, text, integer, text, uuid) IS
   'The tenant''s series, ordered by key, byte by byte, and id: those whose labels contain these (@>), and whose key or description contains the text, whatever its case. At most max_rows of them; the next page are those after the last row''s series_key and series_id.';

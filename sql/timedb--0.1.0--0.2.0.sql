@@ -6,6 +6,15 @@
 -- No name below may be captured by an object of the database that is updated.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- A session goes on with the library that it has loaded. That of 0.1.0 knows of no key_ends, and would take an ended key for a
+-- good one: by names that it does not have, whatever asks who somebody is fails there (42883), and the names say what to do. First,
+-- so that this update fails so where it is run in such a session, or before the new library is installed. (Not authenticate: its
+-- own statement, with the key in it, would stand in the log.)
+CREATE OR REPLACE FUNCTION timedb.current_tenant() RETURNS uuid
+  AS 'MODULE_PATHNAME', 'reconnect_current_tenant_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
+CREATE OR REPLACE FUNCTION timedb._manages_as() RETURNS text
+  AS 'MODULE_PATHNAME', 'reconnect_manages_as_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
+
 -- What the functions are that are declared otherwise by now. Whatever of the database's own depends on one of them is named, all
 -- of it, before anything is changed: Postgres would name the first, half-way. A body that is a text depends on nothing that
 -- Postgres knew of; its calls go on, with further columns at the end of the answer, and it is named in a NOTICE.
@@ -128,6 +137,22 @@ BEGIN
   END LOOP;
 END
 $lock$;
+
+-- Made beforehand (docs/operations.md), and broken off.
+DO $indexes$
+DECLARE
+  broken text;
+BEGIN
+  SELECT c.relname INTO broken
+  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+  WHERE i.indrelid = 'timedb.values'::regclass AND NOT i.indisvalid
+  LIMIT 1;
+  IF broken IS NOT NULL THEN
+    RAISE EXCEPTION 'index "%" of timedb.values is not valid', broken
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Drop it, and make it again or leave that to the update.';
+  END IF;
+END
+$indexes$;
 
 -- What has been granted, and what has been taken away, since the install: undone for as long as this runs, so that what is
 -- granted below is the extension's own, and done again at the end, on the functions that are made anew too.
@@ -368,7 +393,7 @@ CREATE OR REPLACE FUNCTION timedb.update(
   updates json, OUT status text, OUT run_id uuid, OUT series_id uuid, OUT valid_time timestamptz,
   OUT valid_time_end timestamptz, OUT change_time timestamptz
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', 'update_shown_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
+  AS 'MODULE_PATHNAME', 'reconnect_update_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.update(json) IS
   'Writes new versions of values. updates is an array of {"run_id"?, "series_id" (or "value_key" and perhaps "labels"), "valid_time", "valid_time_end"?} and any of "value", "annotation", "tags": absent leaves it, null clears it. Without run_id it is the run whose value a flat read shows, 42704 where none does; an upload that commits later may hide the correction; 0A000 under REPEATABLE READ and SERIALIZABLE, which may not see what is shown by then. A "tenant_id" is one''s own. Elements that name one value are applied in order, field by field, into one version. Answers each element, in input order, with what became of its value: updated, created or skipped (nothing would change). 42704 for a tenant, run or series that is not there, and for a value that is not there and that no element gives.';
@@ -385,7 +410,7 @@ CREATE OR REPLACE FUNCTION timedb.upload(
   series_descriptions jsonb DEFAULT NULL, tenant_id uuid DEFAULT NULL, skip_unchanged boolean DEFAULT false,
   OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint
 ) RETURNS record
-  AS 'MODULE_PATHNAME', 'upload_of_tenant_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', 'reconnect_upload_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.upload(timestamptz, json, text, timestamptz, timestamptz, jsonb, jsonb, uuid, boolean) IS
   'Stores one run, all of it or nothing. value_rows is an array of {"valid_time", "value_key" (or "series_key") and/or "series_id", "value", "valid_time_end"?, "labels"?, "unit"?, "annotation"?, "tags"?}; a value_key unknown so far becomes a series, and with labels, an object, so does the series of exactly this key and these labels. A value with a unit is converted to that of its series; a new series has the first that is said of it. known_time is when all of it was known, by default the change_time it gets; a forecast in several calls gives one known_time to all of them. More than an hour ahead of the clock it is taken with a WARNING. With skip_unchanged, values are left out that equal what a flat read of what was known up to then shows: they are affirmed by no run of their own, and a run without any other is not made (run_id null, message Nothing changed). Answers the run''s id, the series'' ids by key, or by id where they have labels, and how many values were written and skipped. An error names the first bad row, counted from 0, and the field, and says how many more are bad. A tenant_id is one''s own; any other is 42704.';
@@ -397,7 +422,7 @@ CREATE OR REPLACE FUNCTION timedb.upload_points(
   series_descriptions jsonb DEFAULT NULL, labels jsonb[] DEFAULT NULL, skip_unchanged boolean DEFAULT false,
   OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint
 ) RETURNS record
-  AS 'MODULE_PATHNAME', 'upload_labelled_points_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', 'reconnect_upload_points_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.upload_points(
   timestamptz, text[], timestamptz[], float8[], timestamptz[], text, timestamptz, timestamptz, jsonb, jsonb, jsonb[],
@@ -412,7 +437,7 @@ CREATE OR REPLACE FUNCTION timedb.upload_arrow(
   series_descriptions jsonb DEFAULT NULL, skip_unchanged boolean DEFAULT false,
   OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint
 ) RETURNS record
-  AS 'MODULE_PATHNAME', 'upload_arrow_stream_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', 'reconnect_upload_arrow_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.upload_arrow(timestamptz, bytea, text, timestamptz, timestamptz, jsonb, jsonb, boolean) IS
   'As upload, from an Arrow IPC stream with the columns valid_time, value_key (or series_key) and/or series_id, value, and perhaps valid_time_end, labels (JSON texts, or maps of texts), unit, annotation and tags (lists of texts): what pandas, polars and DuckDB write. 22023 where it is malformed; an error names the row, counted from 0, and the column.';
@@ -519,11 +544,11 @@ CREATE OR REPLACE FUNCTION timedb.whoami(
   OUT tenant_id uuid, OUT user_id uuid, OUT email text, OUT scope text, OUT expires_at timestamptz, OUT via text,
   OUT key_id uuid
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', 'whoami_with_key_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1;
+  AS 'MODULE_PATHNAME', 'reconnect_whoami_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1;
 COMMENT ON FUNCTION timedb.whoami() IS
   'Who this session acts as: one row, or none if nobody; via is "key", with its key_id, or "role" (a role binding, which has no user and no key).';
 CREATE OR REPLACE FUNCTION timedb._own_key() RETURNS uuid
-  AS 'MODULE_PATHNAME', '_own_key_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'reconnect_own_key_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION timedb._own_key() IS 'The key this session acts with, or null.';
 CREATE OR REPLACE FUNCTION timedb.revoke_key(key_id uuid, OUT revoked_at timestamptz) RETURNS timestamptz
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -762,7 +787,7 @@ CREATE OR REPLACE FUNCTION timedb.list_series(
   after_id uuid DEFAULT NULL, OUT series_id uuid, OUT series_key text, OUT unit text, OUT description text,
   OUT labels jsonb, OUT inserted_at timestamptz
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', 'list_series_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  AS 'MODULE_PATHNAME', 'reconnect_list_series_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.list_series(jsonb, text, integer, text, uuid) IS
   'The tenant''s series, ordered by key, byte by byte, and id: those whose labels contain these (@>), and whose key or description contains the text, whatever its case. At most max_rows of them; the next page are those after the last row''s series_key and series_id.';
@@ -922,7 +947,7 @@ CREATE OR REPLACE FUNCTION timedb.read(
   OUT series_key text, OUT unit text, OUT value float8, OUT run_id uuid, OUT change_time timestamptz,
   OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', 'read_labelled_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  AS 'MODULE_PATHNAME', 'reconnect_read_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,
@@ -945,7 +970,7 @@ CREATE OR REPLACE FUNCTION timedb.read_arrow(
   labels jsonb DEFAULT NULL, run_ids uuid[] DEFAULT NULL, workflow_id text DEFAULT NULL,
   corrections text DEFAULT 'all', unit text DEFAULT NULL
 ) RETURNS bytea
-  AS 'MODULE_PATHNAME', 'read_labelled_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
+  AS 'MODULE_PATHNAME', 'reconnect_read_arrow_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.read_arrow(
   timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[], timestamptz,

@@ -89,6 +89,7 @@ impl Options {
         let server = Server::at(&folder);
         let cluster = Cluster {
             server,
+            copy,
             account,
             pg_config,
             library,
@@ -126,6 +127,7 @@ fn off(setting: &str) -> String {
 /// A running private server. Dropping it stops the server and removes the folder.
 pub struct Cluster {
     server: Server,
+    copy: Installation,
     account: Account,
     pg_config: PathBuf,
     library: PathBuf,
@@ -152,6 +154,11 @@ impl Cluster {
 
     pub fn connect(&self, role: &str, database: &str) -> Result<postgres::Client> {
         self.server.connect(role, database)
+    }
+
+    /// Installs the project's files and another library under the running server, as `make install` does.
+    pub fn install(&self, library: &Path) -> Result<()> {
+        self.copy.add_timedb(&self.project, library)
     }
 
     /// Makes a database that has the extension; it lives as long as the cluster.

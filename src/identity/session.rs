@@ -135,8 +135,16 @@ pub fn require(scope: Scope) -> Result<Identity> {
     Ok(identity)
 }
 
+/// As 0.1.0 declares it.
 #[pg_extern(sql = false)]
 fn current_tenant() -> Option<pgrx::Uuid> {
+    reconnect_current_tenant()
+}
+
+/// What every policy asks. By another name, as all that begins with it: a session that has still loaded the library of 0.1.0 does
+/// not find it, and so goes on with nothing; the name is what it is told.
+#[pg_extern(sql = false)]
+fn reconnect_current_tenant() -> Option<pgrx::Uuid> {
     let identity = Session::now().identity()?;
     Some(pg_id(identity.tenant))
 }
@@ -158,7 +166,7 @@ fn _may(scope: Option<&str>) -> Option<bool> {
 }
 
 #[pg_extern(sql = false)]
-fn _own_key() -> Option<pgrx::Uuid> {
+fn reconnect_own_key() -> Option<pgrx::Uuid> {
     Session::now().identity()?.key_id().map(pg_id)
 }
 
@@ -185,7 +193,7 @@ type Who<'a> = (
 );
 
 #[pg_extern(sql = false)]
-fn whoami_with_key(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+fn reconnect_whoami(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     let mut rows = Rows::<Who>::open(fcinfo)?;
     if let Session::Acting(identity) = Session::now() {
         let (tenant, user_id, email, scope, expires_at) = described(&identity);

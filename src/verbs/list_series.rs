@@ -79,7 +79,7 @@ statements! {
 }
 
 #[pg_extern(sql = false)]
-fn list_series(
+fn reconnect_list_series(
     labels: Option<Jsonb>,
     search: Option<&str>,
     max_rows: Option<i32>,

@@ -73,6 +73,38 @@ fn no_function_has_the_name_in_the_library_that_a_release_declared_otherwise() {
     assert!(compared > 10, "the premise: {compared} are still declared");
 }
 
+/// What such a session is told is that name: it says what to do.
+#[test]
+fn a_function_in_c_that_a_release_declared_otherwise_is_named_so_that_whoever_does_not_find_it_knows_what_to_do() {
+    let now = declared_functions(&Project::default().script().expect("the script"));
+    let mut told = 0;
+    for release in Project::default().released_scripts().expect("the releases") {
+        let released = declared_functions(&fs::read_to_string(release).expect("its script"));
+        for (name, (head, symbol)) in &now {
+            let is_as_it_was = released
+                .get(name)
+                .is_none_or(|before| *before == (head.clone(), symbol.clone()));
+            // Those within are called by others.
+            if !is_as_it_was && !name.starts_with('_') {
+                assert!(symbol.starts_with("reconnect_"), "{name} is {symbol} in the library");
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 6, "the premise: {told}");
+}
+
+/// Of each function in C, by its name in SQL, its declaration and its name in the library.
+fn declared_functions(script: &str) -> BTreeMap<String, (String, String)> {
+    let by_symbol = declarations(script).into_iter();
+    by_symbol
+        .map(|(symbol, head)| {
+            let name = head.trim_start_matches("timedb.").split('(').next().unwrap_or_default();
+            (name.to_owned(), (head.clone(), symbol))
+        })
+        .collect()
+}
+
 /// Of each function in C what it takes and answers, by its name in the library.
 fn declarations(script: &str) -> BTreeMap<String, String> {
     let functions = script.split("CREATE FUNCTION ").skip(1);

@@ -21,7 +21,7 @@ fn read(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
 /// By a name of its own, which a session that has still loaded the library of 0.1.0 does not find: that would take the answer
 /// for one of fewer columns.
 #[pg_extern(sql = false)]
-fn read_labelled(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+fn reconnect_read(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     rows(fcinfo)
 }
 

@@ -23,7 +23,7 @@ fn read_arrow(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
 
 /// By a name of its own, as `read` has it.
 #[pg_extern(sql = false)]
-fn read_labelled_arrow(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+fn reconnect_read_arrow(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     stream(Reading::now(|| Request::of_call(fcinfo))?)
 }
 

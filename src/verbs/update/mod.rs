@@ -90,7 +90,7 @@ fn update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<R
 /// By a name of its own, which a session that has still loaded the library of 0.1.0 does not find: that would not tell since when
 /// it writes, and nobody would count what it adds.
 #[pg_extern(sql = false)]
-fn update_shown(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+fn reconnect_update(updates: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     write_versions(updates, fcinfo)
 }
 

@@ -44,7 +44,7 @@ fn upload(
 /// `upload`, whose old clients name their tenant.
 #[pg_extern(sql = false)]
 #[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
-fn upload_of_tenant(
+fn reconnect_upload(
     run_start_time: Option<i64>,
     value_rows: Option<&str>,
     workflow_id: Option<&str>,
@@ -110,7 +110,7 @@ fn upload_points(
 /// `upload_points`, of series with labels too.
 #[pg_extern(sql = false)]
 #[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
-fn upload_labelled_points(
+fn reconnect_upload_points(
     run_start_time: Option<i64>,
     series_keys: Option<Array<&str>>,
     valid_times: Option<Array<i64>>,
@@ -186,7 +186,7 @@ fn upload_arrow(
 /// `upload_arrow`, which may leave out what is unchanged.
 #[pg_extern(sql = false)]
 #[expect(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
-fn upload_arrow_stream(
+fn reconnect_upload_arrow(
     run_start_time: Option<i64>,
     stream: Option<&[u8]>,
     workflow_id: Option<&str>,

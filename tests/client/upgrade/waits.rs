@@ -3,10 +3,10 @@
 use std::thread;
 
 use postgres::Client;
-use timedb_testkit::{Cluster, backend_pid, one, refused, run, wait_until_blocked};
+use timedb_testkit::{Cluster, Database, Project, backend_pid, one, refused, run, wait_until_blocked};
 
 use super::{DATABASE, RELEASE, UPDATE, keys, server_of_release, version};
-use crate::catalog::{assert_same, everything};
+use crate::catalog::{assert_same, catalogs, everything};
 
 /// A transaction of hers that has logged in, and so holds locks of the tables of keys, or none yet.
 fn alice(cluster: &Cluster) -> Client {
@@ -46,6 +46,44 @@ fn an_update_that_may_not_wait_so_long_says_what_is_in_use_and_has_changed_nothi
     run(&mut alice, "ROLLBACK");
     assert_same(&everything(&mut admin), &before);
     run(&mut admin, UPDATE);
+}
+
+/// The page about upgrading: its commands do what it says.
+#[test]
+fn indexes_that_were_made_beforehand_as_the_page_says_are_taken_unless_they_broke_off() {
+    let (_cluster, mut admin) = server_of_release();
+    let page = Project::default().root().join("docs/operations.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let indexes: Vec<&str> = page
+        .split("CREATE INDEX CONCURRENTLY ")
+        .skip(1)
+        .map(|rest| rest.split(';').next().unwrap_or_default())
+        .collect();
+    assert_eq!(indexes.len(), 2, "the premise");
+    let oids = "SELECT array_agg(indexrelid ORDER BY indexrelid) FROM pg_index \
+                WHERE indexrelid::regclass::text IN ('timedb.values_known_idx', 'timedb.values_change_idx')";
+    for index in &indexes {
+        run(&mut admin, &format!("CREATE INDEX CONCURRENTLY {index}"));
+    }
+    let made: Vec<u32> = one(&mut admin, oids);
+    assert_eq!(made.len(), 2, "the premise");
+    // As one that was cancelled is left.
+    let state = |is_valid| {
+        format!(
+            "UPDATE pg_index SET indisvalid = {is_valid} WHERE indexrelid = {}",
+            made[0]
+        )
+    };
+    run(&mut admin, &state(false));
+    refused(admin.batch_execute(UPDATE))
+        .code("55000")
+        .message_contains("of timedb.values is not valid")
+        .hint_contains("Drop it");
+    run(&mut admin, &state(true));
+    run(&mut admin, UPDATE);
+    assert_eq!(one::<Vec<u32>>(&mut admin, oids), made);
+    let fresh = Database::fresh("as new, with indexes");
+    assert_same(&catalogs(&mut admin), &catalogs(&mut fresh.admin()));
 }
 
 /// Whatever each holds, and whatever it wants next: all are locked together, once they are free together.
