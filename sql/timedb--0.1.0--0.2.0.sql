@@ -1718,8 +1718,8 @@ BEGIN
     DELETE FROM pg_shdepend s
     WHERE s.deptype = 'i' AND s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
       AND s.classid = kept.classid AND s.objid = kept.objid AND s.objsubid = kept.objsubid
-      AND s.refclassid = 'pg_authid'::regclass AND s.refobjid = kept.grantee
-      AND NOT EXISTS (SELECT FROM aclexplode(own) g WHERE g.grantee = kept.grantee);
+      AND s.refclassid = 'pg_authid'::regclass
+      AND NOT EXISTS (SELECT FROM aclexplode(own) g WHERE s.refobjid IN (g.grantee, g.grantor));
   END LOOP;
 END
 $again$;
