@@ -1,7 +1,7 @@
 //! One session at a time: with the library of the release before and after the update, and with the new one in between.
 
 use postgres::Client;
-use timedb_testkit::{KEY_REFUSED, one, one_of, refused, run};
+use timedb_testkit::{KEY_REFUSED, Options, one, one_of, refused, run};
 use uuid::Uuid;
 
 use crate::support::{Person, RELEASE, UPDATE, Used, answers, assert_told, fill, upload};
@@ -180,6 +180,26 @@ fn an_update_without_the_new_library_is_told_so_and_changes_nothing() {
     assert_told(&mut used.admin, UPDATE);
     assert_eq!(used.version(), RELEASE);
     assert_eq!(answers(&mut alice), before);
+    used.update();
+    used.assert_updated();
+    assert_eq!(answers(&mut used.session_of(&used.alice)), before);
+}
+
+/// All sessions have the library that the server started with.
+#[test]
+fn where_the_library_is_preloaded_the_update_is_told_so_until_the_server_is_started_anew() {
+    let mut used = Used::with(Options::default().setting("shared_preload_libraries = 'timedb'"));
+    let mut alice = used.session_of(&used.alice);
+    fill(&mut alice);
+    let before = answers(&mut alice);
+    used.install();
+    assert_told(&mut used.connect("postgres"), UPDATE);
+    assert_eq!(used.version(), RELEASE);
+    assert_eq!(answers(&mut alice), before);
+    drop(alice);
+    used.cluster.restart().expect("it starts anew");
+    used.admin = used.connect("postgres");
+    assert_eq!(answers(&mut used.session_of(&used.alice)), before);
     used.update();
     used.assert_updated();
     assert_eq!(answers(&mut used.session_of(&used.alice)), before);

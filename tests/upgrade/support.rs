@@ -29,8 +29,13 @@ pub struct Person {
 impl Used {
     #[track_caller]
     pub fn start() -> Self {
+        Self::with(Options::default())
+    }
+
+    #[track_caller]
+    pub fn with(options: Options) -> Self {
         let library = std::env::var_os("TIMEDB_RELEASED").expect("scripts/test.sh upgrade says where the library is");
-        let cluster = Options::default().bare().library(PathBuf::from(library)).start();
+        let cluster = options.bare().library(PathBuf::from(library)).start();
         let cluster = cluster.expect("a server with the library of the release");
         let mut admin = cluster.connect("postgres", "postgres").expect("a superuser");
         run(&mut admin, &format!("CREATE DATABASE {DATABASE}"));
