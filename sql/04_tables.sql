@@ -139,12 +139,32 @@ COMMENT ON COLUMN timedb.runs.run_id IS
   'Version 7: ids are in the order in which runs were uploaded, which decides between runs of one known_time.';
 COMMENT ON COLUMN timedb.runs.known_time IS 'When the values were known; earlier than inserted_at for a backfill.';
 COMMENT ON COLUMN timedb.runs.value_count IS 'How many values it has, nulls too, as upload and update have counted them; null where an earlier release wrote it.';
-COMMENT ON COLUMN timedb.runs.last_change_time IS 'The change_time of the latest change to the run; its row is what serialises updates.';
+COMMENT ON COLUMN timedb.runs.last_change_time IS 'The change_time of the latest change to the run, or when it was withdrawn or restored since; its row is what serialises them.';
 
 COMMENT ON COLUMN timedb.runs.listed IS
   'Which rows the upload has written, where values_change_idx does not have them: run_id tells when, so that no further index is written to.';
 -- Ids, which nothing makes smaller.
 ALTER TABLE timedb.runs ALTER COLUMN listed SET STORAGE EXTERNAL;
+
+CREATE TABLE timedb.withdrawals (
+  tenant_id      uuid NOT NULL,
+  run_id         uuid NOT NULL,
+  withdrawn_at   timestamptz NOT NULL,
+  withdrawn_by   text NOT NULL,
+  reason         text,
+  restored_at    timestamptz,
+  restored_by    text,
+  restore_reason text,
+  CONSTRAINT withdrawals_pkey PRIMARY KEY (tenant_id, run_id, withdrawn_at),
+  CONSTRAINT withdrawals_restored_at_check CHECK (restored_at > withdrawn_at)
+);
+CREATE UNIQUE INDEX withdrawals_lasting_key ON timedb.withdrawals (tenant_id, run_id) WHERE restored_at IS NULL;
+COMMENT ON TABLE timedb.withdrawals IS
+  'When runs were withdrawn, and until when: a row for each time, whose end is set once. From withdrawn_at on, and until restored_at, no read shows the run. Nothing else records it; rows stay.';
+COMMENT ON COLUMN timedb.withdrawals.withdrawn_at IS
+  'Later than every change of the run before, and a last_change_time of it, as restored_at is: so as_of tells what was shown.';
+COMMENT ON COLUMN timedb.withdrawals.restored_at IS 'Null while it lasts.';
+COMMENT ON INDEX timedb.withdrawals_lasting_key IS 'Withdrawals that last, one a run: whether a tenant has any, each read asks of it.';
 
 -- The order of the columns is the one that wastes no byte on alignment.
 CREATE TABLE timedb.values (
@@ -257,6 +277,7 @@ SELECT pg_extension_config_dump('timedb.audit', '');
 SELECT pg_extension_config_dump('timedb.series', '');
 SELECT pg_extension_config_dump('timedb.series_labels', '');
 SELECT pg_extension_config_dump('timedb.runs', '');
+SELECT pg_extension_config_dump('timedb.withdrawals', '');
 SELECT pg_extension_config_dump('timedb.values', '');
 SELECT pg_extension_config_dump('timedb.packs', '');
 SELECT pg_extension_config_dump('timedb.maintenance_log', '');

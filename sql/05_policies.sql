@@ -10,6 +10,7 @@ ALTER TABLE timedb.audit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.series ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.series_labels ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.runs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.withdrawals ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.values ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.packs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.maintenance_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -34,6 +35,14 @@ CREATE POLICY runs_tenant ON timedb.runs FOR SELECT TO timedb_user, timedb_api, 
 CREATE POLICY runs_write ON timedb.runs FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 CREATE POLICY runs_change ON timedb.runs FOR UPDATE TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+
+CREATE POLICY withdrawals_tenant ON timedb.withdrawals FOR SELECT TO timedb_user, timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()));
+CREATE POLICY withdrawals_write ON timedb.withdrawals FOR INSERT TO timedb_api
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+CREATE POLICY withdrawals_change ON timedb.withdrawals FOR UPDATE TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')))
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 

@@ -87,10 +87,10 @@ CREATE FUNCTION timedb._series_values(
   OUT value float8, OUT run_id uuid, OUT change_time timestamptz, OUT changed_by text, OUT annotation text,
   OUT tags text[]
 ) RETURNS SETOF record
-  AS 'MODULE_PATHNAME', '_series_values_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  AS 'MODULE_PATHNAME', '_values_of_series_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb._series_values(uuid) IS
-  'The current values of every run of one series; no row without a login. For the view current_values.';
+  'The current values of every run of one series that is not withdrawn; no row without a login. For the view current_values.';
 
 -- Where a plan has a node in the place of a function above, this is how the node asks the tables: what it runs is not told
 -- in SQL, and nobody may call it.
@@ -114,11 +114,13 @@ CREATE VIEW timedb.versions WITH (security_invoker = true) AS
   SELECT v.series_id, v.run_id, v.known_time, v.change_time, v.valid_from, v.valid_to, v.changed_by, v.annotation, v.tags,
          v.points
   FROM timedb.values v
-  WHERE v.tenant_id = (SELECT timedb.current_tenant())
+  WHERE v.tenant_id = (SELECT timedb.current_tenant()) AND NOT EXISTS (
+    SELECT FROM timedb.withdrawals w WHERE w.tenant_id = v.tenant_id AND w.run_id = v.run_id AND w.restored_at IS NULL)
   UNION ALL
   SELECT p.series_id, u.run_id, u.known_time, u.change_time, p.valid_from, p.valid_to, u.changed_by, u.annotation, u.tags,
          u.points
   FROM timedb.packs p, LATERAL timedb.unnest_pack(p.versions) u
-  WHERE p.tenant_id = (SELECT timedb.current_tenant());
+  WHERE p.tenant_id = (SELECT timedb.current_tenant()) AND NOT EXISTS (
+    SELECT FROM timedb.withdrawals w WHERE w.tenant_id = p.tenant_id AND w.run_id = u.run_id AND w.restored_at IS NULL);
 COMMENT ON VIEW timedb.versions IS
-  'A row for each version of a run''s values of a series, packed as points, whether compact has been there or not; empty without a login. All valid times lie between valid_from and valid_to.';
+  'A row for each version of a run''s values of a series, packed as points, whether compact has been there or not, but of runs that are withdrawn; empty without a login. All valid times lie between valid_from and valid_to.';

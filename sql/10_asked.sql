@@ -17,12 +17,12 @@ CREATE FUNCTION timedb.list_runs(
   max_rows integer DEFAULT 100, after uuid DEFAULT NULL, OUT run_id uuid, OUT workflow_id text,
   OUT known_time timestamptz, OUT run_start_time timestamptz, OUT run_finish_time timestamptz,
   OUT inserted_at timestamptz, OUT last_change_time timestamptz, OUT changed_by text, OUT run_params jsonb,
-  OUT value_count bigint
+  OUT value_count bigint, OUT withdrawn_at timestamptz
 ) RETURNS SETOF record
   AS 'MODULE_PATHNAME', 'list_runs_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.list_runs(text, text[], uuid[], jsonb, timestamptz, timestamptz, integer, uuid) IS
-  'The tenant''s runs, the one uploaded last first, at most max_rows of them; the next page are those after the last row''s run_id. Of a workflow, of a window [start, end) of known time, and where series are chosen those with values of them. value_count counts current values, nulls too: of the run, or of the series that are chosen.';
+  'The tenant''s runs, the one uploaded last first, at most max_rows of them; the next page are those after the last row''s run_id. Of a workflow, of a window [start, end) of known time, and where series are chosen those with values of them. value_count counts current values, nulls too: of the run, or of the series that are chosen. Of a run that is withdrawn, withdrawn_at tells since when; it is listed and counted like any other.';
 
 CREATE FUNCTION timedb.read_buckets(
   bucket interval, aggregate text DEFAULT 'mean', time_zone text DEFAULT 'UTC',

@@ -33,6 +33,7 @@ GRANT USAGE ON SCHEMA timedb
 GRANT SELECT, INSERT, UPDATE (series_key, labels, labels_entered, unit, description) ON timedb.series TO timedb_api;
 GRANT SELECT, INSERT ON timedb.series_labels TO timedb_api;
 GRANT SELECT, INSERT, UPDATE (last_change_time, value_count) ON timedb.runs TO timedb_api;
+GRANT SELECT, INSERT, UPDATE (restored_at, restored_by, restore_reason) ON timedb.withdrawals TO timedb_api;
 GRANT SELECT, INSERT ON timedb.values TO timedb_api;
 GRANT SELECT ON timedb.packs TO timedb_api;
 GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_api;
@@ -84,8 +85,8 @@ GRANT EXECUTE ON FUNCTION timedb._pack_of_bytes(bytea) TO timedb_compactor, time
 GRANT EXECUTE ON FUNCTION timedb.authenticate(text, boolean), timedb.logout(), timedb.whoami(), timedb.pre_request()
   TO timedb_caller, timedb_user, timedb_admin;
 
-GRANT SELECT ON timedb.series, timedb.runs, timedb.values, timedb.packs, timedb.current_values, timedb.versions
-  TO timedb_user;
+GRANT SELECT ON timedb.series, timedb.runs, timedb.withdrawals, timedb.values, timedb.packs, timedb.current_values,
+  timedb.versions TO timedb_user;
 GRANT EXECUTE ON FUNCTION
   timedb.points_in(cstring), timedb.points_out(timedb.points), timedb.points_recv(internal),
   timedb.points_send(timedb.points),
@@ -133,6 +134,7 @@ GRANT EXECUTE ON FUNCTION
   timedb.settled_time(), timedb.read_changes(timestamptz, timestamptz, text[], uuid[], jsonb, integer),
   timedb.read_changes_arrow(timestamptz, timestamptz, text[], uuid[], jsonb, integer)
   TO timedb_caller, timedb_user;
+GRANT EXECUTE ON FUNCTION timedb.withdraw_run(uuid, text), timedb.restore_run(uuid, text) TO timedb_caller, timedb_user;
 -- What the view current_values calls.
 GRANT EXECUTE ON FUNCTION timedb._series_values(uuid) TO timedb_user;
 

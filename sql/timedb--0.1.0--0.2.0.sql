@@ -852,12 +852,12 @@ CREATE OR REPLACE FUNCTION timedb.list_runs(
   max_rows integer DEFAULT 100, after uuid DEFAULT NULL, OUT run_id uuid, OUT workflow_id text,
   OUT known_time timestamptz, OUT run_start_time timestamptz, OUT run_finish_time timestamptz,
   OUT inserted_at timestamptz, OUT last_change_time timestamptz, OUT changed_by text, OUT run_params jsonb,
-  OUT value_count bigint
+  OUT value_count bigint, OUT withdrawn_at timestamptz
 ) RETURNS SETOF record
   AS 'MODULE_PATHNAME', 'list_runs_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb.list_runs(text, text[], uuid[], jsonb, timestamptz, timestamptz, integer, uuid) IS
-  'The tenant''s runs, the one uploaded last first, at most max_rows of them; the next page are those after the last row''s run_id. Of a workflow, of a window [start, end) of known time, and where series are chosen those with values of them. value_count counts current values, nulls too: of the run, or of the series that are chosen.';
+  'The tenant''s runs, the one uploaded last first, at most max_rows of them; the next page are those after the last row''s run_id. Of a workflow, of a window [start, end) of known time, and where series are chosen those with values of them. value_count counts current values, nulls too: of the run, or of the series that are chosen. Of a run that is withdrawn, withdrawn_at tells since when; it is listed and counted like any other.';
 ALTER FUNCTION timedb.list_runs(text, text[], uuid[], jsonb, timestamptz, timestamptz, integer, uuid) OWNER TO timedb_api;
 
 CREATE OR REPLACE FUNCTION timedb.read_buckets(
@@ -929,6 +929,110 @@ GRANT EXECUTE ON FUNCTION
   timedb.gaps(interval, text, timestamptz, timestamptz, text[], uuid[], jsonb),
   timedb.coverage(text[], uuid[], jsonb)
   TO timedb_user;
+
+-- Runs are taken back: by a table that reads ask, and by functions.
+DO $withdrawals$
+DECLARE
+  granted record;
+BEGIN
+  -- One of that name that is not the extension's makes this fail.
+  IF NOT EXISTS (
+    SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = to_regclass('timedb.withdrawals')
+      AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'timedb'
+  ) THEN
+CREATE TABLE timedb.withdrawals (
+  tenant_id      uuid NOT NULL,
+  run_id         uuid NOT NULL,
+  withdrawn_at   timestamptz NOT NULL,
+  withdrawn_by   text NOT NULL,
+  reason         text,
+  restored_at    timestamptz,
+  restored_by    text,
+  restore_reason text,
+  CONSTRAINT withdrawals_pkey PRIMARY KEY (tenant_id, run_id, withdrawn_at),
+  CONSTRAINT withdrawals_restored_at_check CHECK (restored_at > withdrawn_at)
+);
+CREATE UNIQUE INDEX withdrawals_lasting_key ON timedb.withdrawals (tenant_id, run_id) WHERE restored_at IS NULL;
+ALTER TABLE timedb.withdrawals OWNER TO timedb_owner;
+    FOR granted IN
+      SELECT g.grantee
+      FROM pg_class c, LATERAL aclexplode(c.relacl) g
+      WHERE c.oid = 'timedb.withdrawals'::regclass AND g.grantee <> c.relowner
+    LOOP
+      EXECUTE format('REVOKE ALL ON timedb.withdrawals FROM %s',
+                     CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+    END LOOP;
+CREATE POLICY withdrawals_tenant ON timedb.withdrawals FOR SELECT TO timedb_user, timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()));
+CREATE POLICY withdrawals_write ON timedb.withdrawals FOR INSERT TO timedb_api
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+CREATE POLICY withdrawals_change ON timedb.withdrawals FOR UPDATE TO timedb_api
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
+  END IF;
+END
+$withdrawals$;
+COMMENT ON TABLE timedb.withdrawals IS
+  'When runs were withdrawn, and until when: a row for each time, whose end is set once. From withdrawn_at on, and until restored_at, no read shows the run. Nothing else records it; rows stay.';
+COMMENT ON COLUMN timedb.withdrawals.withdrawn_at IS
+  'Later than every change of the run before, and a last_change_time of it, as restored_at is: so as_of tells what was shown.';
+COMMENT ON COLUMN timedb.withdrawals.restored_at IS 'Null while it lasts.';
+COMMENT ON INDEX timedb.withdrawals_lasting_key IS 'Withdrawals that last, one a run: whether a tenant has any, each read asks of it.';
+COMMENT ON COLUMN timedb.runs.last_change_time IS 'The change_time of the latest change to the run, or when it was withdrawn or restored since; its row is what serialises them.';
+ALTER TABLE timedb.withdrawals
+  ALTER COLUMN tenant_id SET STATISTICS 0, ALTER COLUMN run_id SET STATISTICS 0,
+  ALTER COLUMN withdrawn_at SET STATISTICS 0, ALTER COLUMN withdrawn_by SET STATISTICS 0,
+  ALTER COLUMN reason SET STATISTICS 0, ALTER COLUMN restored_at SET STATISTICS 0,
+  ALTER COLUMN restored_by SET STATISTICS 0, ALTER COLUMN restore_reason SET STATISTICS 0;
+SELECT pg_extension_config_dump('timedb.withdrawals', '');
+ALTER TABLE timedb.withdrawals ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+GRANT SELECT, INSERT, UPDATE (restored_at, restored_by, restore_reason) ON timedb.withdrawals TO timedb_api;
+GRANT SELECT ON timedb.withdrawals TO timedb_user;
+CREATE OR REPLACE FUNCTION timedb.withdraw_run(
+  run_id uuid, reason text DEFAULT NULL,
+  OUT run_id uuid, OUT withdrawn_at timestamptz, OUT withdrawn_by text, OUT reason text
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'withdraw_run_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.withdraw_run(uuid, text) IS
+  'Takes a run back: from now on no read shows it, until restore_run. Nothing is deleted: as_of still shows it for moments before. Meanwhile update refuses it (55000). Of a run that is withdrawn nothing changes, and the answer tells since when it is, by whom and why. 42704 if there is no such run.';
+ALTER FUNCTION timedb.withdraw_run(uuid, text) OWNER TO timedb_api;
+CREATE OR REPLACE FUNCTION timedb.restore_run(
+  run_id uuid, reason text DEFAULT NULL,
+  OUT run_id uuid, OUT withdrawn_at timestamptz, OUT restored_at timestamptz, OUT restored_by text, OUT reason text
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'restore_run_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.restore_run(uuid, text) IS
+  'Ends a withdrawal: from now on reads show the run again, with all that it had; as_of still leaves it out for moments in between. Of a run that is restored already nothing changes, and the answer tells since when it is, by whom and why. 42704 if there is no such run, 55000 if it was never withdrawn.';
+ALTER FUNCTION timedb.restore_run(uuid, text) OWNER TO timedb_api;
+REVOKE ALL ON FUNCTION timedb.withdraw_run(uuid, text), timedb.restore_run(uuid, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION timedb.withdraw_run(uuid, text), timedb.restore_run(uuid, text) TO timedb_user;
+-- By another name in the library: a session that has still loaded that of 0.1.0, which knows no withdrawals, does not find it.
+CREATE OR REPLACE FUNCTION timedb._series_values(
+  series_id uuid, OUT known_time timestamptz, OUT valid_time timestamptz, OUT valid_time_end timestamptz,
+  OUT value float8, OUT run_id uuid, OUT change_time timestamptz, OUT changed_by text, OUT annotation text,
+  OUT tags text[]
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', '_values_of_series_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._series_values(uuid) IS
+  'The current values of every run of one series that is not withdrawn; no row without a login. For the view current_values.';
+CREATE OR REPLACE VIEW timedb.versions WITH (security_invoker = true) AS
+  SELECT v.series_id, v.run_id, v.known_time, v.change_time, v.valid_from, v.valid_to, v.changed_by, v.annotation, v.tags,
+         v.points
+  FROM timedb.values v
+  WHERE v.tenant_id = (SELECT timedb.current_tenant()) AND NOT EXISTS (
+    SELECT FROM timedb.withdrawals w WHERE w.tenant_id = v.tenant_id AND w.run_id = v.run_id AND w.restored_at IS NULL)
+  UNION ALL
+  SELECT p.series_id, u.run_id, u.known_time, u.change_time, p.valid_from, p.valid_to, u.changed_by, u.annotation, u.tags,
+         u.points
+  FROM timedb.packs p, LATERAL timedb.unnest_pack(p.versions) u
+  WHERE p.tenant_id = (SELECT timedb.current_tenant()) AND NOT EXISTS (
+    SELECT FROM timedb.withdrawals w WHERE w.tenant_id = p.tenant_id AND w.run_id = u.run_id AND w.restored_at IS NULL);
+COMMENT ON VIEW timedb.versions IS
+  'A row for each version of a run''s values of a series, packed as points, whether compact has been there or not, but of runs that are withdrawn; empty without a login. All valid times lie between valid_from and valid_to.';
 
 -- Reads are of labels, runs and workflows, and of corrections since they were made; their answer tells the labels. They are made
 -- anew: an answer of other columns is another function.
@@ -1331,6 +1435,9 @@ WITH
       ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('runs', 'runs_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('runs', 'runs_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
+      ('withdrawals', 'withdrawals_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
+      ('withdrawals', 'withdrawals_write', 'INSERT', '{timedb_api}', NULL, 'write'),
+      ('withdrawals', 'withdrawals_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
       ('values', 'values_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('values', 'values_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('values', 'values_compact', 'DELETE', '{timedb_compactor}', 'write', NULL),
@@ -1404,6 +1511,9 @@ WITH
       ('series_labels', 'timedb_api', 'SELECT', NULL), ('series_labels', 'timedb_api', 'INSERT', NULL),
       ('runs', 'timedb_api', 'SELECT', NULL), ('runs', 'timedb_api', 'INSERT', NULL),
       ('runs', 'timedb_api', 'UPDATE', '{last_change_time,value_count}'),
+      ('withdrawals', 'timedb_user', 'SELECT', NULL),
+      ('withdrawals', 'timedb_api', 'SELECT', NULL), ('withdrawals', 'timedb_api', 'INSERT', NULL),
+      ('withdrawals', 'timedb_api', 'UPDATE', '{restored_at,restored_by,restore_reason}'),
       ('values', 'timedb_api', 'SELECT', NULL), ('values', 'timedb_api', 'INSERT', NULL),
       ('packs', 'timedb_api', 'SELECT', NULL),
       ('values', 'timedb_compactor', 'SELECT', NULL), ('values', 'timedb_compactor', 'DELETE', NULL),
@@ -1635,7 +1745,8 @@ BEGIN
     FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
     WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee NOT IN (p.proowner, 'timedb_user'::regrole)
       AND p.proname IN ('read', 'read_arrow', 'read_arrow_batches', 'read_relative', 'read_relative_arrow',
-                        'settled_time', 'read_changes', 'read_changes_arrow', '_run_scan')
+                        'settled_time', 'read_changes', 'read_changes_arrow', '_run_scan', 'withdraw_run',
+                        'restore_run')
   LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
                    CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);

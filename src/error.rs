@@ -42,6 +42,8 @@ pub enum Error {
     EmailTaken(String),
     /// A key and labels that another series of the tenant has.
     SeriesTaken { key: String, other: Option<Uuid> },
+    /// A run to restore was never withdrawn.
+    NeverWithdrawn(Uuid),
     /// A role that acts for a tenant already.
     BoundAlready(String),
     /// Null for an argument that needs a value, or inside an array.
@@ -152,7 +154,7 @@ impl Error {
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE
             }
             Error::Absent { .. } | Error::NoActiveKey(_) => Code::ERRCODE_UNDEFINED_OBJECT,
-            Error::UserInactive(_) => Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Error::UserInactive(_) | Error::NeverWithdrawn(_) => Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Error::EmailTaken(_) | Error::SeriesTaken { .. } => Code::ERRCODE_UNIQUE_VIOLATION,
             Error::BoundAlready(_) => Code::ERRCODE_DUPLICATE_OBJECT,
             Error::NullArgument(_) | Error::NullElement(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
@@ -191,6 +193,7 @@ impl Error {
                 let other = other.map_or("another series".into(), |id| format!("series \"{id}\""));
                 format!("{other} has the key {key:?} with the same labels already")
             }
+            Error::NeverWithdrawn(run) => format!("run \"{run}\" was never withdrawn"),
             Error::BoundAlready(role) => format!("role \"{role}\" is bound already"),
             Error::NullArgument(argument) => format!("\"{argument}\" must not be null"),
             Error::NullElement(argument) => format!("\"{argument}\" must not contain null"),
@@ -287,9 +290,11 @@ impl Error {
             // PostgREST would answer 401, as every user of a key comes as its anonymous role.
             Error::ScopeTooLow(_) | Error::BindingTooLow(_) | Error::ForeignTenant => Some(403),
             Error::Absent { .. } | Error::NoActiveKey(_) => Some(404),
-            Error::BoundAlready(_) | Error::UserInactive(_) | Error::EmailTaken(_) | Error::SeriesTaken { .. } => {
-                Some(409)
-            }
+            Error::BoundAlready(_)
+            | Error::UserInactive(_)
+            | Error::NeverWithdrawn(_)
+            | Error::EmailTaken(_)
+            | Error::SeriesTaken { .. } => Some(409),
             Error::TooLong { .. }
             | Error::TooLarge { .. }
             | Error::TooManySeries(_)
@@ -297,6 +302,7 @@ impl Error {
             | Error::WindowTooWide(_)
             | Error::AnswerTooLarge => Some(413),
             Error::Row(error) if error.kind == Kind::Absent => Some(404),
+            Error::Row(error) if error.kind == Kind::Withdrawn => Some(409),
             Error::Row(error) if matches!(error.kind, Kind::TooMany | Kind::TooLong) => Some(413),
             // PostgREST answers 500 for what we broke, and 400 for the rest: bad values of every kind.
             _ => None,
@@ -340,6 +346,7 @@ fn row_code(kind: &Kind) -> Code {
         Kind::NumberOutOfRange => Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
         Kind::NullNotAllowed => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
         Kind::Absent => Code::ERRCODE_UNDEFINED_OBJECT,
+        Kind::Withdrawn => Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
         Kind::BadCharacter => Code::ERRCODE_UNTRANSLATABLE_CHARACTER,
         Kind::TooMany | Kind::TooLong => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
     }

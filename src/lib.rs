@@ -29,9 +29,14 @@ mod verbs;
 ::pgrx::extension_sql_file!("../sql/10_asked.sql", name = "asked", requires = ["series"]);
 ::pgrx::extension_sql_file!("../sql/11_changes.sql", name = "changes", requires = ["asked"]);
 ::pgrx::extension_sql_file!(
+    "../sql/12_taking_back.sql",
+    name = "taking_back",
+    requires = ["changes"]
+);
+::pgrx::extension_sql_file!(
     "../sql/14_maintenance.sql",
     name = "maintenance",
-    requires = ["changes"]
+    requires = ["taking_back"]
 );
 ::pgrx::extension_sql_file!(
     "../sql/15_self_check.sql",

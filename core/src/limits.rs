@@ -15,6 +15,8 @@ pub const LONGEST_WORKFLOW: usize = 500;
 pub const LONGEST_EMAIL: usize = 320;
 /// The name of an API key.
 pub const LONGEST_KEY_NAME: usize = 200;
+/// Why a run is withdrawn or restored.
+pub const LONGEST_REASON: usize = 10_000;
 pub const LONGEST_ANNOTATION: usize = 10_000;
 pub const LONGEST_TAG: usize = 200;
 /// Tags of one value.

@@ -1,9 +1,10 @@
-//! What an index finds, without a statement: with a fresh snapshot, which sees what was committed a moment ago
+//! What an index finds, without a statement: mostly with a fresh snapshot, which sees what was committed a moment ago
 //! inside REPEATABLE READ and in the leader of a parallel plan; it needs no privilege, meets no policy, writes nothing and
 //! takes no transaction id.
 
 use super::datum::{Bind, Name, NullableDatum};
 use super::row::{TableRow, type_of};
+use super::statement::Snapshot;
 use super::varlena::Jsonb;
 use pgrx::pg_sys;
 use std::ffi::CStr;
@@ -102,7 +103,7 @@ pub fn find<T>(
     read: impl FnOnce(&TableRow) -> Option<T>,
 ) -> Option<T> {
     let (mut read, mut found, mut rows) = (Some(read), None, 0);
-    let visit = visit(schema, table, index, conditions, &mut |row| {
+    let visit = visit(Snapshot::Fresh, schema, table, index, conditions, &mut |row| {
         rows += 1;
         if let Some(read) = read.take() {
             found = read(row);
@@ -121,7 +122,7 @@ pub fn first<T>(
     read: impl FnOnce(&TableRow) -> Option<T>,
 ) -> Option<T> {
     let (mut read, mut found) = (Some(read), None);
-    visit(schema, table, index, conditions, &mut |row| {
+    visit(Snapshot::Fresh, schema, table, index, conditions, &mut |row| {
         found = read.take().and_then(|read| read(row));
         false
     });
@@ -135,10 +136,22 @@ pub fn any(
     table: &CStr,
     index: &CStr,
     conditions: &[Condition],
+    is: impl FnMut(&TableRow) -> bool,
+) -> bool {
+    any_seen(Snapshot::Fresh, schema, table, index, conditions, is)
+}
+
+/// The same, perhaps of what the caller's query sees: for what is then asked of that by a statement.
+pub fn any_seen(
+    seen: Snapshot,
+    schema: &CStr,
+    table: &CStr,
+    index: &CStr,
+    conditions: &[Condition],
     mut is: impl FnMut(&TableRow) -> bool,
 ) -> bool {
     let mut is_any = false;
-    let visit = visit(schema, table, index, conditions, &mut |row| {
+    let visit = visit(seen, schema, table, index, conditions, &mut |row| {
         is_any = is(row);
         !is_any
     });
@@ -157,6 +170,7 @@ pub fn has_table(schema: &CStr, table: &CStr) -> bool {
 /// Shows each row that is found, until `read` says that it has seen enough. Apart from what is done with the rows: each call of
 /// Postgres has a guard around it, which copies would repeat.
 fn visit(
+    seen: Snapshot,
     schema: &CStr,
     table: &CStr,
     index: &CStr,
@@ -181,7 +195,7 @@ fn visit(
         let fit = |condition: &Condition| type_of(shape, condition.column - 1) == Some(condition.of);
         let all_fit = conditions.iter().all(fit);
         if all_fit {
-            visit_rows(relation, index, &mut keys, read);
+            visit_rows(seen, relation, index, &mut keys, read);
         }
         pg_sys::table_close(relation, pg_sys::AccessShareLock as _);
         if all_fit { Visit::Done } else { Visit::Unreadable }
@@ -191,15 +205,20 @@ fn visit(
 /// # Safety
 /// The relation is open, the index is its own, and the keys are of its columns.
 unsafe fn visit_rows(
+    seen: Snapshot,
     relation: pg_sys::Relation,
     index: pg_sys::Oid,
     keys: &mut [pg_sys::ScanKeyData],
     read: &mut dyn FnMut(&TableRow) -> bool,
 ) {
-    // SAFETY: see above. A null snapshot is a fresh one.
+    // SAFETY: see above. A null snapshot is a fresh one; the caller's is active, and so kept, as long as this call lasts.
     unsafe {
         let count = keys.len() as i32;
-        let scan = pg_sys::systable_beginscan(relation, index, true, std::ptr::null_mut(), count, keys.as_mut_ptr());
+        let snapshot = match seen {
+            Snapshot::Callers if pg_sys::ActiveSnapshotSet() => pg_sys::GetActiveSnapshot(),
+            _ => std::ptr::null_mut(),
+        };
+        let scan = pg_sys::systable_beginscan(relation, index, true, snapshot, count, keys.as_mut_ptr());
         loop {
             let tuple = pg_sys::systable_getnext(scan);
             if tuple.is_null() || !read(&TableRow::of(tuple, (*relation).rd_att)) {

@@ -143,7 +143,8 @@ impl<A: BindAll + 'static, R: FetchAll + 'static> Statement<A, R> {
         self.execute(Snapshot::Fresh, given, &mut |row| each(row).map(ControlFlow::Continue))
     }
 
-    fn rows(&self, snapshot: Snapshot, given: A::Given<'_>) -> Result<Vec<R>>
+    /// As [`Statement::read`] or [`Statement::read_fresh`], by which snapshot is told.
+    pub fn rows(&self, snapshot: Snapshot, given: A::Given<'_>) -> Result<Vec<R>>
     where
         R: for<'r> FetchAll<Fetched<'r> = R>,
     {

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use timedb_core::merge::{Mode, Window};
 use uuid::Uuid;
 
-/// Of each run that was known in a window and has values of these series, how many: of each the current one, nulls too.
+/// Of each run that was known in a window and has values of these series, how many: of each the current one, nulls too, whether
+/// it is withdrawn or not.
 pub fn values_by_run(tenant: Uuid, series: Vec<Uuid>, known: Window) -> Result<HashMap<Uuid, i64>> {
     let windows = Windows {
         known,
@@ -18,7 +19,7 @@ pub fn values_by_run(tenant: Uuid, series: Vec<Uuid>, known: Window) -> Result<H
     let mut counts = HashMap::new();
     while let Some(stored) = groups.next(tenant, &windows)? {
         answer_cancel();
-        let opened = stored.open(&windows, Mode::Overlapping, false)?;
+        let opened = stored.open(&windows, Mode::Overlapping, false, None)?;
         for version in opened.shown_versions() {
             *counts.entry(version.run).or_default() += 1;
         }

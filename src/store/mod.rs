@@ -16,4 +16,5 @@ mod spans;
 pub mod take;
 pub mod tenants;
 mod version;
+pub mod withdrawn;
 pub mod write;

@@ -133,20 +133,38 @@ impl Groups {
     pub fn next(&mut self, tenant: Uuid) -> Result<Option<Newest>> {
         let rest = &self.series[self.reached..];
         if self.fetched.is_empty() && !rest.is_empty() {
-            self.fetched = newest(tenant, &rest[..MOST_SERIES.min(rest.len())], self.end)?.into();
+            self.fetched = newest(tenant, &rest[..MOST_SERIES.min(rest.len())], self.end, 0)?.into();
             self.reached += self.fetched.len();
         }
         Ok(self.fetched.pop_front())
     }
 }
 
-/// Of some series, in their order: of the first, and of as many more as are not much together.
-fn newest(tenant: Uuid, series: &[Uuid], end: Option<Time>) -> Result<Vec<Newest>> {
+impl Newest {
+    /// Whether there is anything: then there is a value, unless it is withdrawn.
+    pub fn is_empty(&self) -> bool {
+        self.stored.rows.is_empty() && self.stored.packs.is_empty()
+    }
+
+    /// What is stored of the series before these windows, from a time on that lies so many microseconds before its newest value
+    /// there; none where they reach back to the first.
+    pub fn before(tenant: Uuid, series: Uuid, windows: &Windows, back: i64) -> Result<Option<Newest>> {
+        match windows.valid.start {
+            Some(start) => Ok(newest(tenant, &[series], Some(start), back)?.pop()),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Of some series, in their order: of the first, and of as many more as are not much together. From so many microseconds before
+/// the newest value of each on.
+fn newest(tenant: Uuid, series: &[Uuid], end: Option<Time>, back: i64) -> Result<Vec<Newest>> {
     let packs = last_packs(tenant, series, end)?;
     let mut starts = vec![None; series.len()];
     reach(&mut starts, &packs);
-    let rows = last_rows(tenant, series, &starts, end)?;
+    let rows = last_rows(tenant, series, &earlier(&starts, back), end)?;
     reach(&mut starts, &rows);
+    let starts = earlier(&starts, back);
     let windows: Vec<Windows> = starts.iter().map(|start| from(*start, end)).collect();
     let mut stored: Vec<Stored> = series.iter().map(|_| Stored::nothing_yet()).collect();
     fetch_packs(tenant, series, &packs, &windows, &mut stored)?;
@@ -160,6 +178,13 @@ fn from(start: Option<Time>, end: Option<Time>) -> Windows {
         valid: Window { start, end },
         ..Windows::default()
     }
+}
+
+fn earlier(starts: &[Option<Time>], back: i64) -> Vec<Option<Time>> {
+    let earlier = starts
+        .iter()
+        .map(|start| Time::from_micros(start.as_ref()?.micros().saturating_sub(back)));
+    earlier.collect()
 }
 
 fn reach(starts: &mut [Option<Time>], lasts: &[Last]) {

@@ -3,6 +3,7 @@
 
 use super::runs::Counting;
 use super::scan::{Stored, Windows};
+use super::withdrawn::Withdrawn;
 use crate::error::{Error, Result};
 use crate::identity::limits::limits;
 use crate::pg::cancel::answer_cancel;
@@ -21,6 +22,8 @@ use uuid::Uuid;
 pub struct Shown<'a> {
     pub mode: Mode,
     pub all_versions: bool,
+    /// Whose versions are left out, as if they were not stored.
+    pub withdrawn: Option<&'a mut Withdrawn>,
     /// Of the tenant's versions; without it each counts since it was known.
     pub counting: Option<(Uuid, &'a mut Counting)>,
     /// Until when what is shown of a start counted: see [`Counts`].
@@ -80,11 +83,18 @@ struct OpenedPack<'a> {
 }
 
 impl Stored {
-    /// As [`Stored::open_counted`], where all of it counts since it was known.
-    pub fn open(self, windows: &Windows, mode: Mode, all_versions: bool) -> Result<Opened> {
+    /// As [`Stored::open_counted`], where all of it counts since it was known; what is withdrawn too, unless that is told.
+    pub fn open(
+        self,
+        windows: &Windows,
+        mode: Mode,
+        all_versions: bool,
+        withdrawn: Option<&mut Withdrawn>,
+    ) -> Result<Opened> {
         let shown = Shown {
             mode,
             all_versions,
+            withdrawn,
             counting: None,
             cutoff: None,
             conversion: None,
@@ -94,14 +104,14 @@ impl Stored {
 
     /// Opens what is stored, and merges it: of rows all, as the statement that fetched them has looked at their times; of
     /// packs, what is in the windows.
-    pub fn open_counted(self, windows: &Windows, shown: Shown<'_>) -> Result<Opened> {
+    pub fn open_counted(self, windows: &Windows, mut shown: Shown<'_>) -> Result<Opened> {
         let bytes = Bytes {
             points: self.points,
             packs: self.packs,
         };
         let rows = self.rows;
         let cell = Cell::try_new(bytes, |bytes| {
-            let mut opened = Versions::of(bytes, rows, windows)?;
+            let mut opened = Versions::of(bytes, rows, windows, shown.withdrawn.take())?;
             opened.merge(windows.valid, shown)?;
             Ok::<_, Error>(opened)
         });
@@ -158,18 +168,43 @@ impl Opened {
     }
 }
 
+/// What is withdrawn, once that is known of all runs that have come.
+fn known<'w>(
+    withdrawn: &'w mut Withdrawn,
+    rows: &[(Version, Range<usize>)],
+    packs: &[Pack],
+    windows: &Windows,
+) -> Result<&'w Withdrawn> {
+    let of_rows = rows.iter().map(|(version, _)| version.run);
+    let packed = packs.iter().flat_map(|pack| pack.versions());
+    let of_packs = packed.filter(|of| windows.hold(of)).map(|of| of.version.run);
+    withdrawn.look_up(of_rows.chain(of_packs))?;
+    Ok(withdrawn)
+}
+
 impl<'a> Versions<'a> {
-    fn of(bytes: &'a Bytes, rows: Vec<(Version, Range<usize>)>, windows: &Windows) -> Result<Versions<'a>> {
+    fn of(
+        bytes: &'a Bytes,
+        rows: Vec<(Version, Range<usize>)>,
+        windows: &Windows,
+        withdrawn: Option<&mut Withdrawn>,
+    ) -> Result<Versions<'a>> {
         let packs = bytes.packs.iter().map(|bytes| Pack::read(bytes));
         let packs: Result<Vec<Pack>, Corrupt> = packs.collect();
         let packs = packs.map_err(Error::PackStored)?;
+        let withdrawn = withdrawn.filter(|withdrawn| !withdrawn.is_none());
+        let withdrawn = withdrawn.map(|withdrawn| known(withdrawn, &rows, &packs, windows));
+        let withdrawn = withdrawn.transpose()?;
+        let is_left = |run: &Uuid| withdrawn.is_none_or(|withdrawn| !withdrawn.holds(run));
         let mut opened = Versions::with_room(rows.len(), &packs);
         for (version, place) in rows {
-            opened.add_row(version, &bytes.points[place])?;
+            if is_left(&version.run) {
+                opened.add_row(version, &bytes.points[place])?;
+            }
         }
         for pack in packs {
             answer_cancel();
-            opened.add_pack(pack, windows);
+            opened.add_pack(pack, |of| windows.hold(of) && is_left(&of.version.run));
         }
         opened.starts = vec![None; opened.versions.len()];
         opened.check_size()?;
@@ -200,11 +235,11 @@ impl<'a> Versions<'a> {
         Ok(())
     }
 
-    fn add_pack(&mut self, pack: Pack<'a>, windows: &Windows) {
+    fn add_pack(&mut self, pack: Pack<'a>, is_wanted: impl Fn(&Shaped) -> bool) {
         let from = self.versions.len();
         let number = self.packs.len();
         for (version, of) in pack.versions().iter().enumerate() {
-            if windows.hold(of) {
+            if is_wanted(of) {
                 self.versions.push(of.clone());
                 self.sources.push(Origin::Pack { number, version });
             }

@@ -3,6 +3,7 @@
 
 use super::fetch::Groups;
 use super::scan::Windows;
+use super::withdrawn::Withdrawn;
 use crate::error::{Error, Result};
 use timedb_core::merge::{Mode, Window};
 use timedb_core::points::Point;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 pub struct ByNow {
     tenant: Uuid,
     windows: Vec<(Windows, Groups)>,
+    withdrawn: Withdrawn,
 }
 
 /// Which versions of a value are shown.
@@ -27,7 +29,7 @@ pub enum Which {
 
 impl ByNow {
     /// Between the first and the last time of each window, of runs known up to a moment. The windows are in order.
-    pub fn within(tenant: Uuid, series: &[Uuid], windows: &[(Time, Time)], known: Option<Time>) -> ByNow {
+    pub fn within(tenant: Uuid, series: &[Uuid], windows: &[(Time, Time)], known: Option<Time>) -> Result<ByNow> {
         let windows = windows.iter().map(|&(first, last)| {
             let windows = Windows {
                 valid: Window {
@@ -42,10 +44,11 @@ impl ByNow {
             };
             (windows, Groups::by_now(series.to_vec()))
         });
-        ByNow {
+        Ok(ByNow {
             tenant,
             windows: windows.collect(),
-        }
+            withdrawn: Withdrawn::by_now(tenant)?,
+        })
     }
 
     /// Shows the values of the next series: by their keys, and of each its versions as an answer has them.
@@ -54,8 +57,8 @@ impl ByNow {
             let stored = groups.next(self.tenant, windows)?;
             let stored = stored.ok_or_else(|| Error::Broken("a series that was not fetched".into()))?;
             let mut opened = match which {
-                Which::Current => stored.open(windows, Mode::Flat, false)?,
-                Which::All => stored.open(windows, Mode::Overlapping, true)?,
+                Which::Current => stored.open(windows, Mode::Flat, false, Some(&mut self.withdrawn))?,
+                Which::All => stored.open(windows, Mode::Overlapping, true, Some(&mut self.withdrawn))?,
             };
             while let Some((number, point)) = opened.next()? {
                 each(opened.version(number), point);

@@ -8,6 +8,8 @@ use crate::pg::result::{Returned, Rows};
 use crate::pg::timestamp;
 use crate::pg::varlena::{Jsonb, TextArray, UuidArray};
 use crate::store::newest::{Groups, Newest};
+use crate::store::open::Opened;
+use crate::store::withdrawn::Withdrawn;
 use pgrx::prelude::*;
 use timedb_core::answer::Series;
 use timedb_core::merge::Mode;
@@ -41,19 +43,40 @@ fn latest(
     let before = timestamp::optional("before", before)?;
     let series = which.series(acting.tenant)?;
     let mut groups = Groups::of(series.iter().map(|series| series.id).collect(), before);
+    let mut withdrawn = Withdrawn::of(acting.tenant, None)?;
     let mut rows = Rows::<Answered>::open(fcinfo)?;
     for series in &series {
         answer_cancel();
         if let Some(newest) = groups.next(acting.tenant)? {
-            put(&mut rows, series, newest)?;
+            let opened = newest_shown(acting.tenant, series.id, newest, &mut withdrawn)?;
+            put(&mut rows, series, opened)?;
         }
     }
     Ok(rows.close())
 }
 
+/// What is shown around the newest value. Where what was found is withdrawn, further back: each time as far again as it has
+/// come, so that the number of steps hardly grows with how much is.
+fn newest_shown(tenant: Uuid, series: Uuid, mut newest: Newest, withdrawn: &mut Withdrawn) -> Result<Opened> {
+    let first = newest.windows.valid.start;
+    loop {
+        answer_cancel();
+        let (is_empty, windows) = (newest.is_empty(), newest.windows);
+        let opened = newest.stored.open(&windows, Mode::Flat, false, Some(withdrawn))?;
+        if opened.left() > 0 || is_empty {
+            return Ok(opened);
+        }
+        let come = first.zip(windows.valid.start);
+        let back = come.map_or(0, |(first, start)| first.micros() - start.micros());
+        newest = match Newest::before(tenant, series, &windows, back)? {
+            Some(before) => before,
+            None => return Ok(opened),
+        };
+    }
+}
+
 /// The last row of a flat read; none where there is none.
-fn put(rows: &mut Rows<Answered>, series: &Series, newest: Newest) -> Result<()> {
-    let mut opened = newest.stored.open(&newest.windows, Mode::Flat, false)?;
+fn put(rows: &mut Rows<Answered>, series: &Series, mut opened: Opened) -> Result<()> {
     if let Some((number, point)) = opened.last()? {
         let version = opened.version(number);
         rows.put((

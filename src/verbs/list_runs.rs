@@ -19,7 +19,7 @@ use timedb_core::time::Time;
 use uuid::Uuid;
 
 /// A run as it is listed: its id, workflow and times, who wrote it, its parameters, and how many values it has, where that was
-/// counted when they were written.
+/// counted when they were written; and since when it is withdrawn.
 type Listed = (
     Uuid,
     String,
@@ -31,6 +31,7 @@ type Listed = (
     String,
     Option<String>,
     Option<i64>,
+    Option<Timestamptz>,
 );
 
 /// The same, on its way out.
@@ -45,6 +46,7 @@ type Answered = (
     &'static str,
     Option<Jsonb>,
     Option<i64>,
+    Option<Timestamptz>,
 );
 
 macro_rules! columns {
@@ -75,7 +77,10 @@ statements! {
           SELECT p.run_id FROM page p WHERE p.number > 0 ORDER BY p.number";
     /// By one probe of an index for each, as `series` has it.
     SOME(Uuid, &[Uuid], Option<&str>) -> Listed =
-        sql!("SELECT r.*
+        sql!("SELECT r.*,
+                 (SELECT w.withdrawn_at
+                  FROM timedb.withdrawals w
+                  WHERE w.tenant_id = $1 AND w.run_id = r.run_id AND w.restored_at IS NULL) AS withdrawn_at
           FROM (SELECT unnest($2) AS run_id, generate_subscripts($2, 1) AS place) AS k
           CROSS JOIN LATERAL (
             SELECT ", columns!(), "
@@ -135,10 +140,10 @@ fn list_runs(
         asked.page_of(&which)?
     };
     let mut rows = Rows::<Answered>::open(fcinfo)?;
-    for (run, workflow, known, start, finish, inserted, changed, by, params, count) in &listed {
+    for (run, workflow, known, start, finish, inserted, changed, by, params, count, withdrawn) in &listed {
         let params = params.as_deref().and_then(Jsonb::of);
         rows.put((
-            *run, workflow, *known, *start, *finish, *inserted, *changed, by, params, *count,
+            *run, workflow, *known, *start, *finish, *inserted, *changed, by, params, *count, *withdrawn,
         ));
     }
     Ok(rows.close())

@@ -20,6 +20,7 @@ mod series;
 mod update;
 mod update_series;
 mod upload;
+mod withdraw;
 
 use crate::error::{Error, Result};
 use crate::pg::varlena::PassedArray;

@@ -41,9 +41,23 @@ fn fill(database: &Database) -> Vec<Identity> {
         ),
     );
     for identity in [&alice, &bob, &carol] {
-        fill_tenant(&mut database.authenticated(identity));
+        let mut client = database.authenticated(identity);
+        fill_tenant(&mut client);
+        take_back(&mut client);
     }
     vec![alice, bob, carol]
+}
+
+/// A run that was withdrawn and restored, and is withdrawn.
+fn take_back(client: &mut Client) {
+    let mistake = upload(client, &json!([value_row("heat", hour(0), 99)])).run_id;
+    for sql in [
+        "SELECT timedb.withdraw_run($1, 'too \"hot\"')",
+        "SELECT timedb.restore_run($1)",
+        "SELECT timedb.withdraw_run($1)",
+    ] {
+        client.execute(sql, &[&mistake]).expect("it is taken back");
+    }
 }
 
 pub fn fill_tenant(client: &mut Client) {

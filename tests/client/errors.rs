@@ -99,6 +99,8 @@ fn calls() -> Vec<String> {
         "settled_time()".to_owned(),
         "read_changes(now())".to_owned(),
         "read_changes_arrow(now())".to_owned(),
+        format!("withdraw_run('{id}')"),
+        format!("restore_run('{id}')"),
         format!("create_user('{id}', 'carol@tenant-a.com')"),
         "list_users()".to_owned(),
         "deactivate_user(email => 'alice@tenant-a.com')".to_owned(),

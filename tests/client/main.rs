@@ -43,3 +43,4 @@ mod update;
 mod upgrade;
 mod upload;
 mod which;
+mod withdraw;

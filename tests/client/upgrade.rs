@@ -270,6 +270,16 @@ fn an_update_adopts_nothing_that_somebody_has_made_in_the_schema() {
             "relation",
             "42P07",
         ),
+        (
+            "TABLE timedb.withdrawals (tenant_id uuid, run_id uuid, withdrawn_at timestamptz)",
+            "relation",
+            "42P07",
+        ),
+        (
+            "FUNCTION timedb.withdraw_run(run_id uuid, reason text) RETURNS uuid LANGUAGE sql AS 'SELECT run_id'",
+            "function",
+            "42P13",
+        ),
     ] {
         run(&mut app, &format!("CREATE {squat}"));
         refused(admin.batch_execute(UPDATE)).code(code).message_contains(kind);
@@ -365,6 +375,7 @@ fn an_update_that_is_run_again_changes_nothing() {
     run(
         &mut admin,
         "INSERT INTO timedb.key_ends VALUES (gen_random_uuid(), gen_random_uuid(), now()); \
+         INSERT INTO timedb.withdrawals VALUES (gen_random_uuid(), gen_random_uuid(), now(), 'nobody'); \
          INSERT INTO timedb.maintenance_log (tenant_id, maintenance_id) VALUES (gen_random_uuid(), gen_random_uuid())",
     );
     let version = version(&mut admin);

@@ -43,6 +43,8 @@ pub enum Kind {
     NullNotAllowed,
     /// 42704: what is named is not there, or another tenant's
     Absent,
+    /// 55000: a run that is taken back
+    Withdrawn,
     /// 22P05: a character no Postgres text can hold
     BadCharacter,
     /// 54000

@@ -40,9 +40,21 @@ fn read_relative(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     Ok(rows.close())
 }
 
-/// For the view: no error without a login, and the columns that the view does not have from the series itself.
+/// For the view, as 0.1.0 declared it.
 #[pg_extern(sql = false)]
 fn _series_values(series_id: Option<pgrx::Uuid>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    rows_of_one(series_id, fcinfo)
+}
+
+/// By a name of its own, which a session that has still loaded the library of 0.1.0 does not find: that would show what is
+/// withdrawn.
+#[pg_extern(sql = false)]
+fn _values_of_series(series_id: Option<pgrx::Uuid>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    rows_of_one(series_id, fcinfo)
+}
+
+/// No error without a login, and the columns that the view does not have from the series itself.
+fn rows_of_one(series_id: Option<pgrx::Uuid>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     let mut rows = AnswerRows::open(fcinfo, &OF_ONE_SERIES, OF_ONE_SERIES.len())?;
     if let (Session::Acting(identity), Some(series_id)) = (Session::now(), series_id) {
         put_all(&mut rows, Reading::of(identity, Request::of_one(id(series_id))))?;

@@ -15,6 +15,7 @@ use crate::store::fetch::Groups;
 use crate::store::open::{self, Opened};
 use crate::store::runs::{Corrections, Counting, runs};
 use crate::store::scan::Windows;
+use crate::store::withdrawn::Withdrawn;
 use crate::verbs::{labels, without_nulls};
 use pgrx::pg_sys;
 use std::ffi::CStr;
@@ -207,7 +208,7 @@ pub struct Reading {
     identity: Identity,
     request: Request,
     /// Those that are still to be read; none before the first is.
-    series: Option<(vec::IntoIter<Series>, Groups)>,
+    series: Option<(vec::IntoIter<Series>, Groups, Withdrawn)>,
     pub looked_at: LookedAt,
 }
 
@@ -255,14 +256,15 @@ impl Reading {
     /// The next series, ordered by key and id; those of which nothing is stored in the windows as well.
     pub fn next(&mut self) -> Result<Option<Shown>> {
         let acting = Acting::found(self.identity.clone());
-        let (series, groups) = match &mut self.series {
+        let (series, groups, withdrawn) = match &mut self.series {
             Some(series) => series,
             none => {
                 self.request.find_runs(acting.tenant)?;
                 self.request.narrow_by_cutoffs();
                 let series = self.request.which.series(acting.tenant)?;
                 let groups = Groups::of(series.iter().map(|series| series.id).collect());
-                none.insert((series.into_iter(), groups))
+                let withdrawn = Withdrawn::of(acting.tenant, self.request.windows.as_of)?;
+                none.insert((series.into_iter(), groups, withdrawn))
             }
         };
         let Request {
@@ -299,6 +301,7 @@ impl Reading {
         let which = open::Shown {
             mode: *mode,
             all_versions: *all_versions,
+            withdrawn: Some(withdrawn),
             counting: Some((acting.tenant, counting)),
             cutoff: cutoff.as_mut().map(|cutoff| cutoff as Cutoff),
             conversion,

@@ -7,6 +7,7 @@ use crate::pg::cancel::answer_cancel;
 use crate::pg::isolation::is_read_committed;
 use crate::pg::statement::statements;
 use crate::store::shown::{ByNow, Which};
+use crate::store::withdrawn::Withdrawn;
 use crate::verbs::labelled::{self, Labels};
 use crate::verbs::series;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -50,6 +51,7 @@ pub fn named(tenant: Uuid, given: GivenUpdates) -> Result<Updates> {
     let given = elements.iter().filter_map(|element| element.given.run);
     let mut locked = lock_runs(tenant, given.chain(shown.values().copied()))?;
     check_references(&elements, &locked)?;
+    check_withdrawn(tenant, &elements)?;
     // An upload that came in between may hide what has been locked.
     while !shown.is_empty() {
         answer_cancel();
@@ -190,6 +192,26 @@ fn check_references(elements: &[Element], runs: &HashSet<Uuid>) -> Result<()> {
     bad.finish().map_err(Error::Row)
 }
 
+/// Every row whose run is withdrawn is bad: nobody would see what it writes. The runs are locked, so that none will be.
+fn check_withdrawn(tenant: Uuid, elements: &[Element]) -> Result<()> {
+    let mut withdrawn = Withdrawn::by_now(tenant)?;
+    if withdrawn.is_none() {
+        return Ok(());
+    }
+    withdrawn.look_up(elements.iter().filter_map(|element| element.given.run))?;
+    let mut bad = BadRows::default();
+    for (row, element) in elements.iter().enumerate() {
+        if let Some(run) = element.given.run.filter(|run| withdrawn.holds(run)) {
+            let refusal = Refusal::new(Kind::Withdrawn, format!("run \"{run}\" is withdrawn"));
+            bad.add(refusal.hint(RESTORE_FIRST).at(format!("updates[{row}].run_id")));
+        }
+    }
+    bad.finish().map_err(Error::Row)
+}
+
+const RESTORE_FIRST: &str =
+    "Restore it with timedb.restore_run() first; without \"run_id\" the value that is shown is changed.";
+
 /// The run whose value a flat read shows by now, of each value that is named without one.
 fn shown(tenant: Uuid, elements: &[Element]) -> Result<HashMap<OfSeries, Uuid>> {
     let mut wanted: BTreeMap<Uuid, BTreeSet<Key>> = BTreeMap::new();
@@ -206,7 +228,7 @@ fn shown(tenant: Uuid, elements: &[Element]) -> Result<HashMap<OfSeries, Uuid>> 
     }
     let mut shown = HashMap::new();
     for (windows, of_windows) in by_windows {
-        let mut by_now = ByNow::within(tenant, &of_windows, &windows, None);
+        let mut by_now = ByNow::within(tenant, &of_windows, &windows, None)?;
         for series in of_windows {
             answer_cancel();
             by_now.next(Which::Current, |version, point| {

@@ -39,7 +39,7 @@ pub fn leave_out(tenant: Uuid, runs: &[Version], series: &mut [Resolved], said: 
     let mut taken = vec![0; runs.len()];
     for (windows, mut of_windows) in by_windows(series) {
         let ids: Vec<Uuid> = of_windows.keys().copied().collect();
-        let mut by_now = ByNow::within(tenant, &ids, &windows, known);
+        let mut by_now = ByNow::within(tenant, &ids, &windows, known)?;
         for parts in of_windows.values_mut() {
             answer_cancel();
             let stored = shown(&mut by_now, parts.len() > 1)?;

@@ -45,6 +45,13 @@ struct Version {
     is_uploaded: bool,
 }
 
+/// From when on, and until when, a run is shown by no read.
+struct Withdrawal {
+    run: usize,
+    from: Timestamp,
+    until: Option<Timestamp>,
+}
+
 pub enum Outcome {
     Created(Fields),
     Updated(Fields),
@@ -123,8 +130,15 @@ pub struct World {
     pub series: Vec<Series>,
     pub runs: Vec<Run>,
     versions: Vec<Version>,
+    withdrawals: Vec<Withdrawal>,
     /// How many versions there were before the call under way.
     before_call: usize,
+}
+
+impl Withdrawal {
+    fn moments(&self) -> impl Iterator<Item = Timestamp> + use<> {
+        [Some(self.from), self.until].into_iter().flatten()
+    }
 }
 
 impl World {
@@ -133,6 +147,7 @@ impl World {
             series,
             runs: Vec::new(),
             versions: Vec::new(),
+            withdrawals: Vec::new(),
             before_call: 0,
         }
     }
@@ -171,6 +186,40 @@ impl World {
             fields,
             is_uploaded: false,
         });
+    }
+
+    pub fn withdraw(&mut self, run: usize, from: Timestamp) {
+        let until = None;
+        self.withdrawals.push(Withdrawal { run, from, until });
+    }
+
+    /// Ends the withdrawal that lasts.
+    pub fn restore(&mut self, run: usize, until: Timestamp) {
+        let mut of_run = self.withdrawals.iter_mut().filter(|withdrawal| withdrawal.run == run);
+        let lasting = of_run.find(|withdrawal| withdrawal.until.is_none());
+        lasting.expect("a withdrawal").until = Some(until);
+    }
+
+    /// The last withdrawal of a run: since when, and until when.
+    pub fn last_withdrawal(&self, run: usize) -> Option<(Timestamp, Option<Timestamp>)> {
+        let mut of_run = self.withdrawals.iter().filter(|withdrawal| withdrawal.run == run);
+        of_run.next_back().map(|withdrawal| (withdrawal.from, withdrawal.until))
+    }
+
+    /// At that moment, or by now.
+    fn is_withdrawn(&self, run: usize, as_of: Option<Timestamp>) -> bool {
+        let mut of_run = self.withdrawals.iter().filter(|withdrawal| withdrawal.run == run);
+        of_run.any(|Withdrawal { from, until, .. }| match as_of {
+            None => until.is_none(),
+            Some(moment) => *from <= moment && until.is_none_or(|until| moment < until),
+        })
+    }
+
+    /// Whether somebody has asked for a change of what is withdrawn.
+    pub fn any_is_withdrawn(&self, changes: &[Change]) -> bool {
+        changes
+            .iter()
+            .any(|change| self.is_withdrawn(self.place(change).run, None))
     }
 
     /// Where values start.
@@ -236,7 +285,11 @@ impl World {
         let changes = before
             .filter(|version| version.place.run == run)
             .map(|version| version.change);
-        changes.max().unwrap_or(Timestamp::MIN)
+        let withdrawals = self.withdrawals.iter().filter(|withdrawal| withdrawal.run == run);
+        changes
+            .chain(withdrawals.flat_map(Withdrawal::moments))
+            .max()
+            .unwrap_or(Timestamp::MIN)
     }
 
     /// The change time of what the call under way has written to a run so far.
@@ -258,7 +311,9 @@ impl World {
     pub fn moment(&self, moment: Option<&Moment>) -> Option<Timestamp> {
         let moment = moment?;
         let changes = self.versions.iter().map(|version| version.change);
-        let mut happened: Vec<Timestamp> = changes.chain(self.runs.iter().map(|run| run.known)).collect();
+        let withdrawals = self.withdrawals.iter().flat_map(Withdrawal::moments);
+        let known = self.runs.iter().map(|run| run.known);
+        let mut happened: Vec<Timestamp> = changes.chain(withdrawals).chain(known).collect();
         happened.sort_unstable();
         if happened.is_empty() {
             return None;
@@ -321,6 +376,7 @@ impl World {
             && query
                 .as_of
                 .is_none_or(|as_of| version.change <= as_of && known <= as_of)
+            && !self.is_withdrawn(version.place.run, query.as_of)
     }
 
     /// Runs are numbered in the order of their uploads.

@@ -132,6 +132,14 @@ pub enum Step {
         by: usize,
         series: Option<Vec<usize>>,
     },
+    Withdraw {
+        by: usize,
+        run: Index,
+    },
+    Restore {
+        by: usize,
+        run: Index,
+    },
 }
 
 /// A moment relative to something that happened.
@@ -268,7 +276,9 @@ fn step(base: usize) -> impl Strategy<Value = Step> {
     let update = (0..2usize, changes(base)).prop_map(|(by, changes)| Step::Update { by, changes });
     let series = prop::option::of(prop::collection::vec(0..SERIES.len() + 1, 1..4));
     let compact = (0..2usize, series).prop_map(|(by, series)| Step::Compact { by, series });
-    prop_oneof![2 => upload, 4 => update, 1 => compact]
+    let withdraw = (0..2usize, any::<Index>()).prop_map(|(by, run)| Step::Withdraw { by, run });
+    let restore = (0..2usize, any::<Index>()).prop_map(|(by, run)| Step::Restore { by, run });
+    prop_oneof![4 => upload, 8 => update, 2 => compact, 2 => withdraw, 2 => restore]
 }
 
 /// An upload first: before it there is nothing to update.
