@@ -232,6 +232,78 @@ fn t20_the_labels_of_anothers_series_are_found_by_no_filter_and_stand_in_nobodys
     }
 }
 
+#[test]
+fn t20_withdrawing_or_restoring_anothers_run_is_told_like_one_that_is_not_there() {
+    let stage = Stage::set("t20 withdraw");
+    let (mut alice, mut bob) = (stage.alice(), stage.bob());
+    let bobs = stage.bobs.run_id;
+    for is_withdrawn in [false, true] {
+        if is_withdrawn {
+            bob.execute("SELECT timedb.withdraw_run($1, 'his own')", &[&bobs])
+                .expect("his own run");
+        }
+        for call in ["withdraw_run", "restore_run"] {
+            let sql = format!("SELECT timedb.{call}(($1::json ->> 0)::uuid, 'hers')");
+            assert_told_alike(&mut alice, &sql, bobs, |id| json!([id.to_string()]));
+        }
+        let update = |id: Uuid| update_of(id, stage.alices.series_id, 2.0);
+        assert_told_alike(&mut alice, "SELECT timedb.update($1)", bobs, update);
+        let rows = "SELECT count(*), count(*) FILTER (WHERE restored_at IS NULL) FROM timedb.withdrawals";
+        let row = stage.admin().query_one(rows, &[]).expect("the withdrawals");
+        let expected = i64::from(is_withdrawn);
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (expected, expected));
+    }
+    bob.execute("SELECT timedb.restore_run($1)", &[&bobs])
+        .expect("his own run");
+    stage.assert_alice(&mut alice);
+    stage.assert_bob(&mut bob);
+}
+
+/// Whether a tenant has any is asked of an index without a policy, under the tenant of the login.
+#[test]
+fn t20_withdrawals_are_seen_by_their_tenant_alone_and_made_by_functions_alone() {
+    let stage = Stage::set("t20 withdrawals");
+    let (mut alice, mut bob) = (stage.alice(), stage.bob());
+    let (alices, bobs) = (stage.alices.run_id, stage.bobs.run_id);
+    bob.execute("SELECT timedb.withdraw_run($1, 'his own')", &[&bobs])
+        .expect("his own run");
+    // One of Bob's that names Alice's run, as a restored backup might have: it takes nothing from her.
+    let odd =
+        "INSERT INTO timedb.withdrawals (tenant_id, run_id, withdrawn_at, withdrawn_by) VALUES ($1, $2, now(), 'bob')";
+    let made = stage.admin().execute(odd, &[&stage.bob.tenant_id, &alices]);
+    assert_eq!(made.expect("a row"), 1);
+    let own = "SELECT count(*) FROM timedb.withdrawals";
+    assert_eq!(one::<i64>(&mut bob, own), 2, "the premise");
+    assert_eq!(one::<i64>(&mut alice, own), 0);
+    let shown = "SELECT count(*) FROM timedb.read() UNION ALL SELECT count(*) FROM timedb.current_values \
+                 UNION ALL SELECT count(*) FROM timedb.versions UNION ALL SELECT count(*) FROM timedb.latest() \
+                 UNION ALL SELECT count(*) FROM timedb.list_runs() r WHERE r.withdrawn_at IS NULL";
+    for (client, count) in [(&mut alice, 1), (&mut bob, 0)] {
+        let counts = client.query(shown, &[]).expect("it reads");
+        let counts: Vec<i64> = counts.iter().map(|row| row.get(0)).collect();
+        assert_eq!(counts, [count; 5]);
+    }
+    let of_both = [
+        format!(
+            "INSERT INTO timedb.withdrawals VALUES ('{}', '{bobs}', now(), 'x')",
+            stage.bob.tenant_id
+        ),
+        format!(
+            "INSERT INTO timedb.withdrawals VALUES ('{}', '{alices}', now(), 'x')",
+            stage.alice.tenant_id
+        ),
+        "UPDATE timedb.withdrawals SET restored_at = now()".to_owned(),
+        "UPDATE timedb.withdrawals SET reason = 'x'".to_owned(),
+        "DELETE FROM timedb.withdrawals".to_owned(),
+        "TRUNCATE timedb.withdrawals".to_owned(),
+        "SELECT * FROM timedb.withdrawals FOR UPDATE".to_owned(),
+    ];
+    for mut client in [alice, bob, stage.caller()] {
+        each_refused(&mut client, "42501", &of_both);
+    }
+    each_refused(&mut stage.caller(), "42501", [own]);
+}
+
 /// By whatever else a read can be asked to be of: what Bob has is answered as what nobody has, and changes nothing of one's own.
 #[test]
 fn t20_labels_runs_and_workflows_of_anothers_add_no_row() {
@@ -306,6 +378,8 @@ fn t40_a_key_of_scope_read_or_write_does_no_more_than_that() {
         "upload_runs_arrow('')",
         "update('[{\"value_key\": \"alice\", \"valid_time\": \"2025-01-01\", \"value\": 7}]')",
         "compact()",
+        "withdraw_run(gen_random_uuid())",
+        "restore_run(gen_random_uuid())",
     ];
     let tenant = stage.alice.tenant_id;
     let manages = [

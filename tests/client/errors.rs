@@ -134,6 +134,8 @@ fn without_a_login_the_key_is_what_is_missing_whatever_the_arguments() {
         "upload_arrow(NULL, NULL)",
         "update(NULL)",
         "compact('{NULL}', '-1 day')",
+        "withdraw_run(NULL)",
+        "restore_run(NULL)",
         "read(mode => 'no such mode')",
         "read_arrow(mode => 'no such mode')",
         "read_arrow_batches(max_rows => 0)",
@@ -266,11 +268,11 @@ fn a_key_of_too_low_a_scope_is_refused_with_the_scope_it_needs() {
     });
     assert_eq!(reads.len(), 7);
     let (writes, manages): (Vec<String>, Vec<String>) = rest.into_iter().partition(|call| {
-        ["upload", "update", "series", "compact"]
+        ["upload", "update", "series", "compact", "_run("]
             .iter()
             .any(|verb| call.contains(verb))
     });
-    assert_eq!((writes.len(), manages.len()), (6, 8));
+    assert_eq!((writes.len(), manages.len()), (8, 8));
 
     let mut client = database.authenticated(&reader);
     assert_refused(&mut client, writes.into_iter().map(needs("write")));

@@ -214,6 +214,53 @@ fn changes_are_exported_by_get_and_post_from_the_last_change_time_on() {
 }
 
 #[test]
+fn a_run_is_withdrawn_and_restored_by_post_and_shown_accordingly() {
+    let (gateway, alice) = filled(Gateway::fresh("withdrawn"));
+    let shown = alice.get("/rpc/read").body;
+    let run = &shown[0]["run_id"];
+    let refused = alice.post("/rpc/restore_run", &json!({"run_id": run}));
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (409, &json!("55000")),
+        "{refused:?}"
+    );
+    let withdrawn = alice.post("/rpc/withdraw_run", &json!({"run_id": run, "reason": "by mistake"}));
+    assert_eq!(withdrawn.status, 200, "{withdrawn:?}");
+    assert_eq!(
+        [&withdrawn.body["run_id"], &withdrawn.body["reason"]],
+        [run, &json!("by mistake")]
+    );
+    let again = alice.post("/rpc/withdraw_run", &json!({"run_id": run}));
+    assert_eq!(again, withdrawn);
+    let left = alice.get("/rpc/read?mode=overlapping").body;
+    let left = left.as_array().expect("rows");
+    assert!(left.iter().all(|row| row["run_id"] != *run), "{left:?}");
+    let listed = alice.get("/rpc/list_runs").body;
+    let listed = listed.as_array().expect("rows");
+    let of_run = listed.iter().find(|row| row["run_id"] == *run).expect("it is listed");
+    assert_eq!(of_run["withdrawn_at"], withdrawn.body["withdrawn_at"]);
+    let update =
+        json!([{"run_id": run, "series_id": shown[0]["series_id"], "valid_time": shown[0]["valid_time"], "value": 2}]);
+    let refused = alice.post("/rpc/update", &json!({"updates": update}));
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (409, &json!("55000")),
+        "{refused:?}"
+    );
+    let bob = gateway.bob().post("/rpc/restore_run", &json!({"run_id": run}));
+    assert_eq!(bob.status, 404, "{bob:?}");
+    assert_eq!(
+        alice
+            .get(&format!("/rpc/withdraw_run?run_id={}", run.as_str().expect("an id")))
+            .status,
+        405
+    );
+    let restored = alice.post("/rpc/restore_run", &json!({"run_id": run}));
+    assert_eq!(restored.status, 200, "{restored:?}");
+    assert_eq!(alice.get("/rpc/read").body, shown);
+}
+
+#[test]
 fn relative_reads_and_what_reads_are_of_are_asked_for_by_name() {
     let (_gateway, alice) = filled(Gateway::of_readers("relative"));
     let rows = |answer: Answer| {
