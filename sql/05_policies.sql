@@ -25,7 +25,7 @@ CREATE POLICY series_change ON timedb.series FOR UPDATE TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')))
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 
-CREATE POLICY series_labels_tenant ON timedb.series_labels FOR SELECT TO timedb_api
+CREATE POLICY series_labels_tenant ON timedb.series_labels FOR SELECT TO timedb_api, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()));
 CREATE POLICY series_labels_write ON timedb.series_labels FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
@@ -75,8 +75,37 @@ CREATE POLICY runs_cut ON timedb.runs FOR UPDATE TO timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 
+-- A whole series, run or tenant.
+CREATE POLICY series_erase ON timedb.series FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY series_labels_erase ON timedb.series_labels FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY runs_erase ON timedb.runs FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY users_erase ON timedb.users FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY api_keys_erase ON timedb.api_keys FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY key_ends_erase ON timedb.key_ends FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY role_bindings_erase ON timedb.role_bindings FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY audit_erase ON timedb.audit FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY role_bindings_tenant ON timedb.role_bindings FOR SELECT TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY maintenance_log_erase ON timedb.maintenance_log FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY maintenance_log_tenant ON timedb.maintenance_log FOR SELECT TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+-- To hold a row that another transaction may hold, without a change to it.
+CREATE POLICY series_hold ON timedb.series FOR UPDATE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin'))) WITH CHECK (false);
+CREATE POLICY users_hold ON timedb.users FOR UPDATE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin'))) WITH CHECK (false);
+
 -- A tenant's users and keys: for scope admin, and through the API alone.
-CREATE POLICY users_tenant ON timedb.users FOR SELECT TO timedb_api
+CREATE POLICY users_tenant ON timedb.users FOR SELECT TO timedb_api, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 CREATE POLICY users_write ON timedb.users FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
@@ -84,7 +113,7 @@ CREATE POLICY users_change ON timedb.users FOR UPDATE TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 
-CREATE POLICY api_keys_tenant ON timedb.api_keys FOR SELECT TO timedb_api
+CREATE POLICY api_keys_tenant ON timedb.api_keys FOR SELECT TO timedb_api, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 CREATE POLICY api_keys_write ON timedb.api_keys FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
@@ -93,14 +122,14 @@ CREATE POLICY api_keys_change ON timedb.api_keys FOR UPDATE TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 
-CREATE POLICY key_ends_tenant ON timedb.key_ends FOR SELECT TO timedb_api
+CREATE POLICY key_ends_tenant ON timedb.key_ends FOR SELECT TO timedb_api, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 CREATE POLICY key_ends_write ON timedb.key_ends FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 
-CREATE POLICY audit_tenant ON timedb.audit FOR SELECT TO timedb_api
+CREATE POLICY audit_tenant ON timedb.audit FOR SELECT TO timedb_api, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
-CREATE POLICY audit_write ON timedb.audit FOR INSERT TO timedb_api
+CREATE POLICY audit_write ON timedb.audit FOR INSERT TO timedb_api, timedb_eraser
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 
 -- Any key may end itself, whatever its scope, and leaves that in the audit.

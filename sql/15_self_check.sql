@@ -54,7 +54,7 @@ WITH
       ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('series', 'series_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('series', 'series_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
-      ('series_labels', 'series_labels_tenant', 'SELECT', '{timedb_api}', 'tenant', NULL),
+      ('series_labels', 'series_labels_tenant', 'SELECT', '{timedb_api,timedb_eraser}', 'tenant', NULL),
       ('series_labels', 'series_labels_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('runs', 'runs_write', 'INSERT', '{timedb_api}', NULL, 'write'),
@@ -73,22 +73,35 @@ WITH
       ('packs', 'packs_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('packs', 'packs_cut', 'INSERT', '{timedb_eraser}', NULL, 'admin'),
       ('runs', 'runs_cut', 'UPDATE', '{timedb_eraser}', 'admin', 'admin'),
-      ('users', 'users_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
+      ('series', 'series_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('series_labels', 'series_labels_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('runs', 'runs_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('users', 'users_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('api_keys', 'api_keys_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('key_ends', 'key_ends_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('role_bindings', 'role_bindings_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('audit', 'audit_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('maintenance_log', 'maintenance_log_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('role_bindings', 'role_bindings_tenant', 'SELECT', '{timedb_eraser}', 'admin', NULL),
+      ('maintenance_log', 'maintenance_log_tenant', 'SELECT', '{timedb_eraser}', 'admin', NULL),
+      ('series', 'series_hold', 'UPDATE', '{timedb_eraser}', 'admin', 'none'),
+      ('users', 'users_hold', 'UPDATE', '{timedb_eraser}', 'admin', 'none'),
+      ('users', 'users_tenant', 'SELECT', '{timedb_api,timedb_eraser}', 'admin', NULL),
       ('users', 'users_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('users', 'users_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
       ('users', 'users_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
-      ('api_keys', 'api_keys_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
+      ('api_keys', 'api_keys_tenant', 'SELECT', '{timedb_api,timedb_eraser}', 'admin', NULL),
       ('api_keys', 'api_keys_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('api_keys', 'api_keys_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
       ('api_keys', 'api_keys_own', 'SELECT', '{timedb_api}', 'own', NULL),
-      ('key_ends', 'key_ends_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
+      ('key_ends', 'key_ends_tenant', 'SELECT', '{timedb_api,timedb_eraser}', 'admin', NULL),
       ('key_ends', 'key_ends_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('key_ends', 'key_ends_own', 'SELECT', '{timedb_api}', 'own', NULL),
       ('key_ends', 'key_ends_end', 'INSERT', '{timedb_api}', NULL, 'own'),
       ('key_ends', 'key_ends_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
       ('audit', 'audit_own', 'INSERT', '{timedb_api}', NULL, 'ending own'),
-      ('audit', 'audit_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
-      ('audit', 'audit_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
+      ('audit', 'audit_tenant', 'SELECT', '{timedb_api,timedb_eraser}', 'admin', NULL),
+      ('audit', 'audit_write', 'INSERT', '{timedb_api,timedb_eraser}', NULL, 'admin'),
       ('audit', 'audit_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
       ('api_keys', 'api_keys_login', 'SELECT', '{timedb_auth}', 'presented', NULL),
       ('api_keys', 'api_keys_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
@@ -108,7 +121,8 @@ WITH
       ('ending own', '((tenant_id = ( SELECT timedb.current_tenant() AS current_tenant)) AND '
                      '(action = ''revoke_key''::text) AND (key_id = ( SELECT timedb._own_key() AS _own_key)))'),
       ('presented', '(key_hash = ( SELECT timedb._presented_key_hash() AS _presented_key_hash))'),
-      ('all', 'true')
+      ('all', 'true'),
+      ('none', 'false')
   ),
   expected_policies AS (
     SELECT s.table_name, s.policy, s.command, s.roles, u.expression AS using_, w.expression AS with_check
@@ -154,6 +168,17 @@ WITH
       ('values', 'timedb_eraser', 'DELETE', NULL),
       ('packs', 'timedb_eraser', 'SELECT', NULL), ('packs', 'timedb_eraser', 'INSERT', NULL),
       ('packs', 'timedb_eraser', 'DELETE', NULL),
+      ('series', 'timedb_eraser', 'DELETE', NULL), ('series', 'timedb_eraser', 'UPDATE', '{description}'),
+      ('series_labels', 'timedb_eraser', 'SELECT', NULL), ('series_labels', 'timedb_eraser', 'DELETE', NULL),
+      ('runs', 'timedb_eraser', 'DELETE', NULL),
+      ('users', 'timedb_eraser', 'SELECT', NULL), ('users', 'timedb_eraser', 'DELETE', NULL),
+      ('users', 'timedb_eraser', 'UPDATE', '{updated_at}'),
+      ('api_keys', 'timedb_eraser', 'SELECT', '{tenant_id,key_id}'), ('api_keys', 'timedb_eraser', 'DELETE', NULL),
+      ('key_ends', 'timedb_eraser', 'SELECT', NULL), ('key_ends', 'timedb_eraser', 'DELETE', NULL),
+      ('role_bindings', 'timedb_eraser', 'SELECT', NULL), ('role_bindings', 'timedb_eraser', 'DELETE', NULL),
+      ('audit', 'timedb_eraser', 'SELECT', NULL), ('audit', 'timedb_eraser', 'INSERT', NULL),
+      ('audit', 'timedb_eraser', 'DELETE', NULL),
+      ('maintenance_log', 'timedb_eraser', 'SELECT', NULL), ('maintenance_log', 'timedb_eraser', 'DELETE', NULL),
       ('users', 'timedb_api', 'SELECT', NULL), ('users', 'timedb_api', 'INSERT', NULL),
       ('users', 'timedb_api', 'UPDATE', '{is_active,updated_at}'),
       ('api_keys', 'timedb_api', 'SELECT',
@@ -186,7 +211,7 @@ WITH
     SELECT r.oid,
            CASE
              WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', '_has_statistics',
-                                                              'bind_role', 'unbind_role', 'list_bindings', 'maintain')
+                                                              'bind_role', 'unbind_role', 'list_bindings', 'maintain', 'erase_tenant')
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
@@ -199,7 +224,7 @@ WITH
                THEN '{timedb_api,timedb_compactor,timedb_eraser,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
                                 'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',
-                                'revoke_key', 'list_audit', '_manages_as')
+                                'revoke_key', 'list_audit', 'erase_run', 'erase_series', '_manages_as')
                OR r.proname ~ '_tenant$' THEN '{timedb_caller,timedb_user,timedb_admin}'
              -- The body of a view, which a caller may not select.
              WHEN r.proname = '_series_values' THEN '{timedb_user}'
@@ -292,7 +317,8 @@ SELECT 'what may delete runs as a role of its own', r.name, format('owned by %s'
 FROM routines r
 WHERE (r.proowner = 'timedb_compactor'::regrole)
       <> (r.proname IN ('compact', '_begin_maintenance_operator', '_maintain_share_operator', '_end_maintenance_operator'))
-   OR r.proowner = 'timedb_eraser'::regrole
+   OR (r.proowner = 'timedb_eraser'::regrole)
+      <> (r.proname ~ '^_erase_(run|series)_(tenant|operator)$' OR r.proname = 'erase_tenant')
 UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
 FROM routines r

@@ -32,6 +32,12 @@ ALTER FUNCTION timedb._begin_maintenance_operator(uuid, interval) OWNER TO timed
 ALTER FUNCTION timedb._maintain_share_operator(uuid, uuid, interval) OWNER TO timedb_compactor;
 ALTER FUNCTION timedb._end_maintenance_operator(uuid, uuid, text, text) OWNER TO timedb_compactor;
 
+ALTER FUNCTION timedb._erase_run_tenant(uuid, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._erase_run_operator(uuid, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._erase_series_tenant(uuid, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._erase_series_operator(uuid, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb.erase_tenant(uuid) OWNER TO timedb_eraser;
+
 ALTER FUNCTION timedb._create_user_operator(uuid, text, text) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._list_users_operator(uuid, boolean) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._set_user_active_operator(text, uuid, uuid, boolean) OWNER TO timedb_operator;

@@ -60,6 +60,14 @@ GRANT SELECT ON timedb.series TO timedb_eraser;
 GRANT SELECT, UPDATE (value_count, listed) ON timedb.runs TO timedb_eraser;
 GRANT SELECT, INSERT, DELETE ON timedb.values TO timedb_eraser;
 GRANT SELECT, INSERT, DELETE ON timedb.packs TO timedb_eraser;
+-- And whole series, runs and tenants; of a row that may be held it must be able to say so.
+GRANT DELETE, UPDATE (description) ON timedb.series TO timedb_eraser;
+GRANT SELECT, DELETE ON timedb.series_labels TO timedb_eraser;
+GRANT DELETE ON timedb.runs TO timedb_eraser;
+GRANT SELECT, UPDATE (updated_at), DELETE ON timedb.users TO timedb_eraser;
+GRANT SELECT (tenant_id, key_id), DELETE ON timedb.api_keys TO timedb_eraser;
+GRANT SELECT, DELETE ON timedb.key_ends, timedb.role_bindings, timedb.maintenance_log TO timedb_eraser;
+GRANT SELECT, INSERT, DELETE ON timedb.audit TO timedb_eraser;
 
 -- timedb_operator: users, keys and bindings of every tenant, never a key's hash.
 GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_operator;
@@ -160,6 +168,15 @@ GRANT EXECUTE ON FUNCTION
   timedb._revoke_key_operator(uuid), timedb._list_audit_operator(uuid, timestamptz),
   timedb.bind_role(name, uuid, text), timedb.unbind_role(name), timedb.list_bindings(), timedb.self_check(),
   timedb._keys_without_user(), timedb._has_statistics(regclass, smallint)
+  TO timedb_admin;
+
+-- Erasing: for scope admin, and for operators.
+GRANT EXECUTE ON FUNCTION
+  timedb.erase_run(uuid, uuid), timedb.erase_series(uuid, uuid), timedb._erase_run_tenant(uuid, uuid),
+  timedb._erase_series_tenant(uuid, uuid)
+  TO timedb_caller, timedb_user, timedb_admin;
+GRANT EXECUTE ON FUNCTION
+  timedb._erase_run_operator(uuid, uuid), timedb._erase_series_operator(uuid, uuid), timedb.erase_tenant(uuid)
   TO timedb_admin;
 
 -- Maintenance, for operators.

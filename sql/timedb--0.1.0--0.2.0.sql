@@ -1391,6 +1391,143 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON PROCEDURE timedb.maintain(interval, interval) TO timedb_admin;
 GRANT SELECT ON timedb.maintenance TO timedb_admin;
 
+-- What is gone for good: runs, series, tenants.
+ALTER POLICY series_labels_tenant ON timedb.series_labels TO timedb_api, timedb_eraser;
+ALTER POLICY users_tenant ON timedb.users TO timedb_api, timedb_eraser;
+ALTER POLICY api_keys_tenant ON timedb.api_keys TO timedb_api, timedb_eraser;
+ALTER POLICY key_ends_tenant ON timedb.key_ends TO timedb_api, timedb_eraser;
+ALTER POLICY audit_tenant ON timedb.audit TO timedb_api, timedb_eraser;
+ALTER POLICY audit_write ON timedb.audit TO timedb_api, timedb_eraser;
+DO $eraser$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = 'timedb' AND p.policyname = 'runs_erase') THEN
+CREATE POLICY series_erase ON timedb.series FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY series_labels_erase ON timedb.series_labels FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY runs_erase ON timedb.runs FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY users_erase ON timedb.users FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY api_keys_erase ON timedb.api_keys FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY key_ends_erase ON timedb.key_ends FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY role_bindings_erase ON timedb.role_bindings FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY audit_erase ON timedb.audit FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY role_bindings_tenant ON timedb.role_bindings FOR SELECT TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY maintenance_log_erase ON timedb.maintenance_log FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY maintenance_log_tenant ON timedb.maintenance_log FOR SELECT TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+-- To hold a row that another transaction may hold, without a change to it.
+CREATE POLICY series_hold ON timedb.series FOR UPDATE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin'))) WITH CHECK (false);
+CREATE POLICY users_hold ON timedb.users FOR UPDATE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin'))) WITH CHECK (false);
+  END IF;
+END
+$eraser$;
+GRANT DELETE, UPDATE (description) ON timedb.series TO timedb_eraser;
+GRANT SELECT, DELETE ON timedb.series_labels TO timedb_eraser;
+GRANT DELETE ON timedb.runs TO timedb_eraser;
+GRANT SELECT, UPDATE (updated_at), DELETE ON timedb.users TO timedb_eraser;
+GRANT SELECT (tenant_id, key_id), DELETE ON timedb.api_keys TO timedb_eraser;
+GRANT SELECT, DELETE ON timedb.key_ends, timedb.role_bindings, timedb.maintenance_log TO timedb_eraser;
+GRANT SELECT, INSERT, DELETE ON timedb.audit TO timedb_eraser;
+CREATE OR REPLACE FUNCTION timedb._erase_run_tenant(
+  run_id uuid, tenant_id uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint
+) RETURNS record
+  AS 'MODULE_PATHNAME', '_erase_run_tenant_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._erase_run_tenant(uuid, uuid) IS 'erase_run for a key of scope admin.';
+CREATE OR REPLACE FUNCTION timedb._erase_run_operator(
+  run_id uuid, tenant_id uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint
+) RETURNS record
+  AS 'MODULE_PATHNAME', '_erase_run_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._erase_run_operator(uuid, uuid) IS 'erase_run for an operator.';
+CREATE OR REPLACE FUNCTION timedb.erase_run(
+  run_id uuid, tenant_id uuid DEFAULT NULL, OUT versions bigint, OUT value_count bigint, OUT remaining bigint
+) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    SELECT * INTO versions, value_count, remaining FROM timedb._erase_run_operator(run_id, tenant_id);
+  ELSE
+    SELECT * INTO versions, value_count, remaining FROM timedb._erase_run_tenant(run_id, tenant_id);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.erase_run(uuid, uuid) IS
+  'Erases a run: what its upload and updates have written, in rows and in packs, and then the run itself. Gone for good. For scope admin, and for operators, who give tenant_id. A call takes a bounded share out and answers how many versions, with how many values, that was; call it until remaining, the rows and packs still to be looked at, is 0. It waits for no transaction: what one holds remains. 42704 if there is no such run.';
+
+CREATE OR REPLACE FUNCTION timedb._erase_series_tenant(
+  series_id uuid, tenant_id uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint
+) RETURNS record
+  AS 'MODULE_PATHNAME', '_erase_series_tenant_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._erase_series_tenant(uuid, uuid) IS 'erase_series for a key of scope admin.';
+CREATE OR REPLACE FUNCTION timedb._erase_series_operator(
+  series_id uuid, tenant_id uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint
+) RETURNS record
+  AS 'MODULE_PATHNAME', '_erase_series_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._erase_series_operator(uuid, uuid) IS 'erase_series for an operator.';
+CREATE OR REPLACE FUNCTION timedb.erase_series(
+  series_id uuid, tenant_id uuid DEFAULT NULL, OUT versions bigint, OUT value_count bigint, OUT remaining bigint
+) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    SELECT * INTO versions, value_count, remaining FROM timedb._erase_series_operator(series_id, tenant_id);
+  ELSE
+    SELECT * INTO versions, value_count, remaining FROM timedb._erase_series_tenant(series_id, tenant_id);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.erase_series(uuid, uuid) IS
+  'Erases a series: the series itself with its labels, and so all of it from every read, and then its values of all runs, which stay. Gone for good. For scope admin, and for operators, who give tenant_id. A call takes a bounded share out, as erase_run; call it until remaining is 0, and once more for what an upload has written that began before the first call: it is 42704 once there is neither the series nor anything of it.';
+
+CREATE OR REPLACE FUNCTION timedb.erase_tenant(
+  tenant_id uuid, OUT users bigint, OUT keys bigint, OUT bindings bigint, OUT series bigint, OUT runs bigint,
+  OUT value_count bigint, OUT remaining bigint
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'erase_tenant_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.erase_tenant(uuid) IS
+  'Erases a tenant, for operators: users, keys, role bindings and audit, series, runs and values. Gone for good but for one entry of the audit, which counts what it was. The first call ends all keys and bindings, from the next statement of every open session on, and is never the last; each takes a bounded share out and answers what that was. Call it, and commit, until remaining, the rows that are left, is 0: later calls take out what a transaction of the tenant has committed since. It waits for none: what an open one holds remains, and so does 1 as long as one may still write. 42704 if there is nothing of such a tenant.';
+ALTER FUNCTION timedb.erase_run(uuid, uuid) OWNER TO timedb_api;
+ALTER FUNCTION timedb.erase_series(uuid, uuid) OWNER TO timedb_api;
+ALTER FUNCTION timedb._erase_run_tenant(uuid, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._erase_run_operator(uuid, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._erase_series_tenant(uuid, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._erase_series_operator(uuid, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb.erase_tenant(uuid) OWNER TO timedb_eraser;
+DO $erasing$
+DECLARE
+  granted record;
+BEGIN
+  FOR granted IN
+    SELECT p.oid::regprocedure AS routine, g.grantee
+    FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
+    WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner
+      AND (p.proname ~ '^_erase_(run|series)_(tenant|operator)$' OR p.proname IN ('erase_run', 'erase_series', 'erase_tenant'))
+  LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
+                   CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+  END LOOP;
+END
+$erasing$;
+GRANT EXECUTE ON FUNCTION
+  timedb.erase_run(uuid, uuid), timedb.erase_series(uuid, uuid), timedb._erase_run_tenant(uuid, uuid),
+  timedb._erase_series_tenant(uuid, uuid)
+  TO timedb_caller, timedb_user, timedb_admin;
+GRANT EXECUTE ON FUNCTION
+  timedb._erase_run_operator(uuid, uuid), timedb._erase_series_operator(uuid, uuid), timedb.erase_tenant(uuid)
+  TO timedb_admin;
+
 -- The self-check, which knows all of it.
 CREATE OR REPLACE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)
   RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $check$
@@ -1430,7 +1567,7 @@ WITH
       ('series', 'series_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('series', 'series_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('series', 'series_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
-      ('series_labels', 'series_labels_tenant', 'SELECT', '{timedb_api}', 'tenant', NULL),
+      ('series_labels', 'series_labels_tenant', 'SELECT', '{timedb_api,timedb_eraser}', 'tenant', NULL),
       ('series_labels', 'series_labels_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('runs', 'runs_write', 'INSERT', '{timedb_api}', NULL, 'write'),
@@ -1449,22 +1586,35 @@ WITH
       ('packs', 'packs_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('packs', 'packs_cut', 'INSERT', '{timedb_eraser}', NULL, 'admin'),
       ('runs', 'runs_cut', 'UPDATE', '{timedb_eraser}', 'admin', 'admin'),
-      ('users', 'users_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
+      ('series', 'series_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('series_labels', 'series_labels_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('runs', 'runs_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('users', 'users_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('api_keys', 'api_keys_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('key_ends', 'key_ends_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('role_bindings', 'role_bindings_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('audit', 'audit_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('maintenance_log', 'maintenance_log_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('role_bindings', 'role_bindings_tenant', 'SELECT', '{timedb_eraser}', 'admin', NULL),
+      ('maintenance_log', 'maintenance_log_tenant', 'SELECT', '{timedb_eraser}', 'admin', NULL),
+      ('series', 'series_hold', 'UPDATE', '{timedb_eraser}', 'admin', 'none'),
+      ('users', 'users_hold', 'UPDATE', '{timedb_eraser}', 'admin', 'none'),
+      ('users', 'users_tenant', 'SELECT', '{timedb_api,timedb_eraser}', 'admin', NULL),
       ('users', 'users_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('users', 'users_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
       ('users', 'users_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
-      ('api_keys', 'api_keys_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
+      ('api_keys', 'api_keys_tenant', 'SELECT', '{timedb_api,timedb_eraser}', 'admin', NULL),
       ('api_keys', 'api_keys_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('api_keys', 'api_keys_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
       ('api_keys', 'api_keys_own', 'SELECT', '{timedb_api}', 'own', NULL),
-      ('key_ends', 'key_ends_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
+      ('key_ends', 'key_ends_tenant', 'SELECT', '{timedb_api,timedb_eraser}', 'admin', NULL),
       ('key_ends', 'key_ends_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('key_ends', 'key_ends_own', 'SELECT', '{timedb_api}', 'own', NULL),
       ('key_ends', 'key_ends_end', 'INSERT', '{timedb_api}', NULL, 'own'),
       ('key_ends', 'key_ends_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
       ('audit', 'audit_own', 'INSERT', '{timedb_api}', NULL, 'ending own'),
-      ('audit', 'audit_tenant', 'SELECT', '{timedb_api}', 'admin', NULL),
-      ('audit', 'audit_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
+      ('audit', 'audit_tenant', 'SELECT', '{timedb_api,timedb_eraser}', 'admin', NULL),
+      ('audit', 'audit_write', 'INSERT', '{timedb_api,timedb_eraser}', NULL, 'admin'),
       ('audit', 'audit_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
       ('api_keys', 'api_keys_login', 'SELECT', '{timedb_auth}', 'presented', NULL),
       ('api_keys', 'api_keys_operator', 'ALL', '{timedb_operator}', 'all', 'all'),
@@ -1484,7 +1634,8 @@ WITH
       ('ending own', '((tenant_id = ( SELECT timedb.current_tenant() AS current_tenant)) AND '
                      '(action = ''revoke_key''::text) AND (key_id = ( SELECT timedb._own_key() AS _own_key)))'),
       ('presented', '(key_hash = ( SELECT timedb._presented_key_hash() AS _presented_key_hash))'),
-      ('all', 'true')
+      ('all', 'true'),
+      ('none', 'false')
   ),
   expected_policies AS (
     SELECT s.table_name, s.policy, s.command, s.roles, u.expression AS using_, w.expression AS with_check
@@ -1530,6 +1681,17 @@ WITH
       ('values', 'timedb_eraser', 'DELETE', NULL),
       ('packs', 'timedb_eraser', 'SELECT', NULL), ('packs', 'timedb_eraser', 'INSERT', NULL),
       ('packs', 'timedb_eraser', 'DELETE', NULL),
+      ('series', 'timedb_eraser', 'DELETE', NULL), ('series', 'timedb_eraser', 'UPDATE', '{description}'),
+      ('series_labels', 'timedb_eraser', 'SELECT', NULL), ('series_labels', 'timedb_eraser', 'DELETE', NULL),
+      ('runs', 'timedb_eraser', 'DELETE', NULL),
+      ('users', 'timedb_eraser', 'SELECT', NULL), ('users', 'timedb_eraser', 'DELETE', NULL),
+      ('users', 'timedb_eraser', 'UPDATE', '{updated_at}'),
+      ('api_keys', 'timedb_eraser', 'SELECT', '{tenant_id,key_id}'), ('api_keys', 'timedb_eraser', 'DELETE', NULL),
+      ('key_ends', 'timedb_eraser', 'SELECT', NULL), ('key_ends', 'timedb_eraser', 'DELETE', NULL),
+      ('role_bindings', 'timedb_eraser', 'SELECT', NULL), ('role_bindings', 'timedb_eraser', 'DELETE', NULL),
+      ('audit', 'timedb_eraser', 'SELECT', NULL), ('audit', 'timedb_eraser', 'INSERT', NULL),
+      ('audit', 'timedb_eraser', 'DELETE', NULL),
+      ('maintenance_log', 'timedb_eraser', 'SELECT', NULL), ('maintenance_log', 'timedb_eraser', 'DELETE', NULL),
       ('users', 'timedb_api', 'SELECT', NULL), ('users', 'timedb_api', 'INSERT', NULL),
       ('users', 'timedb_api', 'UPDATE', '{is_active,updated_at}'),
       ('api_keys', 'timedb_api', 'SELECT',
@@ -1562,7 +1724,7 @@ WITH
     SELECT r.oid,
            CASE
              WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', '_has_statistics',
-                                                              'bind_role', 'unbind_role', 'list_bindings', 'maintain')
+                                                              'bind_role', 'unbind_role', 'list_bindings', 'maintain', 'erase_tenant')
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
@@ -1575,7 +1737,7 @@ WITH
                THEN '{timedb_api,timedb_compactor,timedb_eraser,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
                                 'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',
-                                'revoke_key', 'list_audit', '_manages_as')
+                                'revoke_key', 'list_audit', 'erase_run', 'erase_series', '_manages_as')
                OR r.proname ~ '_tenant$' THEN '{timedb_caller,timedb_user,timedb_admin}'
              -- The body of a view, which a caller may not select.
              WHEN r.proname = '_series_values' THEN '{timedb_user}'
@@ -1668,7 +1830,8 @@ SELECT 'what may delete runs as a role of its own', r.name, format('owned by %s'
 FROM routines r
 WHERE (r.proowner = 'timedb_compactor'::regrole)
       <> (r.proname IN ('compact', '_begin_maintenance_operator', '_maintain_share_operator', '_end_maintenance_operator'))
-   OR r.proowner = 'timedb_eraser'::regrole
+   OR (r.proowner = 'timedb_eraser'::regrole)
+      <> (r.proname ~ '^_erase_(run|series)_(tenant|operator)$' OR r.proname = 'erase_tenant')
 UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
 FROM routines r

@@ -28,10 +28,11 @@ mod verbs;
 ::pgrx::extension_sql_file!("../sql/09_series.sql", name = "series", requires = ["read"]);
 ::pgrx::extension_sql_file!("../sql/10_asked.sql", name = "asked", requires = ["series"]);
 ::pgrx::extension_sql_file!("../sql/11_changes.sql", name = "changes", requires = ["asked"]);
+::pgrx::extension_sql_file!("../sql/12_erasing.sql", name = "erasing", requires = ["changes"]);
 ::pgrx::extension_sql_file!(
     "../sql/12_taking_back.sql",
     name = "taking_back",
-    requires = ["changes"]
+    requires = ["erasing"]
 );
 ::pgrx::extension_sql_file!(
     "../sql/14_maintenance.sql",

@@ -128,6 +128,12 @@ impl Drop for Acting {
     }
 }
 
+/// That whoever the session acts for may still act, asked of the tables once more: after a call has said that it is about to
+/// write, so that whoever ends a key, and then waits for those who have said so, finds all that was written with it.
+pub fn confirm() -> Result<()> {
+    Session::asked().required().map(drop)
+}
+
 /// Whoever the session acts for, if its scope is at least the one named.
 pub fn require(scope: Scope) -> Result<Identity> {
     let identity = Session::now().required()?;

@@ -6,6 +6,7 @@ use crate::error::{Reported, Result};
 use crate::identity::session::Session;
 use crate::pg::clock;
 use crate::pg::datum::Name;
+use crate::pg::lock;
 use crate::pg::result::{Returned, Rows};
 use crate::pg::roles::session_role;
 use crate::pg::statement::statements;
@@ -42,6 +43,9 @@ pub enum Action {
     RevokeKey,
     BindRole,
     UnbindRole,
+    EraseRun,
+    EraseSeries,
+    EraseTenant,
 }
 
 impl Action {
@@ -55,6 +59,9 @@ impl Action {
             Action::RevokeKey => "revoke_key",
             Action::BindRole => "bind_role",
             Action::UnbindRole => "unbind_role",
+            Action::EraseRun => "erase_run",
+            Action::EraseSeries => "erase_series",
+            Action::EraseTenant => "erase_tenant",
         }
     }
 }
@@ -70,6 +77,8 @@ pub struct Subject<'a> {
 
 /// Adds an entry to a tenant's audit.
 pub fn record(tenant: Uuid, action: Action, subject: Subject) -> Result<()> {
+    // Whoever erases the tenant sees that something of it is still to come, or what is recorded here is refused after that.
+    lock::hold_with_others(lock::For::Making, tenant);
     let (actor, via) = actor();
     let detail = subject.detail.unwrap_or_else(|| serde_json::json!({}));
     INSERT_ENTRY.run((

@@ -1,6 +1,6 @@
 //! Who may do what: users, their keys, role bindings, and the audit of every change to them.
 
-mod audit;
+pub mod audit;
 mod authority;
 mod bindings;
 mod ends;

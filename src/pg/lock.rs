@@ -13,17 +13,26 @@ pub enum For {
     Compacting = 3,
     /// Uploads that leave out what is unchanged.
     Polling = 5,
+    /// What a tenant has beside versions, users and keys and series: made by some, and looked at as a whole by who erases it.
+    Making = 6,
+    /// Operators who erase a tenant.
+    Erasing = 7,
 }
 
 /// Waits until nobody else holds this lock of a tenant, and holds it until the transaction ends. A cancel, a timeout or a
 /// deadlock unwinds from here.
 pub fn hold(what: For, tenant: Uuid) {
-    acquire(what, number(secret(), tenant), Wait::Yes);
+    acquire(what, number(secret(), tenant), ALONE, Wait::Yes);
 }
 
 /// The same where nobody holds it now; if somebody does, answers false at once.
 pub fn hold_if_free(what: For, tenant: Uuid) -> bool {
-    acquire(what, number(secret(), tenant), Wait::No)
+    acquire(what, number(secret(), tenant), ALONE, Wait::No)
+}
+
+/// The same together with others who hold it so: only who holds it by [`hold`] or [`hold_if_free`] is waited for.
+pub fn hold_with_others(what: For, tenant: Uuid) {
+    acquire(what, number(secret(), tenant), WITH_OTHERS, Wait::Yes);
 }
 
 /// The same for some of a tenant's series: for the shares that they are in, in order, so that two who hold some wait for each
@@ -31,9 +40,12 @@ pub fn hold_if_free(what: For, tenant: Uuid) -> bool {
 pub fn hold_shares(what: For, tenant: Uuid, series: impl Iterator<Item = Uuid>) {
     let shares: BTreeSet<u8> = series.map(share).collect();
     for share in shares {
-        acquire(what, number_of_share(secret(), tenant, share), Wait::Yes);
+        acquire(what, number_of_share(secret(), tenant, share), ALONE, Wait::Yes);
     }
 }
+
+const ALONE: pg_sys::LOCKMODE = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
+const WITH_OTHERS: pg_sys::LOCKMODE = pg_sys::ShareLock as pg_sys::LOCKMODE;
 
 #[derive(PartialEq, Eq)]
 enum Wait {
@@ -42,7 +54,7 @@ enum Wait {
 }
 
 /// Whether it is held now.
-fn acquire(what: For, key: u64, wait: Wait) -> bool {
+fn acquire(what: For, key: u64, mode: pg_sys::LOCKMODE, wait: Wait) -> bool {
     // SAFETY: the tag is of the method that it names, and is only read; this backend is in a transaction, which frees the lock.
     unsafe {
         let tag = pg_sys::LOCKTAG {
@@ -53,7 +65,7 @@ fn acquire(what: For, key: u64, wait: Wait) -> bool {
             locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
             locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
         };
-        let acquired = pg_sys::LockAcquire(&raw const tag, pg_sys::ExclusiveLock as i32, false, wait == Wait::No);
+        let acquired = pg_sys::LockAcquire(&raw const tag, mode, false, wait == Wait::No);
         acquired != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
     }
 }

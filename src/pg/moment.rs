@@ -60,6 +60,12 @@ pub fn settled(tenant: Uuid) -> Option<Timestamptz> {
     Some(Timestamptz(earliest.0 - 1))
 }
 
+/// Whether a transaction that writes for the tenant has told a moment and has not ended.
+pub fn is_awaited(tenant: Uuid) -> bool {
+    let key = key(tenant);
+    locks().into_iter().any(|tag| Tag(tag).is_of(key))
+}
+
 /// 48 bits.
 fn key(tenant: Uuid) -> u64 {
     // SAFETY: reads a variable that is set when a session begins.

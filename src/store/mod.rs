@@ -3,6 +3,7 @@
 
 pub mod changes;
 pub mod counts;
+pub mod erase;
 pub mod fetch;
 pub mod keys;
 pub mod newest;

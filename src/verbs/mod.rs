@@ -6,6 +6,7 @@ mod buckets;
 mod changes;
 mod chosen;
 mod compact;
+mod erase;
 mod gaps;
 mod labelled;
 mod labels;

@@ -9,6 +9,7 @@ mod callers;
 mod catalog;
 mod changes;
 mod credential;
+mod erase;
 mod estimates;
 mod http;
 mod install;

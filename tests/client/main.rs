@@ -7,6 +7,7 @@ mod catalog;
 mod changes;
 mod compact;
 mod dump;
+mod erase;
 mod errors;
 mod house;
 mod install;

@@ -318,6 +318,37 @@ fn users_and_keys_are_managed_by_a_key_of_scope_admin_and_in_its_own_tenant() {
     assert_eq!((keys.status, &keys.body[0]["scope"]), (200, &json!("read")), "{keys:?}");
 }
 
+#[test]
+fn runs_and_series_are_erased_by_a_key_of_scope_admin_and_a_get_erases_nothing() {
+    let gateway = Gateway::fresh("erasing");
+    let run = json!({"run_id": gateway.stage.alices.run_id.to_string()});
+    let series = json!({"series_id": gateway.stage.alices.series_id.to_string()});
+    let refused = gateway.alice().post("/rpc/erase_run", &run);
+    assert_eq!((refused.status, &refused.body["code"]), (403, &json!("42501")));
+    let admin = gateway.stage.alice_of_scope("admin");
+    let admin = gateway.server.with_key(&admin.api_key);
+    let by_get = admin.get(&format!("/rpc/erase_run?run_id={}", gateway.stage.alices.run_id));
+    assert_eq!(by_get.status, 405, "{by_get:?}");
+    assert_eq!(admin.get("/rpc/read").body.as_array().map(Vec::len), Some(1));
+    let of_bob = json!({"run_id": gateway.stage.bobs.run_id.to_string()});
+    assert_eq!(admin.post("/rpc/erase_run", &of_bob).status, 404);
+    let erased = admin.post("/rpc/erase_run", &run);
+    let body = match &erased.body {
+        Value::Array(rows) => rows[0].clone(),
+        row => row.clone(),
+    };
+    assert_eq!(
+        (erased.status, &body["value_count"], &body["remaining"]),
+        (200, &json!(1), &json!(0)),
+        "{erased:?}"
+    );
+    assert_eq!(admin.post("/rpc/erase_series", &series).status, 200);
+    assert_eq!(admin.post("/rpc/erase_series", &series).status, 404);
+    let tenant = json!({"tenant_id": gateway.stage.alice.tenant_id.to_string()});
+    let status = admin.post("/rpc/erase_tenant", &tenant).status;
+    assert!([401, 403].contains(&status), "{status}");
+}
+
 /// Clients of the original service name their tenant: in an upload, and in every update.
 #[test]
 fn a_body_may_name_its_own_tenant_and_anothers_is_a_404_like_one_that_is_not_there() {

@@ -8,7 +8,7 @@ mod named;
 
 use crate::error::{Error, Reported, Result, SPLIT};
 use crate::identity::limits::limits;
-use crate::identity::session::Acting;
+use crate::identity::session::{self, Acting};
 use crate::identity::standing::Identity;
 use crate::pg::cancel::answer_cancel;
 use crate::pg::moment;
@@ -132,6 +132,7 @@ fn mark_runs(tenant: Uuid, updates: &[ValueUpdate], outcomes: &[Outcome]) -> Res
     let (runs, created): (Vec<Uuid>, Vec<i64>) = created.into_iter().unzip();
     // Before the statement reads the clock.
     let told = moment::tell(tenant);
+    session::confirm()?;
     let mark = if are_counted() { &MARK_RUNS } else { &MARK_RUNS_BEFORE };
     let found = mark.write((tenant, &runs, told.moment(), &created))?;
     let marked = |(run, known, change)| (run, (known, change));

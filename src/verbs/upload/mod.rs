@@ -11,6 +11,7 @@ mod unchanged;
 mod units;
 
 use crate::error::Result;
+use crate::identity::session;
 use crate::identity::standing::Identity;
 use crate::pg::warning::warn;
 use crate::pg::{clock, moment};
@@ -42,7 +43,9 @@ fn store(writer: &Identity, run: &Run, upload: Upload, argument: &'static str, s
     }
     // Nothing is waited for after this: of two runs the one with the later id was uploaded later, and is known later too
     // where neither says since when.
-    let now = clock::read(moment::tell(writer.tenant))?;
+    let told = moment::tell(writer.tenant);
+    session::confirm()?;
+    let now = clock::read(told)?;
     let mut runs = NewRuns::of(writer, run, keys, &now);
     if skips {
         runs.skipped = unchanged::leave_out(writer.tenant, &runs.versions, &mut series, &said)?;
