@@ -1528,6 +1528,43 @@ GRANT EXECUTE ON FUNCTION
   timedb._erase_run_operator(uuid, uuid), timedb._erase_series_operator(uuid, uuid), timedb.erase_tenant(uuid)
   TO timedb_admin;
 
+-- How much is stored.
+CREATE OR REPLACE FUNCTION timedb.stats(
+  OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT stored_rows bigint, OUT bytes bigint,
+  OUT oldest timestamptz, OUT newest timestamptz, OUT last_upload timestamptz
+) RETURNS record
+  AS 'MODULE_PATHNAME', 'stats_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.stats() IS
+  'How much the tenant has stored: series, runs, the values of all runs (of each the current one), the rows and packs they are in and the bytes these take, without indexes; the first and the last valid_time; and when something was last uploaded.';
+
+CREATE OR REPLACE FUNCTION timedb.tenant_stats(
+  OUT tenant_id uuid, OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT stored_rows bigint,
+  OUT bytes bigint, OUT oldest timestamptz, OUT newest timestamptz, OUT last_upload timestamptz
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', 'tenant_stats_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE ROWS 1000
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb.tenant_stats() IS
+  'For operators: what stats answers, of each tenant that has stored anything, in the order of their ids.';
+ALTER FUNCTION timedb.stats() OWNER TO timedb_api;
+ALTER FUNCTION timedb.tenant_stats() OWNER TO timedb_api;
+DO $stats$
+DECLARE
+  granted record;
+BEGIN
+  FOR granted IN
+    SELECT p.oid::regprocedure AS routine, g.grantee
+    FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
+    WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner AND p.proname IN ('stats', 'tenant_stats')
+  LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
+                   CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+  END LOOP;
+END
+$stats$;
+GRANT EXECUTE ON FUNCTION timedb.stats() TO timedb_caller, timedb_user;
+GRANT EXECUTE ON FUNCTION timedb.tenant_stats() TO timedb_admin;
+
 -- The self-check, which knows all of it.
 CREATE OR REPLACE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)
   RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $check$
@@ -1724,7 +1761,8 @@ WITH
     SELECT r.oid,
            CASE
              WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', '_has_statistics',
-                                                              'bind_role', 'unbind_role', 'list_bindings', 'maintain', 'erase_tenant')
+                                                              'bind_role', 'unbind_role', 'list_bindings', 'maintain', 'erase_tenant',
+                                                              'tenant_stats')
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'

@@ -28,24 +28,21 @@ mod verbs;
 ::pgrx::extension_sql_file!("../sql/09_series.sql", name = "series", requires = ["read"]);
 ::pgrx::extension_sql_file!("../sql/10_asked.sql", name = "asked", requires = ["series"]);
 ::pgrx::extension_sql_file!("../sql/11_changes.sql", name = "changes", requires = ["asked"]);
-::pgrx::extension_sql_file!("../sql/12_erasing.sql", name = "erasing", requires = ["changes"]);
 ::pgrx::extension_sql_file!(
     "../sql/12_taking_back.sql",
     name = "taking_back",
+    requires = ["changes"]
+);
+::pgrx::extension_sql_file!("../sql/13_erasing.sql", name = "erasing", requires = ["taking_back"]);
+::pgrx::extension_sql_file!(
+    "../sql/15_maintenance.sql",
+    name = "maintenance",
     requires = ["erasing"]
 );
-::pgrx::extension_sql_file!(
-    "../sql/14_maintenance.sql",
-    name = "maintenance",
-    requires = ["taking_back"]
-);
-::pgrx::extension_sql_file!(
-    "../sql/15_self_check.sql",
-    name = "self_check",
-    requires = ["maintenance"]
-);
-::pgrx::extension_sql_file!("../sql/16_owners.sql", name = "owners", requires = ["self_check"]);
-::pgrx::extension_sql_file!("../sql/17_grants.sql", name = "grants", requires = ["owners"], finalize);
+::pgrx::extension_sql_file!("../sql/16_stats.sql", name = "stats", requires = ["maintenance"]);
+::pgrx::extension_sql_file!("../sql/17_self_check.sql", name = "self_check", requires = ["stats"]);
+::pgrx::extension_sql_file!("../sql/18_owners.sql", name = "owners", requires = ["self_check"]);
+::pgrx::extension_sql_file!("../sql/19_grants.sql", name = "grants", requires = ["owners"], finalize);
 
 #[::pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {

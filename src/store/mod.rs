@@ -13,6 +13,7 @@ pub mod quota;
 pub mod runs;
 pub mod scan;
 pub mod shown;
+pub mod sizes;
 mod spans;
 pub mod take;
 pub mod tenants;

@@ -18,6 +18,7 @@ mod read;
 mod read_arrow;
 mod resolved;
 mod series;
+mod stats;
 mod update;
 mod update_series;
 mod upload;

@@ -35,6 +35,7 @@ mod setup;
 mod several;
 mod shown;
 mod span;
+mod stats;
 mod support;
 mod ties;
 mod types;

@@ -170,6 +170,10 @@ GRANT EXECUTE ON FUNCTION
   timedb._keys_without_user(), timedb._has_statistics(regclass, smallint)
   TO timedb_admin;
 
+-- How much is stored.
+GRANT EXECUTE ON FUNCTION timedb.stats() TO timedb_caller, timedb_user;
+GRANT EXECUTE ON FUNCTION timedb.tenant_stats() TO timedb_admin;
+
 -- Erasing: for scope admin, and for operators.
 GRANT EXECUTE ON FUNCTION
   timedb.erase_run(uuid, uuid), timedb.erase_series(uuid, uuid), timedb._erase_run_tenant(uuid, uuid),

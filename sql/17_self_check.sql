@@ -211,7 +211,8 @@ WITH
     SELECT r.oid,
            CASE
              WHEN r.proname ~ '_operator$' OR r.proname IN ('self_check', '_keys_without_user', '_has_statistics',
-                                                              'bind_role', 'unbind_role', 'list_bindings', 'maintain', 'erase_tenant')
+                                                              'bind_role', 'unbind_role', 'list_bindings', 'maintain', 'erase_tenant',
+                                                              'tenant_stats')
                THEN '{timedb_admin}'
              WHEN r.proname = '_own_key' THEN '{timedb_api,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname = '_presented_key_hash' THEN '{timedb_auth}'
