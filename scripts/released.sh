@@ -14,6 +14,9 @@ has_tag() {
     git rev-parse --quiet --verify "refs/tags/v$version^{commit}" >/dev/null
 }
 
+if [ "$version" = 0.1.0 ] && [ "$postgres_major" -gt 17 ]; then
+    fail "0.1.0 does not compile for Postgres $postgres_major: none of its databases is there."
+fi
 if [ ! -e "$library" ]; then
     has_tag || git fetch --quiet --depth 1 origin "refs/tags/v$version:refs/tags/v$version" || true
     has_tag || fail "There is no tag v$version here to build the library of that release from: git fetch --tags"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # test-all.sh [LAYER…]: every layer, or these, on each version of Postgres, one after the other in one target folder; then a
-# table. A version that fails does not keep the next from running. VERSIONS="17 18" runs only those.
+# table, which scripts/versions.sh puts into README. A version that fails does not keep the next from running. VERSIONS="17 18"
+# runs only those; what was counted before, of other layers too, stays.
 . "$(dirname "$0")/environment.sh"
 
 read -ra versions <<<"${VERSIONS:-$(seq -s' ' "$oldest_postgres" "$newest_postgres")}"
@@ -8,6 +9,16 @@ folder=$target/test
 status=0
 unset PG_CONFIG
 
+# What has been counted now, before what was counted of other layers earlier.
+keep_counts() {
+    local counts=$folder/counts-$1.tsv
+    touch "$counts"
+    awk -F'\t' '!seen[$1]++' "$folder/counts.tsv" "$counts" >"$counts.new"
+    mv "$counts.new" "$counts"
+    (PG=$1 choose_postgres && "$PG_CONFIG" --version | awk '{ print $2 }' >"$folder/server-$1")
+}
+
+mkdir -p "$folder"
 for version in "${versions[@]}"; do
     printf '\n==== Postgres %s\n' "$version"
     rm -f "$folder/counts.tsv"
@@ -17,7 +28,7 @@ for version in "${versions[@]}"; do
     # Where not even a layer ran.
     [ -s "$folder/counts.tsv" ] || printf 'build\t0\t1\n' >"$folder/counts.tsv"
     printf 'minutes\t%s\t0\n' $(((SECONDS - started + 59) / 60)) >>"$folder/counts.tsv"
-    cp "$folder/counts.tsv" "$folder/counts-$version.tsv"
+    keep_counts "$version"
 done
 
 printf '\n%-14s' layer

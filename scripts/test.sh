@@ -88,6 +88,10 @@ run_layer() {
 
 layers=("$@")
 [ $# -gt 0 ] || layers=(pure in-backend contract interleaving client attacks gateways upgrade)
+# No release was for 18 yet: 0.1.0 does not compile for it.
+if [ $# = 0 ] && [ "$postgres_major" -ge 18 ]; then
+    unset 'layers[-1]'
+fi
 for layer in "${layers[@]}"; do
     run_layer "$layer"
 done

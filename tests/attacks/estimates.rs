@@ -108,7 +108,11 @@ fn nobodys(kind: &str) -> String {
 /// What a plan says of costs and rows, of all its nodes.
 fn estimates(plan: &str) -> Vec<&str> {
     let words: Vec<&str> = plan.split_whitespace().collect();
-    let is_one = |name: &str| [":startup_cost", ":total_cost", ":plan_rows"].contains(&name);
+    // From 16 on by the names of the nodes that they stand in, as `:scan.plan.plan_rows`.
+    let is_one = |name: &str| {
+        let last = name.strip_prefix(':').and_then(|name| name.rsplit('.').next());
+        last.is_some_and(|last| ["startup_cost", "total_cost", "plan_rows"].contains(&last))
+    };
     let estimates = words.windows(2).filter(|pair| is_one(pair[0]));
     estimates.map(|pair| pair[1]).collect()
 }

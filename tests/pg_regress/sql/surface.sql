@@ -36,8 +36,8 @@ FROM pg_class c
 WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind NOT IN ('i', 'c', 't')
 ORDER BY c.relkind, c.relname;
 
--- What the views show, each of them, by their names.
-SELECT pg_get_viewdef(c.oid) FROM pg_class c
+-- What the views show, each of them, by their names. From 18 on Postgres leaves out the name of a source that stands alone.
+SELECT regexp_replace(pg_get_viewdef(c.oid), '\mm\.', '', 'g') FROM pg_class c
 WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind IN ('v', 'm') ORDER BY c.relname;
 
 -- Constraints (not null is said above).
