@@ -38,7 +38,7 @@ CREATE POLICY runs_change ON timedb.runs FOR UPDATE TO timedb_api
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')))
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
 
-CREATE POLICY withdrawals_tenant ON timedb.withdrawals FOR SELECT TO timedb_user, timedb_api
+CREATE POLICY withdrawals_tenant ON timedb.withdrawals FOR SELECT TO timedb_user, timedb_api, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()));
 CREATE POLICY withdrawals_write ON timedb.withdrawals FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
@@ -95,6 +95,8 @@ CREATE POLICY audit_erase ON timedb.audit FOR DELETE TO timedb_eraser
 CREATE POLICY role_bindings_tenant ON timedb.role_bindings FOR SELECT TO timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 CREATE POLICY maintenance_log_erase ON timedb.maintenance_log FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY withdrawals_erase ON timedb.withdrawals FOR DELETE TO timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 CREATE POLICY maintenance_log_tenant ON timedb.maintenance_log FOR SELECT TO timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));

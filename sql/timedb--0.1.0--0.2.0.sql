@@ -963,7 +963,7 @@ ALTER TABLE timedb.withdrawals OWNER TO timedb_owner;
       EXECUTE format('REVOKE ALL ON timedb.withdrawals FROM %s',
                      CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
     END LOOP;
-CREATE POLICY withdrawals_tenant ON timedb.withdrawals FOR SELECT TO timedb_user, timedb_api
+CREATE POLICY withdrawals_tenant ON timedb.withdrawals FOR SELECT TO timedb_user, timedb_api, timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()));
 CREATE POLICY withdrawals_write ON timedb.withdrawals FOR INSERT TO timedb_api
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('write')));
@@ -1421,6 +1421,8 @@ CREATE POLICY role_bindings_tenant ON timedb.role_bindings FOR SELECT TO timedb_
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 CREATE POLICY maintenance_log_erase ON timedb.maintenance_log FOR DELETE TO timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY withdrawals_erase ON timedb.withdrawals FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 CREATE POLICY maintenance_log_tenant ON timedb.maintenance_log FOR SELECT TO timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 -- To hold a row that another transaction may hold, without a change to it.
@@ -1436,7 +1438,7 @@ GRANT SELECT, DELETE ON timedb.series_labels TO timedb_eraser;
 GRANT DELETE ON timedb.runs TO timedb_eraser;
 GRANT SELECT, UPDATE (updated_at), DELETE ON timedb.users TO timedb_eraser;
 GRANT SELECT (tenant_id, key_id), DELETE ON timedb.api_keys TO timedb_eraser;
-GRANT SELECT, DELETE ON timedb.key_ends, timedb.role_bindings, timedb.maintenance_log TO timedb_eraser;
+GRANT SELECT, DELETE ON timedb.key_ends, timedb.role_bindings, timedb.maintenance_log, timedb.withdrawals TO timedb_eraser;
 GRANT SELECT, INSERT, DELETE ON timedb.audit TO timedb_eraser;
 CREATE OR REPLACE FUNCTION timedb._erase_run_tenant(
   run_id uuid, tenant_id uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint
@@ -1609,7 +1611,7 @@ WITH
       ('runs', 'runs_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('runs', 'runs_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('runs', 'runs_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
-      ('withdrawals', 'withdrawals_tenant', 'SELECT', '{timedb_api,timedb_user}', 'tenant', NULL),
+      ('withdrawals', 'withdrawals_tenant', 'SELECT', '{timedb_api,timedb_eraser,timedb_user}', 'tenant', NULL),
       ('withdrawals', 'withdrawals_write', 'INSERT', '{timedb_api}', NULL, 'write'),
       ('withdrawals', 'withdrawals_change', 'UPDATE', '{timedb_api}', 'write', 'write'),
       ('values', 'values_tenant', 'SELECT', '{timedb_api,timedb_compactor,timedb_eraser,timedb_user}', 'tenant', NULL),
@@ -1632,6 +1634,7 @@ WITH
       ('role_bindings', 'role_bindings_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('audit', 'audit_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('maintenance_log', 'maintenance_log_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
+      ('withdrawals', 'withdrawals_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('role_bindings', 'role_bindings_tenant', 'SELECT', '{timedb_eraser}', 'admin', NULL),
       ('maintenance_log', 'maintenance_log_tenant', 'SELECT', '{timedb_eraser}', 'admin', NULL),
       ('series', 'series_hold', 'UPDATE', '{timedb_eraser}', 'admin', 'none'),
@@ -1729,6 +1732,7 @@ WITH
       ('audit', 'timedb_eraser', 'SELECT', NULL), ('audit', 'timedb_eraser', 'INSERT', NULL),
       ('audit', 'timedb_eraser', 'DELETE', NULL),
       ('maintenance_log', 'timedb_eraser', 'SELECT', NULL), ('maintenance_log', 'timedb_eraser', 'DELETE', NULL),
+      ('withdrawals', 'timedb_eraser', 'SELECT', NULL), ('withdrawals', 'timedb_eraser', 'DELETE', NULL),
       ('users', 'timedb_api', 'SELECT', NULL), ('users', 'timedb_api', 'INSERT', NULL),
       ('users', 'timedb_api', 'UPDATE', '{is_active,updated_at}'),
       ('api_keys', 'timedb_api', 'SELECT',

@@ -151,6 +151,7 @@ impl Filled {
                   + (SELECT count(*) FROM timedb.packs p, timedb.unnest_pack(p.versions) AS u \
                      WHERE to_jsonb(u)->>'{what}' = $1::text) \
                   + (SELECT count(*) FROM timedb.series WHERE to_jsonb(series)->>'{what}' = $1::text) \
+                  + (SELECT count(*) FROM timedb.withdrawals WHERE to_jsonb(withdrawals)->>'{what}' = $1::text) \
                   + (SELECT count(*) FROM timedb.series_labels WHERE to_jsonb(series_labels)->>'{what}' = $1::text)"
         );
         one_of(&mut self.database.admin(), &sql, &[&id])
@@ -163,6 +164,8 @@ fn an_erased_run_is_in_no_row_and_no_pack_and_every_other_is_as_it_was() {
     for number in [1, 3, 4, 0] {
         let run = filled.runs[number];
         let client = &mut filled.client;
+        let was_withdrawn = format!("SELECT timedb.withdraw_run('{run}'), timedb.restore_run('{run}')");
+        timedb_testkit::run(client, &was_withdrawn);
         let of_it = versions(client, &format!("run_id = '{run}'"));
         let others = versions(client, &format!("run_id <> '{run}'"));
         assert!(of_it.len() > 2, "the premise: {of_it:?}");

@@ -31,6 +31,8 @@ statements! {
         c"SELECT 1 FROM timedb.runs r WHERE r.tenant_id = $1 AND r.run_id = $2";
     DROP_RUN(Uuid, Uuid) -> () =
         c"DELETE FROM timedb.runs r WHERE r.tenant_id = $1 AND r.run_id = $2";
+    DROP_WITHDRAWALS(Uuid, Uuid) -> () =
+        c"DELETE FROM timedb.withdrawals w WHERE w.tenant_id = $1 AND w.run_id = $2";
     /// What it lists.
     TAKE_LISTED(Uuid, Uuid, Time, &[Uuid], &[i16], &[i16], &[Time]) -> (PointsBytes,) =
         c"DELETE FROM timedb.values v
@@ -84,6 +86,7 @@ pub fn run(tenant: Uuid, id: Uuid) -> Result<Run> {
     stored.take_written(&mut erased)?;
     stored.cut_packs(&mut erased)?;
     if erased.remaining == 0 {
+        DROP_WITHDRAWALS.run((tenant, id))?;
         DROP_RUN.run((tenant, id))?;
     }
     Ok(Run::Erased(erased))

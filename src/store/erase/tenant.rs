@@ -44,6 +44,13 @@ statements! {
               SELECT w.ctid FROM timedb.maintenance_log w WHERE w.tenant_id = $1 LIMIT $2))
             RETURNING 1)
           SELECT count(*) FROM gone";
+    WITHDRAWALS(Uuid, i64) -> (i64,) =
+        c"WITH gone AS (
+            DELETE FROM timedb.withdrawals d
+            WHERE d.tenant_id = $1 AND d.ctid = ANY (ARRAY(
+              SELECT w.ctid FROM timedb.withdrawals w WHERE w.tenant_id = $1 LIMIT $2))
+            RETURNING 1)
+          SELECT count(*) FROM gone";
     /// Of users, series and runs those stay that another transaction holds.
     USERS(Uuid, i64) -> (i64,) =
         c"WITH gone AS (
@@ -93,6 +100,7 @@ statements! {
                + (SELECT count(*) FROM (SELECT k.tenant_id FROM timedb.api_keys k WHERE k.tenant_id = $1 LIMIT $2) AS k)
                + (SELECT count(*) FROM (SELECT FROM timedb.key_ends e WHERE e.tenant_id = $1 LIMIT $2) AS e)
                + (SELECT count(*) FROM (SELECT b.tenant_id FROM timedb.role_bindings b WHERE b.tenant_id = $1 LIMIT $2) AS b)
+               + (SELECT count(*) FROM (SELECT FROM timedb.withdrawals d WHERE d.tenant_id = $1 LIMIT $2) AS d)
                + (SELECT count(*) FROM (SELECT FROM timedb.maintenance_log m WHERE m.tenant_id = $1 LIMIT $2) AS m)
                + (SELECT count(*)
                   FROM (SELECT FROM timedb.audit a WHERE a.tenant_id = $1 AND a.action <> 'erase_tenant' LIMIT $2) AS a)";
@@ -141,7 +149,7 @@ pub fn everything(tenant: Uuid, with_values: bool) -> Result<Everything> {
     }
     gone.series = take(&SERIES, tenant, &mut most)?;
     gone.runs = take(&RUNS, tenant, &mut most)?;
-    for table in [&SERIES_LABELS, &KEY_ENDS, &MAINTENANCE_LOG, &AUDIT] {
+    for table in [&SERIES_LABELS, &WITHDRAWALS, &KEY_ENDS, &MAINTENANCE_LOG, &AUDIT] {
         take(table, tenant, &mut most)?;
     }
     Ok(gone)

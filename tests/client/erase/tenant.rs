@@ -57,6 +57,10 @@ impl Doomed {
             &mut database.authenticated(&alice),
             &json!([value_row("not packed", hour(0), 9)]),
         );
+        run(
+            &mut database.authenticated(&alice),
+            "SELECT timedb.withdraw_run(r.run_id, 'doomed') FROM timedb.list_runs(max_rows => 1) r",
+        );
         run(&mut ops, "SET lock_timeout = '5s'");
         Doomed {
             database,
