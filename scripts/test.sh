@@ -57,6 +57,11 @@ layer_upgrade() {
     TIMEDB_RELEASED=$library "$server" run -- cargo test -p timedb "${features[@]}" --test upgrade
 }
 
+# On servers of its own, which it kills.
+layer_faults() {
+    cargo test -p timedb "${features[@]}" --test faults -- --nocapture
+}
+
 layer_client() {
     "$server" run -- cargo test -p timedb "${features[@]}" --test client
 }
@@ -87,10 +92,10 @@ run_layer() {
 }
 
 layers=("$@")
-[ $# -gt 0 ] || layers=(pure in-backend contract interleaving client attacks gateways upgrade)
-# No release was for 18 yet: 0.1.0 does not compile for it.
-if [ $# = 0 ] && [ "$postgres_major" -ge 18 ]; then
-    unset 'layers[-1]'
+if [ $# = 0 ]; then
+    layers=(pure in-backend contract interleaving client attacks gateways faults)
+    # No release was for 18 yet: 0.1.0 does not compile for it.
+    [ "$postgres_major" -ge 18 ] || layers+=(upgrade)
 fi
 for layer in "${layers[@]}"; do
     run_layer "$layer"

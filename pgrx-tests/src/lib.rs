@@ -9,6 +9,7 @@ mod database;
 mod environment;
 mod installation;
 mod keeper;
+mod kill;
 mod project;
 mod server;
 
@@ -30,6 +31,7 @@ pub use cancel::{cancelled, once_under_way};
 pub use cluster::{Cluster, Options, remove};
 pub use database::{Database, Identity};
 pub use environment::{LIBRARY, LOG, PG_CONFIG, PROJECT, SERVER_DIR, without_postgres_variables};
+pub use kill::kill_process;
 pub use log::server_log;
 pub use login::{backend_pid, fail_to_login, login, tenant};
 pub use notices::Notices;
