@@ -7,6 +7,7 @@ use super::scan::{Stored, Windows};
 use super::spans;
 use super::version::{Columns, version_columns};
 use crate::error::{Error, Result};
+use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Snapshot, Statement, sql, statements};
 use crate::pg::timestamp::Timestamptz;
 use crate::pg::tuple::{BindAll, Then};
@@ -121,27 +122,28 @@ statements! {
 }
 
 impl Stored {
-    /// What is stored of some series, in their order: of the first, and of as many more as are not much together.
-    pub fn of_some(tenant: Uuid, series: &[Uuid], windows: &Windows, seen: Snapshot) -> Result<Vec<Stored>> {
+    /// What is stored of some series, in their order: of the first, and of as many more as are not much together. Every statement
+    /// sees it with one snapshot: between two, what one has not found in packs could be moved from where the next looks for it.
+    pub fn of_some(tenant: Uuid, series: &[Uuid], windows: &Windows) -> Result<Vec<Stored>> {
         let bounds = Bounds::of(windows);
         let mut stored: Vec<Stored> = series.iter().map(|_| Stored::nothing_yet()).collect();
         let mut reached = Reached::default();
         let packs = if series.len() == 1 { &PACKS_OF_ONE } else { &PACKS };
-        packs.stream_while(seen, bounds.given(tenant, series), |(place, pack, points)| {
-            reached.add(place, &mut stored, |stored| stored.add_pack(&pack, points, windows))
-        })?;
+        packs.stream_while(
+            Snapshot::Callers,
+            bounds.given(tenant, series),
+            |(place, pack, points)| reached.add(place, &mut stored, |stored| stored.add_pack(&pack, points, windows)),
+        )?;
         if let Some(near) = near(windows) {
             let around = bounds.around(near);
             add_rows(
                 &WINDOW,
-                seen,
                 around.given(tenant, &series[..stored.len()]),
                 windows,
                 &mut stored,
             )?;
             add_rows(
                 &FAR,
-                seen,
                 bounds.far(near, tenant, &series[..stored.len()]),
                 windows,
                 &mut stored,
@@ -149,7 +151,6 @@ impl Stored {
         } else if windows.valid.start.is_none() {
             add_rows(
                 &HISTORY,
-                seen,
                 bounds.given(tenant, &series[..stored.len()]),
                 windows,
                 &mut stored,
@@ -157,7 +158,6 @@ impl Stored {
         } else {
             add_rows(
                 &WINDOW,
-                seen,
                 bounds.given(tenant, &series[..stored.len()]),
                 windows,
                 &mut stored,
@@ -169,13 +169,12 @@ impl Stored {
 
 fn add_rows<A: BindAll + 'static>(
     rows: &Statement<A, Rows>,
-    seen: Snapshot,
     given: A::Given<'_>,
     windows: &Windows,
     stored: &mut Vec<Stored>,
 ) -> Result<()> {
     let mut reached = Reached::default();
-    rows.stream_while(seen, given, |Then((place,), row)| {
+    rows.stream_while(Snapshot::Callers, given, |Then((place,), row)| {
         reached.add(place, stored, |stored| stored.add_row(row, windows))
     })
 }
@@ -248,23 +247,23 @@ pub struct Groups {
     reached: usize,
     fetched: VecDeque<Stored>,
     asked: usize,
-    seen: Snapshot,
+    is_by_now: bool,
 }
 
 impl Groups {
     /// As the caller's query sees them.
     pub fn of(series: Vec<Uuid>) -> Groups {
-        Groups::as_seen(series, Snapshot::Callers)
+        Groups::new(series, false)
     }
 
     /// What is there by now: what somebody else has committed while this call waited.
     pub fn by_now(series: Vec<Uuid>) -> Groups {
-        Groups::as_seen(series, Snapshot::Fresh)
+        Groups::new(series, true)
     }
 
-    fn as_seen(series: Vec<Uuid>, seen: Snapshot) -> Groups {
+    fn new(series: Vec<Uuid>, is_by_now: bool) -> Groups {
         Groups {
-            seen,
+            is_by_now,
             series,
             reached: 0,
             fetched: VecDeque::new(),
@@ -277,7 +276,9 @@ impl Groups {
         let rest = &self.series[self.reached..];
         if self.fetched.is_empty() && !rest.is_empty() {
             self.asked = (2 * self.asked).clamp(1, MOST_SERIES);
-            self.fetched = Stored::of_some(tenant, &rest[..self.asked.min(rest.len())], windows, self.seen)?.into();
+            let latest = self.is_by_now.then(Latest::take);
+            self.fetched = Stored::of_some(tenant, &rest[..self.asked.min(rest.len())], windows)?.into();
+            drop(latest);
             self.reached += self.fetched.len();
         }
         Ok(self.fetched.pop_front())

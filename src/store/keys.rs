@@ -80,6 +80,7 @@ impl Wanted {
             current: (0..self.count).map(|_| None).collect(),
             remarks: Remarks::default(),
         };
+        // Rows first: of what compact moves in between, the packs then have it, too.
         let of_targets = Scans::of_targets(self);
         STORED_ROWS.stream_fresh(of_targets.rows(tenant), |Then((series,), row)| {
             found.add_row(series, row)

@@ -8,7 +8,7 @@ use std::thread;
 
 use postgres::Client;
 use serde_json::json;
-use timedb_testkit::{Database, backend_pid, cancelled, one, refused, run, wait_until_blocked};
+use timedb_testkit::{Database, backend_pid, cancelled, login, one, refused, run, wait_until_blocked};
 
 use crate::support::{hour, row_counts, update, upload, value_row, value_update};
 
@@ -413,4 +413,35 @@ fn clients_that_compact_write_and_read_at_once_do_not_disturb_each_other() {
     );
     let expected: Vec<f64> = (0..=ROUNDS).map(|number| number as f64).collect();
     assert_eq!(history, expected);
+}
+
+/// A call that waits, and so looks at what is there by now, looks at packs and at rows by a statement each: in between, everything
+/// may be moved from the one to the other.
+#[test]
+fn what_is_packed_while_a_call_looks_for_it_is_found() {
+    let database = Database::fresh("packed meanwhile");
+    let (alice, _) = database.two_tenants();
+    let calls = [
+        "SELECT status FROM timedb.update('[{\"value_key\": \"wind\", \"valid_time\": \"2025-01-01\", \"annotation\": \"seen\"}]')",
+        "SELECT message FROM timedb.upload(now(), '[{\"value_key\": \"wind\", \"valid_time\": \"2025-01-01\", \"value\": 2}]', \
+           skip_unchanged => true)",
+    ];
+    for (call, expected) in calls.into_iter().zip(["updated", "Nothing changed"]) {
+        let mut client = database.authenticated(&alice);
+        for value in [1, 2] {
+            upload(&mut client, &json!([value_row("wind", hour(0), value)]));
+        }
+        let mut packing = database.admin();
+        login(&mut packing, &alice, false);
+        run(&mut packing, "BEGIN; LOCK TABLE timedb.values IN ACCESS EXCLUSIVE MODE");
+        let pid = backend_pid(&mut client);
+        let answer: String = thread::scope(|scope| {
+            let calling = scope.spawn(|| one(&mut client, call));
+            wait_until_blocked(&mut database.admin(), pid);
+            assert!(compact(&mut packing).rows_before > 1, "the premise: it is moved");
+            run(&mut packing, "COMMIT");
+            calling.join().expect("an answer")
+        });
+        assert_eq!(answer, expected);
+    }
 }
