@@ -1,0 +1,184 @@
+//! Whether a serial order of the writes explains all that was answered.
+//!
+//! It is not looked for: that would take for ever. What every such order has to have is looked at, one read at a time. A read
+//! *surely* sees what had been acknowledged before it began, what it shows some of, what was acknowledged before something began
+//! that it sees, and what was written to a run before something that it sees of that run, as the run's lock has those come one
+//! after the other. Whatever else it sees may only hide what is shown less than all of this: so the answer must be exactly what
+//! is shown of all that it surely sees. Nothing right is refused by that, and a version that is lost, doubled, torn from the
+//! others of its call, hidden or shown too late is not let pass.
+
+mod polls;
+mod stored;
+mod updates;
+
+use std::time::Instant;
+
+use super::events::{Deed, Event, Read};
+use crate::model::{Mode, Version};
+use stored::Stored;
+
+/// How much there was to check.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Tally {
+    writes: usize,
+    reads: usize,
+    whole_reads: usize,
+    settled: usize,
+    /// Updates of a run while another of it was under way.
+    contended: usize,
+    of_shown: usize,
+    without_change: usize,
+    left_out: usize,
+    followed: usize,
+}
+
+impl Tally {
+    pub fn add(&mut self, more: Tally) {
+        self.writes += more.writes;
+        self.reads += more.reads;
+        self.whole_reads += more.whole_reads;
+        self.settled += more.settled;
+        self.contended += more.contended;
+        self.of_shown += more.of_shown;
+        self.without_change += more.without_change;
+        self.left_out += more.left_out;
+        self.followed += more.followed;
+    }
+
+    /// There was something of each to get wrong.
+    #[track_caller]
+    pub fn assert_premise(&self) {
+        let Tally {
+            writes,
+            reads,
+            whole_reads,
+            settled,
+            contended,
+            of_shown,
+            without_change,
+            left_out,
+            followed,
+        } = *self;
+        let some = [
+            writes,
+            reads,
+            whole_reads,
+            settled,
+            contended,
+            of_shown,
+            without_change,
+            left_out,
+            followed,
+        ];
+        assert!(some.iter().all(|count| *count > 0), "the premise: {self:?}");
+    }
+}
+
+#[track_caller]
+pub fn check(events: &[Event], all: &[Version]) -> Tally {
+    let stored = Stored::of(events, all);
+    let mut tally = Tally {
+        writes: (0..events.len()).filter(|event| stored.has_written(*event)).count(),
+        ..Tally::default()
+    };
+    updates::check(&stored, &mut tally);
+    polls::check(&stored, &mut tally);
+    let mut whole = Vec::new();
+    for event in events {
+        if let Deed::Read(read) = &event.deed {
+            check_read(&stored, event, read, &mut tally);
+            let Read { question, answer, .. } = read;
+            if question.mode == Mode::Overlapping && question.all_versions && question.as_of.is_none() {
+                whole.push((event, answer));
+            }
+        }
+    }
+    tally.whole_reads = whole.len();
+    check_order(whole);
+    tally
+}
+
+#[track_caller]
+fn check_read(stored: &Stored, event: &Event, read: &Read, tally: &mut Tally) {
+    tally.reads += 1;
+    let mut shown = Vec::new();
+    for version in &read.answer {
+        let writer = stored.writer(version);
+        assert!(
+            stored.events[writer].span.begin < event.span.end,
+            "shown before it was asked for: {version:?} to {event:?}"
+        );
+        shown.push(writer);
+    }
+    let seen = stored.seen(event.span.begin, shown);
+    let expected = read.question.answer(stored.versions_of(&seen));
+    let unlike = read
+        .answer
+        .iter()
+        .zip(&expected)
+        .find(|(shown, expected)| shown != *expected);
+    assert!(
+        read.answer.iter().eq(expected.iter().copied()),
+        "{:?} shows {} versions, where {} were to be seen; the first that differs: {unlike:?}; {:?}",
+        read.question,
+        read.answer.len(),
+        expected.len(),
+        event.span,
+    );
+    if read.is_settled {
+        tally.settled += 1;
+        let ever_after = read.question.answer(stored.all.iter());
+        assert!(
+            read.answer.iter().eq(ever_after),
+            "{:?} was settled, and is not",
+            read.question
+        );
+    }
+}
+
+/// Of two reads of everything one shows all that the other shows, and the later one no less.
+#[track_caller]
+fn check_order(mut whole: Vec<(&Event, &Vec<Version>)>) {
+    whole.sort_by_key(|(_, answer)| answer.len());
+    for pair in whole.windows(2) {
+        let [(_, less), (_, more)] = pair else {
+            unreachable!("pairs")
+        };
+        // Both are in the order of a read.
+        let lost = less.iter().find(|version| more.binary_search(version).is_err());
+        assert!(
+            lost.is_none(),
+            "two reads, each of which shows what the other does not: {lost:?}"
+        );
+    }
+    let mut latest: Vec<(Instant, usize)> = Vec::new();
+    whole.sort_by_key(|(event, _)| event.span.begin);
+    for (event, answer) in whole {
+        let before = latest
+            .iter()
+            .filter(|(end, _)| *end < event.span.begin)
+            .map(|(_, count)| *count)
+            .max();
+        assert!(
+            before.is_none_or(|count| count <= answer.len()),
+            "less than before: {:?}",
+            event.span
+        );
+        latest.push((event.span.end, answer.len()));
+    }
+}
+
+/// Who asked for changes again and again has got each once.
+#[track_caller]
+pub fn assert_followed(mut changes: Vec<Version>, stored: &[Version]) -> Tally {
+    changes.sort();
+    let twice = changes.windows(2).find(|pair| pair[0] == pair[1]);
+    assert!(twice.is_none(), "a change that came twice: {twice:?}");
+    let missed = stored.iter().find(|version| changes.binary_search(version).is_err());
+    assert!(missed.is_none(), "a change that never came: {missed:?}");
+    assert_eq!(changes.len(), stored.len());
+    Tally {
+        followed: changes.len(),
+        ..Tally::default()
+    }
+}
