@@ -31,6 +31,7 @@ pub struct Options {
     settings: Vec<String>,
     durable: bool,
     bare: bool,
+    small_wal: bool,
 }
 
 impl Options {
@@ -71,6 +72,12 @@ impl Options {
         self
     }
 
+    /// Makes the files of the WAL the smallest there are, 1 MiB each, for a test that gives them little room.
+    pub fn small_wal(mut self) -> Self {
+        self.small_wal = true;
+        self
+    }
+
     pub fn start(&self) -> Result<Cluster> {
         let account = Account::of_this_process()?;
         let folder = private_folder(&account)?;
@@ -96,7 +103,7 @@ impl Options {
             project: self.project.clone(),
             keeper,
         };
-        cluster.create(&self.configuration(&folder))?;
+        cluster.create(&self.configuration(&folder), self.small_wal)?;
         cluster.start()?;
         if !self.bare {
             cluster.server.prepare().map_err(|error| cluster.with_log(error))?;
@@ -150,6 +157,10 @@ impl Cluster {
 
     pub fn data(&self) -> PathBuf {
         self.folder().join("data")
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
     }
 
     pub fn connect(&self, role: &str, database: &str) -> Result<postgres::Client> {
@@ -229,12 +240,15 @@ impl Cluster {
         Ok(self.server)
     }
 
-    fn create(&self, configuration: &str) -> Result<()> {
+    fn create(&self, configuration: &str, small_wal: bool) -> Result<()> {
         let mut initdb = self.account.command(&self.folder().join("bin/initdb"));
         initdb
             .args(["--no-sync", "--locale=C.UTF-8", "--encoding=UTF8", "--auth=trust"])
             .args(["--username", SUPERUSER, "--pgdata"])
             .arg(self.data());
+        if small_wal {
+            initdb.arg("--wal-segsize=1");
+        }
         succeed(&mut initdb)?;
         let path = self.data().join("postgresql.conf");
         OpenOptions::new()

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::account::Account;
 
-/// `$1` is the server's folder, the rest is the command that stops the server.
+/// `$1` is the server's folder, the rest is the command that stops the server. A disk that is mounted in it goes first.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 read -r word
@@ -20,6 +20,7 @@ cd / || exit 1
 folder=$1
 shift
 "$@"
+[ ! -d "$folder/disk" ] || umount --lazy "$folder/disk"
 rm -rf -- "$folder"
 "#;
 

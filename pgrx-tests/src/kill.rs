@@ -45,7 +45,7 @@ fn state(pid: i32) -> Option<(char, i32)> {
 }
 
 /// One that has ended may wait for ever for a parent that asks: in a container the first process may not.
-fn has_ended(pid: i32) -> bool {
+pub(crate) fn has_ended(pid: i32) -> bool {
     state(pid).is_none_or(|(state, _)| matches!(state, 'Z' | 'X'))
 }
 

@@ -6,6 +6,7 @@
 mod account;
 mod cluster;
 mod database;
+mod disk;
 mod environment;
 mod installation;
 mod keeper;
@@ -30,6 +31,7 @@ mod wait;
 pub use cancel::{cancelled, once_under_way};
 pub use cluster::{Cluster, Options, remove};
 pub use database::{Database, Identity};
+pub use disk::SmallDisk;
 pub use environment::{LIBRARY, LOG, PG_CONFIG, PROJECT, SERVER_DIR, without_postgres_variables};
 pub use kill::kill_process;
 pub use log::server_log;

@@ -3,6 +3,7 @@
 //! what the machine made of them, which moment a kill hit, is not in it.
 
 mod crashes;
+mod full;
 mod history;
 mod model;
 mod record;
