@@ -25,7 +25,7 @@ use house::keep_house;
 
 const TEST: &str = "crashes";
 /// `TIMEDB_KILLS` says how many otherwise.
-const KILLS: u64 = 100;
+const KILLS: u64 = 60;
 /// Then other tenants begin, so that what is looked at after each kill stays small.
 const KILLS_OF_TENANTS: u64 = 10;
 const TENANTS: usize = 2;

@@ -1,4 +1,4 @@
-//! What a server does meanwhile, or an operator has it do: checkpoints, VACUUM.
+//! What a server does meanwhile, or an operator has it do: checkpoints, VACUUM, maintenance.
 
 use std::sync::atomic::Ordering;
 
@@ -8,10 +8,12 @@ use timedb_testkit::Database;
 
 use super::client::{Signals, or_gone};
 
-const CHORES: [&str; 4] = [
+const CHORES: [&str; 6] = [
     "CHECKPOINT",
     "VACUUM timedb.values, timedb.runs",
     "VACUUM timedb.packs",
+    "CALL timedb.maintain(older_than => '0')",
+    "CALL timedb.maintain(older_than => '0')",
     "VACUUM (FREEZE) timedb.series, timedb.values",
 ];
 
