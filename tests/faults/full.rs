@@ -23,6 +23,8 @@ const DISK_MEBIBYTES: usize = 64;
 const ROOM_MEBIBYTES: usize = 2;
 /// So many values take a third of a MiB: nothing makes them smaller.
 const VALUES: i64 = 40_000;
+/// What there is before, of one value each.
+const SMALL_RUNS: i64 = 100;
 /// Far more than there is room for.
 const MOST_UPLOADS: usize = 100;
 
@@ -43,6 +45,13 @@ struct Writer {
 impl Writer {
     fn new(database: Database, random: StdRng) -> Writer {
         let (alice, _) = database.two_tenants();
+        let mut client = database.authenticated(&alice);
+        // A run each, as compact wants them.
+        let meter = format!(
+            "SELECT count(u.run_id) FROM generate_series(1, {SMALL_RUNS}) AS n, timedb.upload_points( \
+               now(), '{{meter}}', ARRAY['2025-01-01'::timestamptz + n * interval '1 minute'], ARRAY[n]) AS u"
+        );
+        assert_eq!(one::<i64>(&mut client, &meter), SMALL_RUNS);
         Writer {
             database,
             alice,
@@ -85,14 +94,13 @@ impl Writer {
     /// What was acknowledged is there and is read as it was written; what was refused is not.
     fn assert_held(&self) {
         let mut client = self.client();
-        assert_eq!(
-            one::<i64>(&mut client, "SELECT count(*) FROM timedb.runs"),
-            self.held.len() as i64
-        );
-        assert_eq!(
-            one::<i64>(&mut client, "SELECT count(*) FROM timedb.series"),
-            self.held.len() as i64
-        );
+        let count = self.held.len() as i64;
+        let runs: i64 = one(&mut client, "SELECT count(*) FROM timedb.runs");
+        let series: i64 = one(&mut client, "SELECT count(*) FROM timedb.series");
+        assert_eq!((runs, series), (count + SMALL_RUNS, count + 1));
+        let meter = "SELECT coalesce(array_agg(value ORDER BY valid_time), '{}') FROM timedb.read(series_keys => '{meter}', mode => 'overlapping')";
+        let expected: Vec<f64> = (1..=SMALL_RUNS).map(|value| value as f64).collect();
+        assert_eq!(one::<Vec<f64>>(&mut client, meter), expected);
         for held in &self.held {
             let series = [held.series.clone()];
             let read = Question::EVERYTHING.ask(&mut client, Some(&series)).expect("a read");
