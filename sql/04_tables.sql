@@ -86,6 +86,25 @@ COMMENT ON TABLE timedb.audit IS
 COMMENT ON COLUMN timedb.audit.actor IS 'The user''s email, the bound role or the operator''s role.';
 COMMENT ON COLUMN timedb.audit.via IS 'As what the actor acted: key, role (a role binding) or operator.';
 
+CREATE TABLE timedb.retention (
+  tenant_id      uuid NOT NULL,
+  series_id      uuid NOT NULL,
+  keep           interval,
+  basis          text NOT NULL,
+  keep_revisions interval,
+  changed_at     timestamptz NOT NULL,
+  changed_by     text NOT NULL,
+  CONSTRAINT retention_pkey PRIMARY KEY (tenant_id, series_id),
+  CONSTRAINT retention_basis_check CHECK (basis IN ('valid_time', 'known_time'))
+);
+COMMENT ON TABLE timedb.retention IS
+  'How long values are kept: a tenant''s default, and what series have of their own instead. Nothing goes by itself: apply_retention takes it out.';
+COMMENT ON COLUMN timedb.retention.series_id IS 'All zeros: the tenant''s default.';
+COMMENT ON COLUMN timedb.retention.keep IS 'Null: for ever.';
+COMMENT ON COLUMN timedb.retention.basis IS 'What counts how old a value is: its valid_time, or the known_time of its run.';
+COMMENT ON COLUMN timedb.retention.keep_revisions IS
+  'Of values whose valid_time is further back only what a flat read shows is kept; null: all of them.';
+
 CREATE TABLE timedb.series (
   tenant_id   uuid NOT NULL,
   series_id   uuid NOT NULL,
@@ -274,6 +293,7 @@ SELECT pg_extension_config_dump('timedb.api_keys', '');
 SELECT pg_extension_config_dump('timedb.key_ends', '');
 SELECT pg_extension_config_dump('timedb.role_bindings', '');
 SELECT pg_extension_config_dump('timedb.audit', '');
+SELECT pg_extension_config_dump('timedb.retention', '');
 SELECT pg_extension_config_dump('timedb.series', '');
 SELECT pg_extension_config_dump('timedb.series_labels', '');
 SELECT pg_extension_config_dump('timedb.runs', '');

@@ -7,6 +7,7 @@ ALTER TABLE timedb.api_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.key_ends ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.role_bindings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.audit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE timedb.retention ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.series ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.series_labels ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE timedb.runs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -74,6 +75,15 @@ CREATE POLICY packs_cut ON timedb.packs FOR INSERT TO timedb_eraser
 CREATE POLICY runs_cut ON timedb.runs FOR UPDATE TO timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
   WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY retention_tenant ON timedb.retention FOR SELECT TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY retention_write ON timedb.retention FOR INSERT TO timedb_eraser
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY retention_change ON timedb.retention FOR UPDATE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY retention_end ON timedb.retention FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
 
 -- A whole series, run or tenant.
 CREATE POLICY series_erase ON timedb.series FOR DELETE TO timedb_eraser

@@ -73,6 +73,10 @@ WITH
       ('packs', 'packs_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('packs', 'packs_cut', 'INSERT', '{timedb_eraser}', NULL, 'admin'),
       ('runs', 'runs_cut', 'UPDATE', '{timedb_eraser}', 'admin', 'admin'),
+      ('retention', 'retention_tenant', 'SELECT', '{timedb_eraser}', 'admin', NULL),
+      ('retention', 'retention_write', 'INSERT', '{timedb_eraser}', NULL, 'admin'),
+      ('retention', 'retention_change', 'UPDATE', '{timedb_eraser}', 'admin', 'admin'),
+      ('retention', 'retention_end', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('series', 'series_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('series_labels', 'series_labels_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('runs', 'runs_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
@@ -169,6 +173,9 @@ WITH
       ('values', 'timedb_eraser', 'DELETE', NULL),
       ('packs', 'timedb_eraser', 'SELECT', NULL), ('packs', 'timedb_eraser', 'INSERT', NULL),
       ('packs', 'timedb_eraser', 'DELETE', NULL),
+      ('retention', 'timedb_eraser', 'SELECT', NULL), ('retention', 'timedb_eraser', 'INSERT', NULL),
+      ('retention', 'timedb_eraser', 'UPDATE', '{keep,basis,keep_revisions,changed_at,changed_by}'),
+      ('retention', 'timedb_eraser', 'DELETE', NULL),
       ('series', 'timedb_eraser', 'DELETE', NULL), ('series', 'timedb_eraser', 'UPDATE', '{description}'),
       ('series_labels', 'timedb_eraser', 'SELECT', NULL), ('series_labels', 'timedb_eraser', 'DELETE', NULL),
       ('runs', 'timedb_eraser', 'DELETE', NULL),
@@ -227,7 +234,8 @@ WITH
                THEN '{timedb_api,timedb_compactor,timedb_eraser,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
                                 'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',
-                                'revoke_key', 'list_audit', 'erase_run', 'erase_series', '_manages_as')
+                                'revoke_key', 'list_audit', 'erase_run', 'erase_series', '_manages_as',
+                                'set_retention', 'list_retention', 'apply_retention')
                OR r.proname ~ '_tenant$' THEN '{timedb_caller,timedb_user,timedb_admin}'
              -- The body of a view, which a caller may not select.
              WHEN r.proname = '_series_values' THEN '{timedb_user}'
@@ -321,7 +329,8 @@ FROM routines r
 WHERE (r.proowner = 'timedb_compactor'::regrole)
       <> (r.proname IN ('compact', '_begin_maintenance_operator', '_maintain_share_operator', '_end_maintenance_operator'))
    OR (r.proowner = 'timedb_eraser'::regrole)
-      <> (r.proname ~ '^_erase_(run|series)_(tenant|operator)$' OR r.proname = 'erase_tenant')
+      <> (r.proname ~ '^_(erase_run|erase_series|set_retention|list_retention|apply_retention)_(tenant|operator)$'
+          OR r.proname IN ('erase_tenant', '_retain_share_operator'))
 UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
 FROM routines r

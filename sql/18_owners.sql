@@ -38,6 +38,14 @@ ALTER FUNCTION timedb._erase_series_tenant(uuid, uuid) OWNER TO timedb_eraser;
 ALTER FUNCTION timedb._erase_series_operator(uuid, uuid) OWNER TO timedb_eraser;
 ALTER FUNCTION timedb.erase_tenant(uuid) OWNER TO timedb_eraser;
 
+ALTER FUNCTION timedb._set_retention_tenant(interval, text, interval, uuid[], uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._set_retention_operator(interval, text, interval, uuid[], uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._list_retention_tenant(uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._list_retention_operator(uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._apply_retention_tenant(boolean, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._apply_retention_operator(boolean, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._retain_share_operator(uuid) OWNER TO timedb_eraser;
+
 ALTER FUNCTION timedb._create_user_operator(uuid, text, text) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._list_users_operator(uuid, boolean) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._set_user_active_operator(text, uuid, uuid, boolean) OWNER TO timedb_operator;

@@ -60,6 +60,7 @@ GRANT SELECT ON timedb.series TO timedb_eraser;
 GRANT SELECT, UPDATE (value_count, listed) ON timedb.runs TO timedb_eraser;
 GRANT SELECT, INSERT, DELETE ON timedb.values TO timedb_eraser;
 GRANT SELECT, INSERT, DELETE ON timedb.packs TO timedb_eraser;
+GRANT SELECT, INSERT, DELETE, UPDATE (keep, basis, keep_revisions, changed_at, changed_by) ON timedb.retention TO timedb_eraser;
 -- And whole series, runs and tenants; of a row that may be held it must be able to say so.
 GRANT DELETE, UPDATE (description) ON timedb.series TO timedb_eraser;
 GRANT SELECT, DELETE ON timedb.series_labels TO timedb_eraser;
@@ -191,3 +192,15 @@ GRANT EXECUTE ON FUNCTION
   TO timedb_admin;
 GRANT EXECUTE ON PROCEDURE timedb.maintain(interval, interval) TO timedb_admin;
 GRANT SELECT ON timedb.maintenance TO timedb_admin;
+
+-- Retention.
+GRANT EXECUTE ON FUNCTION
+  timedb.set_retention(interval, text, interval, uuid[], uuid), timedb.list_retention(uuid),
+  timedb.apply_retention(boolean, uuid),
+  timedb._set_retention_tenant(interval, text, interval, uuid[], uuid), timedb._list_retention_tenant(uuid),
+  timedb._apply_retention_tenant(boolean, uuid)
+  TO timedb_caller, timedb_user, timedb_admin;
+GRANT EXECUTE ON FUNCTION
+  timedb._set_retention_operator(interval, text, interval, uuid[], uuid), timedb._list_retention_operator(uuid),
+  timedb._apply_retention_operator(boolean, uuid), timedb._retain_share_operator(uuid)
+  TO timedb_admin;

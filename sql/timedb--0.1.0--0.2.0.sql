@@ -1567,6 +1567,191 @@ $stats$;
 GRANT EXECUTE ON FUNCTION timedb.stats() TO timedb_caller, timedb_user;
 GRANT EXECUTE ON FUNCTION timedb.tenant_stats() TO timedb_admin;
 
+-- How long values are kept, and taking out those that are older.
+DO $retention$
+DECLARE
+  granted record;
+BEGIN
+  -- One of that name that is not the extension's makes this fail.
+  IF NOT EXISTS (
+    SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = to_regclass('timedb.retention')
+      AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'timedb'
+  ) THEN
+CREATE TABLE timedb.retention (
+  tenant_id      uuid NOT NULL,
+  series_id      uuid NOT NULL,
+  keep           interval,
+  basis          text NOT NULL,
+  keep_revisions interval,
+  changed_at     timestamptz NOT NULL,
+  changed_by     text NOT NULL,
+  CONSTRAINT retention_pkey PRIMARY KEY (tenant_id, series_id),
+  CONSTRAINT retention_basis_check CHECK (basis IN ('valid_time', 'known_time'))
+);
+ALTER TABLE timedb.retention OWNER TO timedb_owner;
+    FOR granted IN
+      SELECT g.grantee
+      FROM pg_class c, LATERAL aclexplode(c.relacl) g
+      WHERE c.oid = 'timedb.retention'::regclass AND g.grantee <> c.relowner
+    LOOP
+      EXECUTE format('REVOKE ALL ON timedb.retention FROM %s',
+                     CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+    END LOOP;
+CREATE POLICY retention_tenant ON timedb.retention FOR SELECT TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY retention_write ON timedb.retention FOR INSERT TO timedb_eraser
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY retention_change ON timedb.retention FOR UPDATE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')))
+  WITH CHECK (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+CREATE POLICY retention_end ON timedb.retention FOR DELETE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin')));
+  END IF;
+END
+$retention$;
+COMMENT ON TABLE timedb.retention IS
+  'How long values are kept: a tenant''s default, and what series have of their own instead. Nothing goes by itself: apply_retention takes it out.';
+COMMENT ON COLUMN timedb.retention.series_id IS 'All zeros: the tenant''s default.';
+COMMENT ON COLUMN timedb.retention.keep IS 'Null: for ever.';
+COMMENT ON COLUMN timedb.retention.basis IS 'What counts how old a value is: its valid_time, or the known_time of its run.';
+COMMENT ON COLUMN timedb.retention.keep_revisions IS
+  'Of values whose valid_time is further back only what a flat read shows is kept; null: all of them.';
+ALTER TABLE timedb.retention
+  ALTER COLUMN tenant_id SET STATISTICS 0, ALTER COLUMN series_id SET STATISTICS 0, ALTER COLUMN keep SET STATISTICS 0,
+  ALTER COLUMN basis SET STATISTICS 0, ALTER COLUMN keep_revisions SET STATISTICS 0,
+  ALTER COLUMN changed_at SET STATISTICS 0, ALTER COLUMN changed_by SET STATISTICS 0;
+SELECT pg_extension_config_dump('timedb.retention', '');
+ALTER TABLE timedb.retention ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+GRANT SELECT, INSERT, DELETE, UPDATE (keep, basis, keep_revisions, changed_at, changed_by) ON timedb.retention TO timedb_eraser;
+CREATE OR REPLACE FUNCTION timedb._set_retention_tenant(
+  keep interval, basis text, keep_revisions interval, series_ids uuid[], tenant_id uuid
+) RETURNS void
+  AS 'MODULE_PATHNAME', '_set_retention_tenant_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._set_retention_tenant(interval, text, interval, uuid[], uuid) IS
+  'set_retention for a key of scope admin.';
+CREATE OR REPLACE FUNCTION timedb._set_retention_operator(
+  keep interval, basis text, keep_revisions interval, series_ids uuid[], tenant_id uuid
+) RETURNS void
+  AS 'MODULE_PATHNAME', '_set_retention_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._set_retention_operator(interval, text, interval, uuid[], uuid) IS
+  'set_retention for an operator.';
+CREATE OR REPLACE FUNCTION timedb.set_retention(
+  keep interval, basis text DEFAULT 'valid_time', keep_revisions interval DEFAULT NULL, series_ids uuid[] DEFAULT NULL,
+  tenant_id uuid DEFAULT NULL
+) RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    PERFORM timedb._set_retention_operator(keep, basis, keep_revisions, series_ids, tenant_id);
+  ELSE
+    PERFORM timedb._set_retention_tenant(keep, basis, keep_revisions, series_ids, tenant_id);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.set_retention(interval, text, interval, uuid[], uuid) IS
+  'How long a tenant''s values are kept, or those of some series, which have that instead of the tenant''s: values whose valid_time, or whose run''s known_time, is further back than keep go at the next apply_retention or maintain; null keeps them for ever. Of values whose valid_time is further back than keep_revisions only what a flat read shows stays. Months and days are those of UTC. basis "default", with keep null, ends what the series have of their own. 22023 for an interval that does not go forward; 42704 for a series that is not there. Operators say tenant_id.';
+
+CREATE OR REPLACE FUNCTION timedb._list_retention_tenant(
+  tenant_id uuid, OUT series_id uuid, OUT series_key text, OUT keep interval, OUT basis text,
+  OUT keep_revisions interval, OUT changed_at timestamptz, OUT changed_by text
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', '_list_retention_tenant_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._list_retention_tenant(uuid) IS 'list_retention for a key of scope admin.';
+CREATE OR REPLACE FUNCTION timedb._list_retention_operator(
+  tenant_id uuid, OUT series_id uuid, OUT series_key text, OUT keep interval, OUT basis text,
+  OUT keep_revisions interval, OUT changed_at timestamptz, OUT changed_by text
+) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', '_list_retention_operator_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._list_retention_operator(uuid) IS
+  'list_retention for an operator, without the keys of series.';
+CREATE OR REPLACE FUNCTION timedb.list_retention(
+  tenant_id uuid DEFAULT NULL, OUT series_id uuid, OUT series_key text, OUT keep interval, OUT basis text,
+  OUT keep_revisions interval, OUT changed_at timestamptz, OUT changed_by text
+) RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    RETURN QUERY SELECT * FROM timedb._list_retention_operator(tenant_id);
+  ELSE
+    RETURN QUERY SELECT * FROM timedb._list_retention_tenant(tenant_id);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.list_retention(uuid) IS
+  'How long values are kept: the tenant''s default, with no series_id, and what series have of their own. Whoever is in no row keeps everything. Operators say tenant_id, and see no series_key.';
+
+CREATE OR REPLACE FUNCTION timedb._apply_retention_tenant(
+  dry_run boolean, tenant_id uuid, OUT series integer, OUT versions bigint, OUT "values" bigint, OUT bytes bigint,
+  OUT remaining bigint
+) RETURNS record
+  AS 'MODULE_PATHNAME', '_apply_retention_tenant_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._apply_retention_tenant(boolean, uuid) IS 'apply_retention for a key of scope admin.';
+CREATE OR REPLACE FUNCTION timedb._apply_retention_operator(
+  dry_run boolean, tenant_id uuid, OUT series integer, OUT versions bigint, OUT "values" bigint, OUT bytes bigint,
+  OUT remaining bigint
+) RETURNS record
+  AS 'MODULE_PATHNAME', '_apply_retention_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._apply_retention_operator(boolean, uuid) IS 'apply_retention for an operator.';
+CREATE OR REPLACE FUNCTION timedb.apply_retention(
+  dry_run boolean DEFAULT true, tenant_id uuid DEFAULT NULL, OUT series integer, OUT versions bigint,
+  OUT "values" bigint, OUT bytes bigint, OUT remaining bigint
+) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF timedb._manages_as() = 'operator' THEN
+    SELECT * INTO series, versions, "values", bytes, remaining FROM timedb._apply_retention_operator(dry_run, tenant_id);
+  ELSE
+    SELECT * INTO series, versions, "values", bytes, remaining FROM timedb._apply_retention_tenant(dry_run, tenant_id);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION timedb.apply_retention(boolean, uuid) IS
+  'Takes out what set_retention keeps no longer, for good; with dry_run, which is the default, only says what would go. Answers of how many series, how many versions wholly, how many values, each version''s counted, and about how many bytes. A call does a bounded share in its transaction: call it until remaining, the series of which something may still go, is 0. A series with a run that an open transaction updates is passed over, and remains. Operators say tenant_id.';
+
+CREATE OR REPLACE FUNCTION timedb._retain_share_operator(tenant_id uuid, OUT versions bigint, OUT remaining bigint) RETURNS record
+  AS 'MODULE_PATHNAME', '_retain_share_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
+COMMENT ON FUNCTION timedb._retain_share_operator(uuid) IS
+  'A share of apply_retention for one tenant, for maintenance. Whoever goes on until nothing remains must stop where nothing went.';
+ALTER FUNCTION timedb.set_retention(interval, text, interval, uuid[], uuid) OWNER TO timedb_api;
+ALTER FUNCTION timedb.list_retention(uuid) OWNER TO timedb_api;
+ALTER FUNCTION timedb.apply_retention(boolean, uuid) OWNER TO timedb_api;
+ALTER FUNCTION timedb._set_retention_tenant(interval, text, interval, uuid[], uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._set_retention_operator(interval, text, interval, uuid[], uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._list_retention_tenant(uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._list_retention_operator(uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._apply_retention_tenant(boolean, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._apply_retention_operator(boolean, uuid) OWNER TO timedb_eraser;
+ALTER FUNCTION timedb._retain_share_operator(uuid) OWNER TO timedb_eraser;
+DO $revoke$
+DECLARE
+  granted record;
+BEGIN
+  FOR granted IN
+    SELECT p.oid::regprocedure AS routine, g.grantee
+    FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
+    WHERE p.pronamespace = 'timedb'::regnamespace AND g.grantee <> p.proowner AND p.proname ~ '_retention|_retain_share'
+  LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.routine,
+                   CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END);
+  END LOOP;
+END
+$revoke$;
+GRANT EXECUTE ON FUNCTION
+  timedb.set_retention(interval, text, interval, uuid[], uuid), timedb.list_retention(uuid),
+  timedb.apply_retention(boolean, uuid),
+  timedb._set_retention_tenant(interval, text, interval, uuid[], uuid), timedb._list_retention_tenant(uuid),
+  timedb._apply_retention_tenant(boolean, uuid)
+  TO timedb_caller, timedb_user, timedb_admin;
+GRANT EXECUTE ON FUNCTION
+  timedb._set_retention_operator(interval, text, interval, uuid[], uuid), timedb._list_retention_operator(uuid),
+  timedb._apply_retention_operator(boolean, uuid), timedb._retain_share_operator(uuid)
+  TO timedb_admin;
+
 -- The self-check, which knows all of it.
 CREATE OR REPLACE FUNCTION timedb.self_check(OUT promise text, OUT object text, OUT found text)
   RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $check$
@@ -1625,6 +1810,10 @@ WITH
       ('packs', 'packs_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('packs', 'packs_cut', 'INSERT', '{timedb_eraser}', NULL, 'admin'),
       ('runs', 'runs_cut', 'UPDATE', '{timedb_eraser}', 'admin', 'admin'),
+      ('retention', 'retention_tenant', 'SELECT', '{timedb_eraser}', 'admin', NULL),
+      ('retention', 'retention_write', 'INSERT', '{timedb_eraser}', NULL, 'admin'),
+      ('retention', 'retention_change', 'UPDATE', '{timedb_eraser}', 'admin', 'admin'),
+      ('retention', 'retention_end', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('series', 'series_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('series_labels', 'series_labels_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
       ('runs', 'runs_erase', 'DELETE', '{timedb_eraser}', 'admin', NULL),
@@ -1721,6 +1910,9 @@ WITH
       ('values', 'timedb_eraser', 'DELETE', NULL),
       ('packs', 'timedb_eraser', 'SELECT', NULL), ('packs', 'timedb_eraser', 'INSERT', NULL),
       ('packs', 'timedb_eraser', 'DELETE', NULL),
+      ('retention', 'timedb_eraser', 'SELECT', NULL), ('retention', 'timedb_eraser', 'INSERT', NULL),
+      ('retention', 'timedb_eraser', 'UPDATE', '{keep,basis,keep_revisions,changed_at,changed_by}'),
+      ('retention', 'timedb_eraser', 'DELETE', NULL),
       ('series', 'timedb_eraser', 'DELETE', NULL), ('series', 'timedb_eraser', 'UPDATE', '{description}'),
       ('series_labels', 'timedb_eraser', 'SELECT', NULL), ('series_labels', 'timedb_eraser', 'DELETE', NULL),
       ('runs', 'timedb_eraser', 'DELETE', NULL),
@@ -1779,7 +1971,8 @@ WITH
                THEN '{timedb_api,timedb_compactor,timedb_eraser,timedb_caller,timedb_user,timedb_admin}'
              WHEN r.proname IN ('authenticate', 'logout', 'whoami', 'pre_request', 'create_user', 'list_users',
                                 'deactivate_user', 'activate_user', 'regenerate_key', 'create_key', 'list_keys',
-                                'revoke_key', 'list_audit', 'erase_run', 'erase_series', '_manages_as')
+                                'revoke_key', 'list_audit', 'erase_run', 'erase_series', '_manages_as',
+                                'set_retention', 'list_retention', 'apply_retention')
                OR r.proname ~ '_tenant$' THEN '{timedb_caller,timedb_user,timedb_admin}'
              -- The body of a view, which a caller may not select.
              WHEN r.proname = '_series_values' THEN '{timedb_user}'
@@ -1873,7 +2066,8 @@ FROM routines r
 WHERE (r.proowner = 'timedb_compactor'::regrole)
       <> (r.proname IN ('compact', '_begin_maintenance_operator', '_maintain_share_operator', '_end_maintenance_operator'))
    OR (r.proowner = 'timedb_eraser'::regrole)
-      <> (r.proname ~ '^_erase_(run|series)_(tenant|operator)$' OR r.proname = 'erase_tenant')
+      <> (r.proname ~ '^_(erase_run|erase_series|set_retention|list_retention|apply_retention)_(tenant|operator)$'
+          OR r.proname IN ('erase_tenant', '_retain_share_operator'))
 UNION ALL
 SELECT 'security definer functions pin their search_path', r.name, coalesce(array_to_string(r.proconfig, ', '), 'not set')
 FROM routines r

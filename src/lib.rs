@@ -34,10 +34,11 @@ mod verbs;
     requires = ["changes"]
 );
 ::pgrx::extension_sql_file!("../sql/13_erasing.sql", name = "erasing", requires = ["taking_back"]);
+::pgrx::extension_sql_file!("../sql/14_retention.sql", name = "retention", requires = ["erasing"]);
 ::pgrx::extension_sql_file!(
     "../sql/15_maintenance.sql",
     name = "maintenance",
-    requires = ["erasing"]
+    requires = ["retention"]
 );
 ::pgrx::extension_sql_file!("../sql/16_stats.sql", name = "stats", requires = ["maintenance"]);
 ::pgrx::extension_sql_file!("../sql/17_self_check.sql", name = "self_check", requires = ["stats"]);

@@ -1,4 +1,4 @@
-//! The audit: who made, changed or ended a user, a key or a role binding. Written in the transaction of what it tells,
+//! The audit: who made, changed or ended a user, a key or a role binding, and what retention takes out. Written in the transaction of what it tells,
 //! so that neither is there without the other.
 
 use super::authority;
@@ -46,6 +46,8 @@ pub enum Action {
     EraseRun,
     EraseSeries,
     EraseTenant,
+    SetRetention,
+    ApplyRetention,
 }
 
 impl Action {
@@ -62,6 +64,8 @@ impl Action {
             Action::EraseRun => "erase_run",
             Action::EraseSeries => "erase_series",
             Action::EraseTenant => "erase_tenant",
+            Action::SetRetention => "set_retention",
+            Action::ApplyRetention => "apply_retention",
         }
     }
 }

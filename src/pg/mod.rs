@@ -16,6 +16,7 @@ pub mod lock;
 pub mod moment;
 pub mod node;
 pub mod owned;
+pub mod read_only;
 pub mod result;
 pub mod roles;
 pub mod row;

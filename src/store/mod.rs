@@ -10,6 +10,7 @@ pub mod newest;
 pub mod open;
 pub mod orphans;
 pub mod quota;
+pub mod retain;
 pub mod runs;
 pub mod scan;
 pub mod shown;

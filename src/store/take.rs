@@ -201,31 +201,48 @@ impl Candidates {
 
     fn take_rows(&self) -> Result<usize> {
         let RowKeys { valid_from, part } = &self.row_keys;
-        // In their order.
-        let (Some(&first), Some(&last)) = (valid_from.first(), valid_from.last()) else {
-            return Ok(0);
-        };
         let versions = self.rows.versions.iter();
         let (runs, changes): (Vec<Uuid>, Vec<Time>) = versions.map(|(of, _)| (of.run, of.change)).unzip();
-        let (tenant, series, span) = (self.tenant, self.series, self.span);
-        let of = (
-            tenant,
-            series,
-            span,
-            first,
-            last,
-            &runs[..],
-            &changes[..],
-            &part[..],
-            &valid_from[..],
-        );
-        Ok(TAKE_ROWS.write(of)?.len())
+        let keys = KeysOfRows {
+            runs: &runs,
+            changes: &changes,
+            parts: part,
+            valid_from,
+        };
+        take_rows(self.tenant, self.series, self.span, keys)
     }
 
     fn take_packs(&self) -> Result<usize> {
-        let of = (self.tenant, self.series, &self.pack_ids[..]);
-        Ok(TAKE_PACKS.write(of)?.len())
+        take_packs(self.tenant, self.series, &self.pack_ids)
     }
+}
+
+/// What names rows of one series and class, a column each.
+pub(super) struct KeysOfRows<'a> {
+    pub runs: &'a [Uuid],
+    pub changes: &'a [Time],
+    pub parts: &'a [i16],
+    pub valid_from: &'a [Time],
+}
+
+/// Deletes these rows; answers how many of them were there.
+pub(super) fn take_rows(tenant: Uuid, series: Uuid, span: i16, keys: KeysOfRows) -> Result<usize> {
+    let KeysOfRows {
+        runs,
+        changes,
+        parts,
+        valid_from,
+    } = keys;
+    let (Some(&first), Some(&last)) = (valid_from.iter().min(), valid_from.iter().max()) else {
+        return Ok(0);
+    };
+    let of = (tenant, series, span, first, last, runs, changes, parts, valid_from);
+    Ok(TAKE_ROWS.write(of)?.len())
+}
+
+/// Deletes these packs; answers how many of them were there.
+pub(super) fn take_packs(tenant: Uuid, series: Uuid, ids: &[Uuid]) -> Result<usize> {
+    Ok(TAKE_PACKS.write((tenant, series, ids))?.len())
 }
 
 impl Found {

@@ -17,6 +17,7 @@ mod maintain;
 mod read;
 mod read_arrow;
 mod resolved;
+mod retention;
 mod series;
 mod stats;
 mod update;

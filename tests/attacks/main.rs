@@ -24,6 +24,7 @@ mod packs;
 mod page;
 mod plans;
 mod random;
+mod retention;
 mod revocation;
 mod sessions;
 mod settings;

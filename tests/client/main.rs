@@ -25,6 +25,7 @@ mod readme;
 mod relative;
 mod release;
 mod replication;
+mod retention;
 mod runs;
 mod script;
 mod series;

@@ -280,6 +280,11 @@ fn an_update_adopts_nothing_that_somebody_has_made_in_the_schema() {
             "function",
             "42P13",
         ),
+        (
+            "TABLE timedb.retention (tenant_id uuid, series_id uuid, keep interval)",
+            "relation",
+            "42P07",
+        ),
     ] {
         run(&mut app, &format!("CREATE {squat}"));
         refused(admin.batch_execute(UPDATE)).code(code).message_contains(kind);
@@ -376,7 +381,8 @@ fn an_update_that_is_run_again_changes_nothing() {
         &mut admin,
         "INSERT INTO timedb.key_ends VALUES (gen_random_uuid(), gen_random_uuid(), now()); \
          INSERT INTO timedb.withdrawals VALUES (gen_random_uuid(), gen_random_uuid(), now(), 'nobody'); \
-         INSERT INTO timedb.maintenance_log (tenant_id, maintenance_id) VALUES (gen_random_uuid(), gen_random_uuid())",
+         INSERT INTO timedb.maintenance_log (tenant_id, maintenance_id) VALUES (gen_random_uuid(), gen_random_uuid()); \
+         INSERT INTO timedb.retention VALUES (gen_random_uuid(), gen_random_uuid(), '1 year', 'valid_time', NULL, now(), 'ops')",
     );
     let version = version(&mut admin);
     let updated = everything(&mut admin);

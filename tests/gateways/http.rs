@@ -6,6 +6,7 @@
 //! one `BEGIN … READ ONLY`.
 
 mod forecasters;
+mod retention;
 mod what_differs;
 
 use std::thread;

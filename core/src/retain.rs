@@ -1,0 +1,160 @@
+//! What retention takes out of the versions of one series, and how many values each run loses by it. Only keys are looked at:
+//! what goes need not be unpacked.
+
+use std::collections::{BTreeMap, HashMap};
+
+use uuid::Uuid;
+
+use crate::merge::{Counts, Mode, Window, merge_counted};
+use crate::points::Key;
+use crate::time::Time;
+use crate::version::{Shaped, Version};
+
+/// What goes: of which values, or runs, and what of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rule {
+    pub which: Which,
+    pub window: Window,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// Values that begin in the window: all versions of them.
+    Begun,
+    /// Versions of runs that were known in the window: all that they have.
+    Known,
+    /// Of values that begin in the window, all versions but the one that a flat read shows.
+    Hidden,
+}
+
+/// How much of a version goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Going {
+    Nothing,
+    Everything,
+    /// Of each point, whether it goes: some do and some do not.
+    Some(Vec<bool>),
+}
+
+impl Rule {
+    /// Of each version how much of it goes. Those that are spared keep all they have, and hide nothing.
+    pub fn going(&self, versions: &[Shaped], spares: impl Fn(&Version) -> bool) -> Vec<Going> {
+        let of_each = |going: &dyn Fn(&Shaped) -> Going| -> Vec<Going> {
+            let of = |of: &Shaped| match spares(&of.version) {
+                true => Going::Nothing,
+                false => going(of),
+            };
+            versions.iter().map(of).collect()
+        };
+        let window = &self.window;
+        match self.which {
+            Which::Begun => of_each(&|of| begun(of, window)),
+            Which::Known => of_each(&|of| match window.contains(of.version.known) && !of.shape.is_empty() {
+                true => Going::Everything,
+                false => Going::Nothing,
+            }),
+            Which::Hidden => hidden(versions, spares, *window),
+        }
+    }
+}
+
+fn begun(of: &Shaped, window: &Window) -> Going {
+    let is_within = |time: Option<Time>| time.is_some_and(|time| window.contains(time));
+    if !window.reaches(&of.shape) {
+        Going::Nothing
+    } else if is_within(of.shape.first()) && is_within(of.shape.last()) {
+        Going::Everything
+    } else {
+        some(of.shape.keys().map(|(start, _)| window.contains(start)).collect())
+    }
+}
+
+fn hidden(versions: &[Shaped], spares: impl Fn(&Version) -> bool, window: Window) -> Vec<Going> {
+    let since = |of: &Shaped| (!spares(&of.version)).then_some(of.version.known);
+    let since: Vec<Option<Time>> = versions.iter().map(since).collect();
+    let counts = Counts {
+        since: Some(&since),
+        cutoff: None,
+    };
+    let mut shown: Vec<Vec<u32>> = vec![Vec::new(); versions.len()];
+    for pick in merge_counted(versions, Mode::Flat, false, window, counts) {
+        shown[pick.version as usize].push(pick.index);
+    }
+    let going = |((of, shown), since): ((&Shaped, Vec<u32>), Option<Time>)| {
+        if since.is_none() || !window.reaches(&of.shape) {
+            return Going::Nothing;
+        }
+        let mut goes: Vec<bool> = of.shape.keys().map(|(start, _)| window.contains(start)).collect();
+        shown.into_iter().for_each(|index| goes[index as usize] = false);
+        some(goes)
+    };
+    versions.iter().zip(shown).zip(since).map(going).collect()
+}
+
+fn some(goes: Vec<bool>) -> Going {
+    match (goes.contains(&true), goes.contains(&false)) {
+        (false, _) => Going::Nothing,
+        (true, false) => Going::Everything,
+        (true, true) => Going::Some(goes),
+    }
+}
+
+impl Going {
+    /// How many of so many points go.
+    pub fn count(&self, points: usize) -> usize {
+        match self {
+            Going::Nothing => 0,
+            Going::Everything => points,
+            Going::Some(goes) => goes.iter().filter(|goes| **goes).count(),
+        }
+    }
+
+    pub fn goes(&self, index: usize) -> bool {
+        match self {
+            Going::Nothing => false,
+            Going::Everything => true,
+            Going::Some(goes) => goes.get(index).copied().unwrap_or(false),
+        }
+    }
+}
+
+/// How many values each run loses: those of which it keeps no version. Every version that a run has of a value must be there.
+pub fn lost(versions: &[Shaped], going: &[Going]) -> BTreeMap<Uuid, i64> {
+    let mut of_runs: HashMap<Uuid, Vec<usize>> = HashMap::new();
+    for (place, of) in versions.iter().enumerate() {
+        of_runs.entry(of.version.run).or_default().push(place);
+    }
+    let mut lost = BTreeMap::new();
+    for (run, places) in of_runs {
+        let count = |place: &usize| going[*place].count(versions[*place].shape.len());
+        let change = |place: &usize| versions[*place].version.change;
+        // Parts of one write have no value in common.
+        let is_one_write = places.iter().all(|place| change(place) == change(&places[0]));
+        let values = if is_one_write {
+            places.iter().map(count).sum()
+        } else if places.iter().all(|place| going[*place] == Going::Nothing) {
+            0
+        } else {
+            lost_keys(versions, going, &places)
+        };
+        if values > 0 {
+            lost.insert(run, values as i64);
+        }
+    }
+    lost
+}
+
+/// Of several writes of one run: keys that go and that none of them keeps.
+fn lost_keys(versions: &[Shaped], going: &[Going], places: &[usize]) -> usize {
+    let mut keys: Vec<(Key, bool)> = Vec::new();
+    for &place in places {
+        let of_version = versions[place].shape.keys().enumerate();
+        keys.extend(of_version.map(|(index, key)| (key, going[place].goes(index))));
+    }
+    keys.sort_unstable();
+    let keys = keys.chunk_by(|a, b| a.0 == b.0);
+    keys.filter(|of_key| of_key.iter().all(|(_, goes)| *goes)).count()
+}
+
+#[cfg(test)]
+mod tests;

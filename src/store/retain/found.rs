@@ -1,0 +1,214 @@
+//! What is stored of a series and reaches into a slice of what retention looks at: rows and packs, whole, with what names them.
+
+use crate::error::{Error, Result};
+use crate::pg::statement::{Snapshot, sql, statements};
+use crate::pg::timestamp::Timestamptz;
+use crate::pg::tuple::Then;
+use crate::pg::varlena::PackBytes;
+use crate::store::spans;
+use crate::store::version::{self as stored, Columns, version, version_columns};
+use std::ops::ControlFlow;
+use timedb_core::merge::Window;
+use timedb_core::pack::Pack;
+use timedb_core::points::Points;
+use timedb_core::retain::{Rule, Which};
+use timedb_core::time::Time;
+use timedb_core::version::{Remarks, Shaped, Version};
+use uuid::Uuid;
+
+/// Rows begin mostly near the time at which they were known: see `fetch`. In microseconds.
+pub(super) const NEAR: i64 = 2 * 86_400_000_000;
+
+/// The columns of a row that name it, and how many bytes it takes.
+type Naming = (i16, Time, i16, i64);
+
+macro_rules! row_columns {
+    () => {
+        concat!(
+            "v.span, v.valid_from, v.part, pg_column_size(v.*)::int8 AS bytes, ",
+            version_columns!()
+        )
+    };
+}
+
+statements! {
+    /// By the class of how long they reach, as a read does.
+    ROWS_BEGUN(Uuid, Uuid, &[i16], &[Timestamptz], Timestamptz, Timestamptz) -> Then<Naming, Columns<'static>> =
+        sql!("SELECT v.*
+          FROM (SELECT unnest($3) AS span, unnest($4) AS earliest) AS c
+          CROSS JOIN LATERAL (
+            SELECT ", row_columns!(), "
+            FROM timedb.values v
+            WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.span = c.span AND v.valid_from >= c.earliest
+              AND v.valid_from < $6 AND v.valid_to >= $5
+            OFFSET 0) AS v");
+    /// Those that begin near the time at which they were known, and the others by their index.
+    ROWS_KNOWN(Uuid, Uuid, &[i16], Timestamptz, Timestamptz, Timestamptz) -> Then<Naming, Columns<'static>> =
+        sql!("SELECT v.*
+          FROM (SELECT unnest($3) AS span) AS c
+          CROSS JOIN LATERAL (
+            SELECT ", row_columns!(), "
+            FROM timedb.values v
+            WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.span = c.span AND v.valid_from < $6
+              AND v.known_time >= $4 AND v.known_time < $5
+            OFFSET 0) AS v
+          UNION ALL
+          SELECT ", row_columns!(), "
+          FROM timedb.values v
+          WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.known_time >= $4 AND v.known_time < $5
+            AND v.valid_from - v.known_time NOT BETWEEN interval '-2 days' AND interval '2 days'
+            AND (v.valid_from >= $6) IS TRUE");
+    PACKS_BEGUN(Uuid, Uuid, &[i16], &[Timestamptz], Timestamptz, Timestamptz) -> (Uuid, i64, PackBytes) =
+        c"SELECT p.*
+          FROM (SELECT unnest($3) AS span, unnest($4) AS earliest) AS c
+          CROSS JOIN LATERAL (
+            SELECT p.pack_id, pg_column_size(p.*)::int8 AS bytes, p.versions
+            FROM timedb.packs p
+            WHERE p.tenant_id = $1 AND p.series_id = $2 AND p.span = c.span AND p.valid_from >= c.earliest
+              AND p.valid_from < $6 AND p.valid_to >= $5
+            OFFSET 0) AS p";
+    PACKS_KNOWN(Uuid, Uuid, Timestamptz, Timestamptz) -> (Uuid, i64, PackBytes) =
+        c"SELECT p.pack_id, pg_column_size(p.*)::int8 AS bytes, p.versions
+          FROM timedb.packs p
+          WHERE p.tenant_id = $1 AND p.series_id = $2 AND p.first_known < $4 AND p.last_known >= $3";
+}
+
+/// A series of a tenant, as the call sees it.
+#[derive(Clone, Copy)]
+pub struct Of {
+    pub tenant: Uuid,
+    pub series: Uuid,
+    pub seen: Snapshot,
+}
+
+pub struct Row {
+    pub span: i16,
+    pub valid_from: Time,
+    pub part: i16,
+    pub bytes: i64,
+    pub version: Version,
+    pub points: Vec<u8>,
+}
+
+pub struct StoredPack {
+    pub id: Uuid,
+    pub bytes: i64,
+    pub pack: Vec<u8>,
+}
+
+/// Rows that come, each kept whole.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Row>,
+    remarks: Remarks,
+}
+
+impl Found {
+    fn add(&mut self, (span, valid_from, part, bytes): Naming, row: stored::Row<'_>) -> Result<ControlFlow<()>> {
+        let (version, points) = version(row, &mut self.remarks);
+        self.rows.push(Row {
+            span,
+            valid_from,
+            part,
+            bytes,
+            version,
+            points: points.to_vec(),
+        });
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+pub fn rows(of: Of, rule: &Rule) -> Result<Vec<Row>> {
+    let mut found = Found::default();
+    let (tenant, series) = (of.tenant, of.series);
+    let (start, end) = bounds(&rule.window);
+    match rule.which {
+        Which::Begun | Which::Hidden => {
+            let (classes, earliest): (Vec<i16>, Vec<Timestamptz>) = spans::scans(rule.window.start).into_iter().unzip();
+            let given = (tenant, series, &classes[..], &earliest[..], start, end);
+            ROWS_BEGUN.stream_while(of.seen, given, |Then(naming, row)| found.add(naming, row))?;
+        }
+        Which::Known => {
+            let classes = timedb_core::span::classes();
+            let given = (tenant, series, &classes[..], start, end, near(end));
+            ROWS_KNOWN.stream_while(of.seen, given, |Then(naming, row)| found.add(naming, row))?;
+        }
+    }
+    Ok(found.rows)
+}
+
+pub fn packs(of: Of, rule: &Rule) -> Result<Vec<StoredPack>> {
+    let mut packs = Vec::new();
+    let mut add = |id, bytes, pack: Vec<u8>| {
+        packs.push(StoredPack { id, bytes, pack });
+        Ok(ControlFlow::Continue(()))
+    };
+    let (tenant, series) = (of.tenant, of.series);
+    let (start, end) = bounds(&rule.window);
+    match rule.which {
+        Which::Begun | Which::Hidden => {
+            let (classes, earliest): (Vec<i16>, Vec<Timestamptz>) = spans::scans(rule.window.start).into_iter().unzip();
+            let given = (tenant, series, &classes[..], &earliest[..], start, end);
+            PACKS_BEGUN.stream_while(of.seen, given, |(id, bytes, pack)| add(id, bytes, pack.to_vec()))?;
+        }
+        Which::Known => {
+            let given = (tenant, series, start, end);
+            PACKS_KNOWN.stream_while(of.seen, given, |(id, bytes, pack)| add(id, bytes, pack.to_vec()))?;
+        }
+    }
+    Ok(packs)
+}
+
+fn bounds(window: &Window) -> (Timestamptz, Timestamptz) {
+    (
+        Timestamptz::lower_bound(window.start),
+        Timestamptz::upper_bound(window.end),
+    )
+}
+
+/// Where rows begin at the latest that are near a time at which they were known before this.
+pub(super) fn near(end: Timestamptz) -> Timestamptz {
+    Timestamptz(end.0.saturating_add(NEAR))
+}
+
+/// Where a version is stored.
+#[derive(Clone, Copy)]
+pub enum Place {
+    Row(usize),
+    /// In a pack, as one of its versions.
+    Pack(usize, usize),
+}
+
+/// The versions of rows and packs, those of packs all that are in them, looked at but for their values.
+pub struct Looked<'a> {
+    pub versions: Vec<Shaped<'a>>,
+    pub places: Vec<Place>,
+    pub packs: Vec<Pack<'a>>,
+}
+
+impl<'a> Looked<'a> {
+    pub fn at(rows: &'a [Row], stored: &'a [StoredPack]) -> Result<Looked<'a>> {
+        let mut looked = Looked {
+            versions: Vec::new(),
+            places: Vec::new(),
+            packs: Vec::new(),
+        };
+        for (number, row) in rows.iter().enumerate() {
+            let points = Points::read(&row.points).map_err(Error::PointsStored)?;
+            looked.versions.push(Shaped {
+                version: row.version.clone(),
+                shape: points.shape(),
+            });
+            looked.places.push(Place::Row(number));
+        }
+        for (number, stored) in stored.iter().enumerate() {
+            let pack = Pack::read(&stored.pack).map_err(Error::PackStored)?;
+            for (version, of) in pack.versions().iter().enumerate() {
+                looked.versions.push(of.clone());
+                looked.places.push(Place::Pack(number, version));
+            }
+            looked.packs.push(pack);
+        }
+        Ok(looked)
+    }
+}

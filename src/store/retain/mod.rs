@@ -1,0 +1,256 @@
+//! Retention: what is taken out of the stored values of a tenant, series by series and slice by slice, or what would be.
+//!
+//! A slice is a window that holds of each time all or nothing. It is looked at first; then the runs that lose something are held
+//! and it is looked at again, so that no update is under way while their values go and are counted. Nothing here waits for
+//! anybody: a series with a run that somebody else holds is left as it is for the next call.
+
+mod candidates;
+mod cut;
+mod found;
+mod runs;
+mod slices;
+
+use crate::error::Result;
+use crate::pg::cancel::answer_cancel;
+use crate::pg::statement::Snapshot;
+pub use candidates::candidates;
+use found::{Looked, Of, Place, Row, StoredPack};
+use runs::Runs;
+use std::collections::{HashMap, HashSet};
+use timedb_core::merge::Window;
+use timedb_core::retain::{Going, Rule, Which, lost};
+use timedb_core::time::Time;
+use timedb_core::version::Version;
+use uuid::Uuid;
+
+/// How much one call takes out, so that its transaction stays short: rows and packs, and their bytes.
+const ROWS_IN_A_CALL: i64 = 100_000;
+const BYTES_IN_A_CALL: i64 = 128 << 20;
+
+/// What goes of a series.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Cutoffs {
+    /// Values that begin before.
+    pub begun: Option<Time>,
+    /// Runs that were known before.
+    pub known: Option<Time>,
+    /// Of values that begin before, what a flat read does not show.
+    pub hidden: Option<Time>,
+}
+
+/// What has gone, or would.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Tally {
+    pub series: i32,
+    /// Rows, and versions in packs, of which nothing is left.
+    pub versions: i64,
+    pub values: i64,
+    /// What they took, about.
+    pub bytes: i64,
+    /// Rows and packs that were deleted.
+    taken: (i64, i64),
+}
+
+/// A call.
+pub struct Retaining {
+    tenant: Uuid,
+    is_dry: bool,
+    /// Runs that keep all they have, and hide nothing.
+    spared: HashSet<Uuid>,
+    runs: Runs,
+    pub tally: Tally,
+}
+
+/// What became of a series.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    Done,
+    /// The call has done its share, or a run is held by somebody else.
+    Remains,
+}
+
+impl Retaining {
+    pub fn new(tenant: Uuid, is_dry: bool, spared: HashSet<Uuid>) -> Retaining {
+        Retaining {
+            tenant,
+            is_dry,
+            spared,
+            runs: Runs::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Whether the call has done its share. One that only looks looks at everything.
+    pub fn is_full(&self) -> bool {
+        let (rows, bytes) = self.tally.taken;
+        !self.is_dry && (rows >= ROWS_IN_A_CALL || bytes >= BYTES_IN_A_CALL)
+    }
+
+    /// Takes out what goes of a series.
+    pub fn series(&mut self, series: Uuid, cutoffs: &Cutoffs) -> Result<Outcome> {
+        let mut of = OfSeries {
+            of: Of {
+                tenant: self.tenant,
+                series,
+                seen: if self.is_dry {
+                    Snapshot::Callers
+                } else {
+                    Snapshot::Fresh
+                },
+            },
+            known: cutoffs.known,
+            parts: HashMap::new(),
+        };
+        let before = self.tally.values;
+        let outcome = self.all_of(&mut of, cutoffs)?;
+        self.tally.series += i32::from(self.tally.values > before);
+        Ok(outcome)
+    }
+
+    fn all_of(&mut self, of: &mut OfSeries, cutoffs: &Cutoffs) -> Result<Outcome> {
+        let rules = [
+            (Which::Begun, None, cutoffs.begun),
+            (Which::Known, None, cutoffs.known),
+            (Which::Hidden, cutoffs.begun, cutoffs.hidden),
+        ];
+        for (which, start, end) in rules {
+            let Some(end) = end else { continue };
+            if self.slices(of, which, start, end)? == Outcome::Remains {
+                return Ok(Outcome::Remains);
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// From the beginning on, so that whoever goes on finds nothing of what has gone.
+    fn slices(&mut self, of: &mut OfSeries, which: Which, mut start: Option<Time>, end: Time) -> Result<Outcome> {
+        while start.is_none_or(|start| start < end) {
+            answer_cancel();
+            if self.is_full() {
+                return Ok(Outcome::Remains);
+            }
+            let window = Window { start, end: Some(end) };
+            let Some(until) = slices::end(of.of, &Rule { which, window }, end)? else {
+                break;
+            };
+            let window = Window {
+                start,
+                end: Some(until),
+            };
+            if self.slice(of, &Rule { which, window })? == Outcome::Remains {
+                return Ok(Outcome::Remains);
+            }
+            start = Some(until);
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn slice(&mut self, of: &mut OfSeries, rule: &Rule) -> Result<Outcome> {
+        let packs = found::packs(of.of, rule)?;
+        let rows = found::rows(of.of, rule)?;
+        let looked = Looked::at(&rows, &packs)?;
+        let going = rule.going(&looked.versions, |version| self.spares(of, rule, version));
+        if going.iter().all(|going| *going == Going::Nothing) {
+            return Ok(Outcome::Done);
+        }
+        if self.is_dry {
+            self.count(of, &rows, &packs, &looked, &going);
+            return Ok(Outcome::Done);
+        }
+        let losing = looked.versions.iter().zip(&going);
+        let losing = losing.filter(|(_, going)| **going != Going::Nothing);
+        if !self.runs.hold(self.tenant, losing.map(|(of, _)| of.version.run))? {
+            return Ok(Outcome::Remains);
+        }
+        // Packs are made and deleted by nobody else meanwhile.
+        let rows = found::rows(of.of, rule)?;
+        let looked = Looked::at(&rows, &packs)?;
+        let mut going = rule.going(&looked.versions, |version| self.spares(of, rule, version));
+        for (of, going) in looked.versions.iter().zip(&mut going) {
+            // Of runs that have come since nothing goes, as if they came later.
+            if !self.runs.holds(&of.version.run) {
+                *going = Going::Nothing;
+            }
+        }
+        cut::take_out(of.of, &rows, &packs, &looked, &going)?;
+        self.runs.lose(lost(&looked.versions, &going));
+        self.count(of, &rows, &packs, &looked, &going);
+        Ok(Outcome::Done)
+    }
+
+    /// What goes by when it was known has gone before what is hidden is asked for: where it is only looked at, it is still there.
+    fn spares(&self, of: &OfSeries, rule: &Rule, version: &Version) -> bool {
+        let would_have_gone = self.is_dry && of.known.is_some_and(|known| version.known < known);
+        self.spared.contains(&version.run) || rule.which == Which::Hidden && would_have_gone
+    }
+
+    fn count(&mut self, of: &mut OfSeries, rows: &[Row], packs: &[StoredPack], looked: &Looked, going: &[Going]) {
+        let mut of_packs: Vec<(usize, usize)> = vec![(0, 0); packs.len()];
+        let each = looked.versions.iter().zip(&looked.places).zip(going);
+        for ((version, place), going) in each {
+            let points = version.shape.len();
+            let gone = going.count(points);
+            match *place {
+                Place::Row(number) if gone > 0 => self.add_bytes(rows[number].bytes, gone, points),
+                Place::Row(_) => {}
+                Place::Pack(number, _) => {
+                    of_packs[number].0 += gone;
+                    of_packs[number].1 += points;
+                }
+            }
+            self.tally.values += gone as i64;
+            if gone > 0 && (gone == points || of.goes_at_last(id(rows, packs, *place), gone, points)) {
+                self.tally.versions += 1;
+            }
+        }
+        for (pack, (gone, points)) in packs.iter().zip(of_packs) {
+            if gone > 0 {
+                self.add_bytes(pack.bytes, gone, points);
+            }
+        }
+    }
+
+    fn add_bytes(&mut self, bytes: i64, gone: usize, points: usize) {
+        self.tally.bytes += (bytes as f64 * gone as f64 / points.max(1) as f64) as i64;
+        self.tally.taken.0 += 1;
+        self.tally.taken.1 += bytes;
+    }
+
+    /// Writes what the runs have left.
+    pub fn finish(self) -> Result<Tally> {
+        self.runs.tell(self.tenant)?;
+        Ok(self.tally)
+    }
+}
+
+/// What names a version as long as nothing is written: a row by its run, change and part, or a pack and a place in it.
+type VersionId = (Uuid, i64, i64);
+
+fn id(rows: &[Row], packs: &[StoredPack], place: Place) -> VersionId {
+    match place {
+        Place::Row(number) => {
+            let row = &rows[number];
+            (row.version.run, row.version.change.micros(), i64::from(row.part))
+        }
+        Place::Pack(number, version) => (packs[number].id, i64::MIN, version as i64),
+    }
+}
+
+/// A series, and of versions that would go in parts how much.
+struct OfSeries {
+    of: Of,
+    known: Option<Time>,
+    parts: HashMap<VersionId, usize>,
+}
+
+impl OfSeries {
+    /// Adds a part of a version; answers whether it was the last.
+    fn goes_at_last(&mut self, version: VersionId, gone: usize, points: usize) -> bool {
+        if self.of.seen == Snapshot::Fresh {
+            return false;
+        }
+        let all = self.parts.entry(version).or_default();
+        *all += gone;
+        *all == points
+    }
+}
