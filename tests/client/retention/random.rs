@@ -182,10 +182,12 @@ fn newest(versions: &[Version]) -> BTreeMap<Key, (i64, Uuid, i64)> {
     newest
 }
 
+/// A run, its series and where its values begin and end.
+type Run = (Uuid, Uuid, Vec<(i64, Option<i64>)>);
+
 struct Play {
     client: Client,
-    /// Each run, its series and where its values begin and end.
-    runs: Vec<(Uuid, Uuid, Vec<(i64, Option<i64>)>)>,
+    runs: Vec<Run>,
     written: usize,
 }
 
