@@ -1716,7 +1716,7 @@ CREATE OR REPLACE FUNCTION timedb._retain_share_operator(tenant_id uuid, OUT ver
   AS 'MODULE_PATHNAME', '_retain_share_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb._retain_share_operator(uuid) IS
-  'A share of apply_retention for one tenant, for maintenance. Whoever goes on until nothing remains must stop where nothing went.';
+  'A share of apply_retention for one tenant, for maintenance. Whoever goes on until nothing remains must stop where nothing went. 55P03 where a transaction of the tenant packs or removes values meanwhile.';
 ALTER FUNCTION timedb.set_retention(interval, text, interval, uuid[], uuid) OWNER TO timedb_api;
 ALTER FUNCTION timedb.list_retention(uuid) OWNER TO timedb_api;
 ALTER FUNCTION timedb.apply_retention(boolean, uuid) OWNER TO timedb_api;

@@ -407,8 +407,16 @@ fn an_operator_sets_and_applies_it_for_a_tenant_and_is_told_counts_alone() {
         (series, None)
     );
     let share = format!("SELECT versions + remaining FROM timedb._retain_share_operator('{tenant}')");
+    // What a transaction of the tenant's packs meanwhile, it does not wait for.
+    run(&mut client, "BEGIN; SELECT timedb.compact(older_than => '0')");
+    let mut other = database.authenticated(&admin);
+    upload_hours(&mut other, "packed", 0, 1);
+    upload_hours(&mut other, "packed", 0, 1);
+    run(&mut client, "SELECT timedb.compact(older_than => '0')");
+    refused(ops.batch_execute(&share)).code("55P03");
+    run(&mut client, "ROLLBACK");
     assert_eq!(one::<i64>(&mut ops, &share), 0);
-    assert_eq!(values(&mut client, ""), 2);
+    assert_eq!(values(&mut client, "series_keys => '{secret name}'"), 2);
     refused(ops.batch_execute("SELECT count(*) FROM timedb.values")).code("42501");
     // Somebody else's tenant has nothing to lose by it.
     let other = apply(&mut ops, &format!("false, '{}'", Uuid::now_v7()));

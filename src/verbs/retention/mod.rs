@@ -222,10 +222,16 @@ fn answer(acting: &Acting, dry_run: Option<bool>, fcinfo: pg_sys::FunctionCallIn
     Returned::row::<(i32, i64, i64, i64, i64)>(fcinfo, answer)
 }
 
-/// A share of the work for one tenant, for maintenance.
+/// A share of the work for one tenant, for maintenance: where a transaction of the tenant packs or removes values, which it may
+/// leave open for any time, nothing waits for it.
 #[pg_extern(sql = false)]
 fn _retain_share_operator(tenant_id: Option<pgrx::Uuid>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
-    let (tally, remaining) = apply(&operator(tenant_id)?, false)?;
+    let acting = operator(tenant_id)?;
+    let has_any = !settings::cutoffs(acting.tenant, true)?.is_empty();
+    if has_any && !lock::hold_if_free(lock::For::Compacting, acting.tenant) {
+        return Err(Error::Busy.into());
+    }
+    let (tally, remaining) = apply(&acting, false)?;
     Ok(Returned::row::<(i64, i64)>(fcinfo, (tally.versions, remaining))?)
 }
 
