@@ -29,7 +29,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION timedb.set_retention(interval, text, interval, uuid[], uuid) IS
-  'How long a tenant''s values are kept, or those of some series, which have that instead of the tenant''s: values whose valid_time, or whose run''s known_time, is further back than keep go at the next apply_retention or maintain; null keeps them for ever. Of values whose valid_time is further back than keep_revisions only what a flat read shows stays. Months and days are those of UTC. basis "default", with keep null, ends what the series have of their own. 22023 for an interval that does not go forward; 42704 for a series that is not there. Operators say tenant_id.';
+  'How long a tenant''s values are kept, or those of some series, which have that instead of the tenant''s: values whose valid_time, or whose run''s known_time, is further back than keep go at the next apply_retention or maintain; null keeps them for ever. Of values whose valid_time is further back than keep_revisions only what a flat read shows stays, and what is of withdrawn runs. Months and days are those of UTC. basis "default", with keep null, ends what the series have of their own. 22023 for an interval that does not go forward; 42704 for a series that is not there. Operators say tenant_id.';
 
 CREATE FUNCTION timedb._list_retention_tenant(
   tenant_id uuid, OUT series_id uuid, OUT series_key text, OUT keep interval, OUT basis text,

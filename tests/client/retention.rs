@@ -177,6 +177,25 @@ fn of_what_is_further_back_only_what_is_shown_stays_with_what_is_said_of_it() {
 }
 
 #[test]
+fn a_run_that_is_withdrawn_keeps_its_revisions_and_hides_nothing_but_goes_with_what_is_too_old() {
+    let database = Database::fresh("retention withdrawn");
+    let mut client = database.authenticated(&admin_of(&database));
+    upload_hours(&mut client, "wind", 0, 4);
+    let (withdrawn, _) = upload_hours(&mut client, "wind", 0, 4);
+    run(&mut client, &format!("SELECT timedb.withdraw_run('{withdrawn}')"));
+    run(
+        &mut client,
+        &format!("SELECT timedb.set_retention(NULL, keep_revisions => {})", since(600)),
+    );
+    assert_eq!(wet(&mut client), Applied::default());
+    run(&mut client, &format!("SELECT timedb.restore_run('{withdrawn}')"));
+    assert_eq!(values(&mut client, "mode => 'overlapping'"), 8);
+    run(&mut client, &format!("SELECT timedb.withdraw_run('{withdrawn}')"));
+    run(&mut client, &format!("SELECT timedb.set_retention({})", since(90)));
+    assert_eq!(wet(&mut client).values, 4);
+}
+
+#[test]
 fn a_series_own_setting_counts_instead_of_the_default_until_it_is_ended() {
     let database = Database::fresh("retention own");
     let mut client = database.authenticated(&admin_of(&database));

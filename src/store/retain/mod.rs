@@ -13,10 +13,11 @@ mod slices;
 use crate::error::Result;
 use crate::pg::cancel::answer_cancel;
 use crate::pg::statement::Snapshot;
+use crate::store::withdrawn::Withdrawn;
 pub use candidates::candidates;
 use found::{Looked, Of, Place, Row, StoredPack};
 use runs::Runs;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use timedb_core::merge::Window;
 use timedb_core::retain::{Going, Rule, Which, lost};
 use timedb_core::time::Time;
@@ -55,8 +56,8 @@ pub struct Tally {
 pub struct Retaining {
     tenant: Uuid,
     is_dry: bool,
-    /// Runs that keep all they have, and hide nothing.
-    spared: HashSet<Uuid>,
+    /// Runs that keep their revisions, and hide nothing: they may be restored.
+    withdrawn: Withdrawn,
     runs: Runs,
     pub tally: Tally,
 }
@@ -70,14 +71,19 @@ pub enum Outcome {
 }
 
 impl Retaining {
-    pub fn new(tenant: Uuid, is_dry: bool, spared: HashSet<Uuid>) -> Retaining {
-        Retaining {
+    pub fn new(tenant: Uuid, is_dry: bool) -> Result<Retaining> {
+        let withdrawn = if is_dry {
+            Withdrawn::of(tenant, None)?
+        } else {
+            Withdrawn::by_now(tenant)?
+        };
+        Ok(Retaining {
             tenant,
             is_dry,
-            spared,
+            withdrawn,
             runs: Runs::default(),
             tally: Tally::default(),
-        }
+        })
     }
 
     /// Whether the call has done its share. One that only looks looks at everything.
@@ -149,6 +155,8 @@ impl Retaining {
         let packs = found::packs(of.of, rule)?;
         let rows = found::rows(of.of, rule)?;
         let looked = Looked::at(&rows, &packs)?;
+        self.withdrawn
+            .look_up(looked.versions.iter().map(|of| of.version.run))?;
         let going = rule.going(&looked.versions, |version| self.spares(of, rule, version));
         if going.iter().all(|going| *going == Going::Nothing) {
             return Ok(Outcome::Done);
@@ -165,6 +173,8 @@ impl Retaining {
         // Packs are made and deleted by nobody else meanwhile.
         let rows = found::rows(of.of, rule)?;
         let looked = Looked::at(&rows, &packs)?;
+        self.withdrawn
+            .look_up(looked.versions.iter().map(|of| of.version.run))?;
         let mut going = rule.going(&looked.versions, |version| self.spares(of, rule, version));
         for (of, going) in looked.versions.iter().zip(&mut going) {
             // Of runs that have come since nothing goes, as if they came later.
@@ -181,7 +191,7 @@ impl Retaining {
     /// What goes by when it was known has gone before what is hidden is asked for: where it is only looked at, it is still there.
     fn spares(&self, of: &OfSeries, rule: &Rule, version: &Version) -> bool {
         let would_have_gone = self.is_dry && of.known.is_some_and(|known| version.known < known);
-        self.spared.contains(&version.run) || rule.which == Which::Hidden && would_have_gone
+        rule.which == Which::Hidden && (would_have_gone || self.withdrawn.holds(&version.run))
     }
 
     fn count(&mut self, of: &mut OfSeries, rows: &[Row], packs: &[StoredPack], looked: &Looked, going: &[Going]) {

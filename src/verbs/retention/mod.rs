@@ -18,7 +18,6 @@ use crate::store::retain::{Outcome, Retaining, Tally, candidates};
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 use settings::{Basis, DEFAULT, Setting, from_postgres, to_postgres};
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use timedb_core::calendar;
 use timedb_core::scope::Scope;
@@ -244,7 +243,7 @@ fn apply(acting: &Acting, is_dry: bool) -> Result<(Tally, i64)> {
         refuse_if_read_only(c"apply_retention()");
     }
     let mut of_series = settings::cutoffs(tenant, !is_dry)?;
-    let mut call = Retaining::new(tenant, is_dry, HashSet::new());
+    let mut call = Retaining::new(tenant, is_dry)?;
     if of_series.is_empty() {
         return Ok((call.finish()?, 0));
     }
