@@ -44,6 +44,13 @@ statements! {
               SELECT w.ctid FROM timedb.maintenance_log w WHERE w.tenant_id = $1 LIMIT $2))
             RETURNING 1)
           SELECT count(*) FROM gone";
+    RETENTION(Uuid, i64) -> (i64,) =
+        c"WITH gone AS (
+            DELETE FROM timedb.retention d
+            WHERE d.tenant_id = $1 AND d.ctid = ANY (ARRAY(
+              SELECT w.ctid FROM timedb.retention w WHERE w.tenant_id = $1 LIMIT $2))
+            RETURNING 1)
+          SELECT count(*) FROM gone";
     WITHDRAWALS(Uuid, i64) -> (i64,) =
         c"WITH gone AS (
             DELETE FROM timedb.withdrawals d
@@ -149,7 +156,14 @@ pub fn everything(tenant: Uuid, with_values: bool) -> Result<Everything> {
     }
     gone.series = take(&SERIES, tenant, &mut most)?;
     gone.runs = take(&RUNS, tenant, &mut most)?;
-    for table in [&SERIES_LABELS, &WITHDRAWALS, &KEY_ENDS, &MAINTENANCE_LOG, &AUDIT] {
+    for table in [
+        &SERIES_LABELS,
+        &WITHDRAWALS,
+        &RETENTION,
+        &KEY_ENDS,
+        &MAINTENANCE_LOG,
+        &AUDIT,
+    ] {
         take(table, tenant, &mut most)?;
     }
     Ok(gone)

@@ -61,6 +61,13 @@ impl Doomed {
             &mut database.authenticated(&alice),
             "SELECT timedb.withdraw_run(r.run_id, 'doomed') FROM timedb.list_runs(max_rows => 1) r",
         );
+        run(
+            &mut ops,
+            &format!(
+                "SELECT timedb.set_retention('100 years', tenant_id => '{}')",
+                alice.tenant_id
+            ),
+        );
         run(&mut ops, "SET lock_timeout = '5s'");
         Doomed {
             database,
