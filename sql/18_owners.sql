@@ -28,9 +28,9 @@ ALTER FUNCTION timedb.current_tenant() OWNER TO timedb_auth;
 ALTER FUNCTION timedb._presented_key_hash() OWNER TO timedb_auth;
 
 ALTER FUNCTION timedb.compact(uuid[], interval) OWNER TO timedb_compactor;
-ALTER FUNCTION timedb._begin_maintenance_operator(uuid, interval) OWNER TO timedb_compactor;
+ALTER FUNCTION timedb._begin_maintenance_operator(uuid, interval, boolean) OWNER TO timedb_compactor;
 ALTER FUNCTION timedb._maintain_share_operator(uuid, uuid, interval) OWNER TO timedb_compactor;
-ALTER FUNCTION timedb._end_maintenance_operator(uuid, uuid, text, text) OWNER TO timedb_compactor;
+ALTER FUNCTION timedb._end_maintenance_operator(uuid, uuid, bigint, text, text) OWNER TO timedb_compactor;
 
 ALTER FUNCTION timedb._erase_run_tenant(uuid, uuid) OWNER TO timedb_eraser;
 ALTER FUNCTION timedb._erase_run_operator(uuid, uuid) OWNER TO timedb_eraser;

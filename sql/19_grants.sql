@@ -187,8 +187,8 @@ GRANT EXECUTE ON FUNCTION
 -- Maintenance, for operators.
 GRANT EXECUTE ON FUNCTION
   timedb._maintain_until_operator(interval, interval), timedb._tenants_to_maintain_operator(),
-  timedb._begin_maintenance_operator(uuid, interval), timedb._maintain_share_operator(uuid, uuid, interval),
-  timedb._end_maintenance_operator(uuid, uuid, text, text), timedb._list_maintenance_operator()
+  timedb._begin_maintenance_operator(uuid, interval, boolean), timedb._maintain_share_operator(uuid, uuid, interval),
+  timedb._end_maintenance_operator(uuid, uuid, bigint, text, text), timedb._list_maintenance_operator()
   TO timedb_admin;
 GRANT EXECUTE ON PROCEDURE timedb.maintain(interval, interval) TO timedb_admin;
 GRANT SELECT ON timedb.maintenance TO timedb_admin;

@@ -1261,11 +1261,12 @@ CREATE OR REPLACE FUNCTION timedb._tenants_to_maintain_operator() RETURNS uuid[]
 COMMENT ON FUNCTION timedb._tenants_to_maintain_operator() IS
   'All tenants that have stored anything, those first for which maintain found work longest ago.';
 
-CREATE OR REPLACE FUNCTION timedb._begin_maintenance_operator(tenant_id uuid, older_than interval) RETURNS uuid
+CREATE OR REPLACE FUNCTION timedb._begin_maintenance_operator(tenant_id uuid, older_than interval, is_removing boolean)
+  RETURNS uuid
   AS 'MODULE_PATHNAME', '_begin_maintenance_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
-COMMENT ON FUNCTION timedb._begin_maintenance_operator(uuid, interval) IS
-  'Begins a row of the log of a tenant''s maintenance and answers its id; null where there is nothing to do.';
+COMMENT ON FUNCTION timedb._begin_maintenance_operator(uuid, interval, boolean) IS
+  'Begins a row of the log of a tenant''s maintenance and answers its id; null where there is nothing to do, and nothing is removed.';
 
 CREATE OR REPLACE FUNCTION timedb._maintain_share_operator(tenant_id uuid, maintenance_id uuid, older_than interval) RETURNS boolean
   AS 'MODULE_PATHNAME', '_maintain_share_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -1273,11 +1274,12 @@ CREATE OR REPLACE FUNCTION timedb._maintain_share_operator(tenant_id uuid, maint
 COMMENT ON FUNCTION timedb._maintain_share_operator(uuid, uuid, interval) IS
   'A share of the work of a tenant''s maintenance; answers whether some remains. 55P03 while another transaction holds the tenant''s packing.';
 
-CREATE OR REPLACE FUNCTION timedb._end_maintenance_operator(tenant_id uuid, maintenance_id uuid, error_code text, error_message text)
-  RETURNS void
+CREATE OR REPLACE FUNCTION timedb._end_maintenance_operator(
+  tenant_id uuid, maintenance_id uuid, versions_removed bigint, error_code text, error_message text
+)  RETURNS void
   AS 'MODULE_PATHNAME', '_end_maintenance_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
-COMMENT ON FUNCTION timedb._end_maintenance_operator(uuid, uuid, text, text) IS
+COMMENT ON FUNCTION timedb._end_maintenance_operator(uuid, uuid, bigint, text, text) IS
   'Ends the row of the log of a tenant''s maintenance, or makes one where it could not begin.';
 
 CREATE OR REPLACE FUNCTION timedb._list_maintenance_operator() RETURNS SETOF timedb.maintenance_log
@@ -1302,6 +1304,10 @@ DECLARE
   tenants CONSTANT pg_catalog.uuid[] := timedb._tenants_to_maintain_operator();
   tenant pg_catalog.uuid;
   maintenance pg_catalog.uuid;
+  removed pg_catalog.int8;
+  removed_now pg_catalog.int8;
+  remaining pg_catalog.int8;
+  remained pg_catalog.int8;
   goes_on boolean;
   error_code pg_catalog.text;
   error_message pg_catalog.text;
@@ -1314,14 +1320,31 @@ BEGIN
     maintenance := NULL;
     error_code := NULL;
     error_message := NULL;
-    BEGIN
-      maintenance := timedb._begin_maintenance_operator(tenant, older_than);
-    EXCEPTION WHEN OTHERS THEN
-      error_code := SQLSTATE;
-      error_message := SQLERRM;
-    END;
-    COMMIT;
-    goes_on := maintenance IS NOT NULL;
+    removed := 0;
+    remained := NULL;
+    goes_on := true;
+    -- First what retention lets go, then what is left is packed.
+    WHILE goes_on LOOP
+      BEGIN
+        SELECT r.versions, r.remaining INTO removed_now, remaining FROM timedb._retain_share_operator(tenant) r;
+        removed := removed OPERATOR(pg_catalog.+) removed_now;
+        -- Until nothing more goes: what a transaction of the tenant holds has its turn another night.
+        goes_on := remaining OPERATOR(pg_catalog.>) 0
+                   AND (removed_now OPERATOR(pg_catalog.>) 0 OR remaining OPERATOR(pg_catalog.<) remained
+                        OR remained IS NULL)
+                   AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) ends;
+        remained := remaining;
+        IF maintenance IS NULL THEN
+          maintenance := timedb._begin_maintenance_operator(tenant, older_than, removed OPERATOR(pg_catalog.>) 0);
+        END IF;
+      EXCEPTION WHEN OTHERS THEN
+        error_code := SQLSTATE;
+        error_message := SQLERRM;
+        goes_on := false;
+      END;
+      COMMIT;
+    END LOOP;
+    goes_on := maintenance IS NOT NULL AND error_code IS NULL;
     WHILE goes_on LOOP
       BEGIN
         goes_on := timedb._maintain_share_operator(tenant, maintenance, older_than)
@@ -1334,7 +1357,7 @@ BEGIN
       COMMIT;
     END LOOP;
     IF maintenance IS NOT NULL OR error_code IS NOT NULL THEN
-      PERFORM timedb._end_maintenance_operator(tenant, maintenance, error_code, error_message);
+      PERFORM timedb._end_maintenance_operator(tenant, maintenance, removed, error_code, error_message);
       COMMIT;
       worked := worked OPERATOR(pg_catalog.+) 1;
     END IF;
@@ -1350,13 +1373,13 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE timedb.maintain(interval, interval) IS
-  'For operators: goes through all tenants, those first whose turn was longest ago, and packs what was written longer ago than older_than, a share in each transaction, until all is done or the budget is used up. An error in one tenant is recorded in the view maintenance, and the next goes on. CALL it outside a transaction, nightly. 25006 on a standby.';
+  'For operators: goes through all tenants, those first whose turn was longest ago, removes what retention lets go and packs what was written longer ago than older_than, a share in each transaction, until all is done or the budget is used up. An error in one tenant is recorded in the view maintenance, and the next goes on. CALL it outside a transaction, nightly. 25006 on a standby.';
 ALTER FUNCTION timedb._maintain_until_operator(interval, interval) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._tenants_to_maintain_operator() OWNER TO timedb_operator;
 ALTER FUNCTION timedb._list_maintenance_operator() OWNER TO timedb_operator;
-ALTER FUNCTION timedb._begin_maintenance_operator(uuid, interval) OWNER TO timedb_compactor;
+ALTER FUNCTION timedb._begin_maintenance_operator(uuid, interval, boolean) OWNER TO timedb_compactor;
 ALTER FUNCTION timedb._maintain_share_operator(uuid, uuid, interval) OWNER TO timedb_compactor;
-ALTER FUNCTION timedb._end_maintenance_operator(uuid, uuid, text, text) OWNER TO timedb_compactor;
+ALTER FUNCTION timedb._end_maintenance_operator(uuid, uuid, bigint, text, text) OWNER TO timedb_compactor;
 ALTER PROCEDURE timedb.maintain(interval, interval) OWNER TO timedb_api;
 ALTER VIEW timedb.maintenance OWNER TO timedb_owner;
 -- From nothing: what is new has what Postgres and this database give by default.
@@ -1385,8 +1408,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON timedb.maintenance_log TO timedb_compact
 GRANT SELECT ON timedb.maintenance_log TO timedb_operator;
 GRANT EXECUTE ON FUNCTION
   timedb._maintain_until_operator(interval, interval), timedb._tenants_to_maintain_operator(),
-  timedb._begin_maintenance_operator(uuid, interval), timedb._maintain_share_operator(uuid, uuid, interval),
-  timedb._end_maintenance_operator(uuid, uuid, text, text), timedb._list_maintenance_operator()
+  timedb._begin_maintenance_operator(uuid, interval, boolean), timedb._maintain_share_operator(uuid, uuid, interval),
+  timedb._end_maintenance_operator(uuid, uuid, bigint, text, text), timedb._list_maintenance_operator()
   TO timedb_admin;
 GRANT EXECUTE ON PROCEDURE timedb.maintain(interval, interval) TO timedb_admin;
 GRANT SELECT ON timedb.maintenance TO timedb_admin;

@@ -38,8 +38,9 @@ statements! {
           SET rows_before = m.rows_before + $3, rows_after = m.rows_after + $4, bytes_before = m.bytes_before + $5,
               bytes_after = m.bytes_after + $6
           WHERE m.tenant_id = $1 AND m.maintenance_id = $2";
-    END(Uuid, Uuid, Option<i64>, Option<&str>) -> () =
-        c"UPDATE timedb.maintenance_log m SET finished_at = clock_timestamp(), orphans = $3, error = $4
+    END(Uuid, Uuid, i64, Option<i64>, Option<&str>) -> () =
+        c"UPDATE timedb.maintenance_log m
+          SET finished_at = clock_timestamp(), versions_removed = $3, orphans = $4, error = $5
           WHERE m.tenant_id = $1 AND m.maintenance_id = $2";
 }
 
@@ -73,14 +74,15 @@ fn _tenants_to_maintain_operator() -> Reported<Returned> {
     Ok(Returned::scalar::<&[Uuid]>(&in_turn))
 }
 
-/// The id of a tenant's row in the log; none where nothing is to be done.
+/// The id of a tenant's row in the log; none where nothing is to be packed, nothing is removed, and nothing is wrong.
 #[pg_extern(sql = false)]
 fn _begin_maintenance_operator(
     tenant_id: Option<pgrx::Uuid>,
     older_than: Option<Interval>,
+    is_removing: Option<bool>,
 ) -> Reported<Option<pgrx::Uuid>> {
     let acting = Acting::as_operator(tenant(tenant_id)?);
-    let is_work = !work(acting.tenant, None, cutoff(older_than)?)?.is_empty();
+    let is_work = is_removing == Some(true) || !work(acting.tenant, None, cutoff(older_than)?)?.is_empty();
     if !is_work && orphans(acting.tenant)? == 0 {
         return Ok(None);
     }
@@ -130,6 +132,7 @@ fn count(tenant: Uuid, maintenance: Uuid, tally: &Tally) -> Result<()> {
 fn _end_maintenance_operator(
     tenant_id: Option<pgrx::Uuid>,
     maintenance_id: Option<pgrx::Uuid>,
+    versions_removed: Option<i64>,
     sqlstate: Option<&str>,
     message: Option<&str>,
 ) -> Reported<()> {
@@ -141,7 +144,8 @@ fn _end_maintenance_operator(
     } else {
         None
     };
-    Ok(END.run((acting.tenant, maintenance, orphans, error.as_deref()))?)
+    let removed = versions_removed.unwrap_or_default();
+    Ok(END.run((acting.tenant, maintenance, removed, orphans, error.as_deref()))?)
 }
 
 /// What an operator reads of an error: the words only of those that speak of the system, as others may quote what is stored.

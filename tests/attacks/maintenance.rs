@@ -72,9 +72,9 @@ fn t58_an_operator_who_maintains_sees_counts_and_no_value() {
 const PIECES: [&str; 6] = [
     "SELECT timedb._maintain_until_operator('1 hour', '0')",
     "SELECT timedb._tenants_to_maintain_operator()",
-    "SELECT timedb._begin_maintenance_operator('$bob', '0')",
+    "SELECT timedb._begin_maintenance_operator('$bob', '0', false)",
     "SELECT timedb._maintain_share_operator('$bob', '$bob', '0')",
-    "SELECT timedb._end_maintenance_operator('$bob', NULL, 'XX001', 'made up')",
+    "SELECT timedb._end_maintenance_operator('$bob', NULL, 0, 'XX001', 'made up')",
     "SELECT * FROM timedb._list_maintenance_operator()",
 ];
 

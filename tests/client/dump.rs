@@ -35,6 +35,7 @@ fn fill(database: &Database) -> Vec<Identity> {
              SELECT timedb.create_key(user_id => '{}', name => 'it''s \"named\"', expires_at => '2099-01-01'); \
              SELECT timedb.revoke_key(k.key_id) FROM timedb.create_key(user_id => '{1}', name => 'ended') k; \
              INSERT INTO timedb.role_bindings (role_name, tenant_id, scope) VALUES ('reporting', '{2}', 'read'); \
+             SELECT timedb.set_retention('1000 years', tenant_id => '{2}'); \
              INSERT INTO timedb.maintenance_log (tenant_id, maintenance_id, finished_at, error) \
                VALUES ('{2}', gen_random_uuid(), now(), 'XX001')",
             gone.user_id, alice.user_id, alice.tenant_id

@@ -250,6 +250,25 @@ fn a_cancel_or_a_kill_ends_it_between_two_shares_and_the_next_call_says_so() {
 }
 
 #[test]
+fn what_retention_lets_go_goes_too_and_of_no_other_tenant() {
+    let database = Database::fresh("maintain and retain");
+    let tenants = tenants(&database, 2, 20);
+    let mut ops = database.login("ops");
+    // Of twenty minutes of 2025 none is younger.
+    let sql = "SELECT timedb.set_retention('1 day', tenant_id => $1)";
+    ops.execute(sql, &[&tenants[0].tenant_id]).expect("an operator sets it");
+    let kept = answer(&database, &tenants[1]);
+    run(&mut ops, MAINTAIN);
+    let removed = "SELECT array_agg(versions_removed ORDER BY tenant_id) FROM timedb.maintenance WHERE error IS NULL";
+    assert_eq!(one::<Vec<i64>>(&mut ops, removed), [20, 0]);
+    assert_eq!(answer(&database, &tenants[0]), "");
+    assert_eq!(answer(&database, &tenants[1]), kept);
+    // Nothing is left to do.
+    run(&mut ops, MAINTAIN);
+    assert_eq!(log(&mut ops).len(), 2);
+}
+
+#[test]
 fn rows_that_have_lost_their_run_or_series_are_counted() {
     let database = Database::fresh("maintain orphans");
     let tenants = tenants(&database, 2, 3);

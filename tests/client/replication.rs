@@ -61,8 +61,8 @@ fn a_subscriber_to_all_tables_has_what_the_publisher_has_while_values_are_packed
     run(
         &mut database.admin(),
         &format!(
-            "CREATE PUBLICATION everything FOR ALL TABLES; \
-             INSERT INTO timedb.role_bindings (role_name, tenant_id, scope) VALUES ('reporting', '{}', 'read')",
+            "CREATE PUBLICATION everything FOR ALL TABLES; SELECT timedb.set_retention('1000 years', tenant_id => '{0}'); \
+             INSERT INTO timedb.role_bindings (role_name, tenant_id, scope) VALUES ('reporting', '{0}', 'read')",
             bob.tenant_id
         ),
     );

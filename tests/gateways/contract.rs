@@ -748,7 +748,10 @@ fn the_anonymous_role_calls_functions_and_a_reader_selects_too_and_neither_write
     let mut admin = stage.admin();
     for (role, readable) in [
         ("web_anon", ""),
-        ("web_reader", "current_values packs runs series values versions withdrawals"),
+        (
+            "web_reader",
+            "current_values packs runs series values versions withdrawals",
+        ),
     ] {
         for privilege in ["INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"] {
             let sql = format!(
