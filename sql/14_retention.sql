@@ -62,14 +62,14 @@ COMMENT ON FUNCTION timedb.list_retention(uuid) IS
   'How long values are kept: the tenant''s default, with no series_id, and what series have of their own. Whoever is in no row keeps everything. Operators say tenant_id, and see no series_key.';
 
 CREATE FUNCTION timedb._apply_retention_tenant(
-  dry_run boolean, tenant_id uuid, OUT series integer, OUT versions bigint, OUT "values" bigint, OUT bytes bigint,
+  dry_run boolean, tenant_id uuid, OUT series integer, OUT versions bigint, OUT value_count bigint, OUT bytes bigint,
   OUT remaining bigint
 ) RETURNS record
   AS 'MODULE_PATHNAME', '_apply_retention_tenant_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off;
 COMMENT ON FUNCTION timedb._apply_retention_tenant(boolean, uuid) IS 'apply_retention for a key of scope admin.';
 CREATE FUNCTION timedb._apply_retention_operator(
-  dry_run boolean, tenant_id uuid, OUT series integer, OUT versions bigint, OUT "values" bigint, OUT bytes bigint,
+  dry_run boolean, tenant_id uuid, OUT series integer, OUT versions bigint, OUT value_count bigint, OUT bytes bigint,
   OUT remaining bigint
 ) RETURNS record
   AS 'MODULE_PATHNAME', '_apply_retention_operator_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -77,13 +77,13 @@ CREATE FUNCTION timedb._apply_retention_operator(
 COMMENT ON FUNCTION timedb._apply_retention_operator(boolean, uuid) IS 'apply_retention for an operator.';
 CREATE FUNCTION timedb.apply_retention(
   dry_run boolean DEFAULT true, tenant_id uuid DEFAULT NULL, OUT series integer, OUT versions bigint,
-  OUT "values" bigint, OUT bytes bigint, OUT remaining bigint
+  OUT value_count bigint, OUT bytes bigint, OUT remaining bigint
 ) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF timedb._manages_as() = 'operator' THEN
-    SELECT * INTO series, versions, "values", bytes, remaining FROM timedb._apply_retention_operator(dry_run, tenant_id);
+    SELECT * INTO series, versions, value_count, bytes, remaining FROM timedb._apply_retention_operator(dry_run, tenant_id);
   ELSE
-    SELECT * INTO series, versions, "values", bytes, remaining FROM timedb._apply_retention_tenant(dry_run, tenant_id);
+    SELECT * INTO series, versions, value_count, bytes, remaining FROM timedb._apply_retention_tenant(dry_run, tenant_id);
   END IF;
 END
 $$;

@@ -76,6 +76,10 @@ fn a_subscriber_to_all_tables_has_what_the_publisher_has_while_values_are_packed
     let copied = "SELECT count(*) = 0 FROM pg_subscription_rel WHERE srsubstate <> 'r'";
     wait_until("all tables are copied", || one::<bool>(&mut copy, copied));
 
+    run(
+        &mut database.authenticated(&bob),
+        "SELECT timedb.withdraw_run(u.run_id) FROM timedb.upload(now(), '[]') u",
+    );
     let mut writers = [&alice, &bob].map(|identity| database.authenticated(identity));
     for _ in 0..3 {
         for writer in &mut writers {

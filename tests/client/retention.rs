@@ -24,7 +24,7 @@ fn try_apply(client: &mut Client, arguments: &str) -> Result<Applied, postgres::
     Ok(Applied {
         series: row.get("series"),
         versions: row.get("versions"),
-        values: row.get("values"),
+        values: row.get("value_count"),
         bytes: row.get("bytes"),
         remaining: row.get("remaining"),
     })

@@ -286,7 +286,7 @@ fn record(tenant: Uuid, tally: &Tally) -> Result<()> {
     } = *tally;
     let subject = Subject {
         detail: Some(serde_json::json!({
-            "series": series, "versions": versions, "values": values, "bytes": bytes,
+            "series": series, "versions": versions, "value_count": values, "bytes": bytes,
         })),
         ..Subject::default()
     };

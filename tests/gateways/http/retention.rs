@@ -18,10 +18,13 @@ fn an_admin_sets_looks_at_and_applies_retention_and_nobody_else_may() {
     for _ in 0..2 {
         let dry = admin.post("/rpc/apply_retention", &json!({}));
         assert_eq!(dry.status, 200, "{dry:?}");
-        assert_eq!((&dry.body["values"], &dry.body["series"]), (&json!(1), &json!(1)));
+        assert_eq!((&dry.body["value_count"], &dry.body["series"]), (&json!(1), &json!(1)));
     }
     let done = admin.post("/rpc/apply_retention", &json!({"dry_run": false}));
-    assert_eq!((&done.body["values"], &done.body["remaining"]), (&json!(1), &json!(0)));
+    assert_eq!(
+        (&done.body["value_count"], &done.body["remaining"]),
+        (&json!(1), &json!(0))
+    );
     assert_eq!(gateway.alice().get("/rpc/read").body, json!([]));
     assert_eq!(gateway.bob().get("/rpc/read").body.as_array().expect("rows").len(), 1);
     for answer in [
