@@ -469,7 +469,7 @@ fn the_audit_tells_who_set_it_and_how_much_went() {
     wet(&mut client);
     wet(&mut client);
     let entries = "SELECT string_agg(concat_ws(' ', actor, via, action, detail->>'keep', detail->>'keep_revisions', \
-                     detail->>'values'), ', ' ORDER BY occurred_at) FROM timedb.list_audit() WHERE action ~ 'retention'";
+                     detail->>'value_count'), ', ' ORDER BY occurred_at) FROM timedb.list_audit() WHERE action ~ 'retention'";
     let told: String = one(&mut client, entries);
     assert!(
         told.starts_with("admin@tenant-a.com key set_retention P12M0D P1M0D, ops operator set_retention P0M"),
