@@ -97,6 +97,7 @@ fn nobodys(kind: &str) -> String {
         "smallint" | "integer" | "bigint" => "-12345".into(),
         "bytea" => "\\x00".into(),
         "boolean" => "false".into(),
+        "interval" => "12345 days".into(),
         "jsonb" => "{\"no\": \"body\"}".into(),
         "text[]" => "{nobody}".into(),
         "text" | "name" => "nobody".into(),
