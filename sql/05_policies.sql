@@ -113,6 +113,8 @@ CREATE POLICY maintenance_log_tenant ON timedb.maintenance_log FOR SELECT TO tim
 -- To hold a row that another transaction may hold, without a change to it.
 CREATE POLICY series_hold ON timedb.series FOR UPDATE TO timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin'))) WITH CHECK (false);
+CREATE POLICY withdrawals_hold ON timedb.withdrawals FOR UPDATE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin'))) WITH CHECK (false);
 CREATE POLICY users_hold ON timedb.users FOR UPDATE TO timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin'))) WITH CHECK (false);
 

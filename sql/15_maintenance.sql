@@ -11,7 +11,7 @@ CREATE FUNCTION timedb._tenants_to_maintain_operator() RETURNS uuid[]
   AS 'MODULE_PATHNAME', '_tenants_to_maintain_operator_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION timedb._tenants_to_maintain_operator() IS
-  'All tenants that have stored anything, those first for which maintain found work longest ago.';
+  'All tenants that have stored anything, in an order by chance, so that each has its turn however small the budget.';
 
 CREATE FUNCTION timedb._begin_maintenance_operator(tenant_id uuid, older_than interval, is_removing boolean)
   RETURNS uuid
@@ -86,6 +86,14 @@ BEGIN
                         OR remained IS NULL)
                    AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) ends;
         remained := remaining;
+      EXCEPTION WHEN OTHERS THEN
+        error_code := SQLSTATE;
+        error_message := SQLERRM;
+        goes_on := false;
+      END;
+      COMMIT;
+      -- What cannot be removed may be packed none the less.
+      BEGIN
         IF maintenance IS NULL THEN
           maintenance := timedb._begin_maintenance_operator(tenant, older_than, removed OPERATOR(pg_catalog.>) 0);
         END IF;
@@ -96,7 +104,7 @@ BEGIN
       END;
       COMMIT;
     END LOOP;
-    goes_on := maintenance IS NOT NULL AND error_code IS NULL;
+    goes_on := maintenance IS NOT NULL;
     WHILE goes_on LOOP
       BEGIN
         goes_on := timedb._maintain_share_operator(tenant, maintenance, older_than)
@@ -125,4 +133,4 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE timedb.maintain(interval, interval) IS
-  'For operators: goes through all tenants, those first whose turn was longest ago, removes what retention lets go and packs what was written longer ago than older_than, a share in each transaction, until all is done or the budget is used up. An error in one tenant is recorded in the view maintenance, and the next goes on. CALL it outside a transaction, nightly. 25006 on a standby.';
+  'For operators: goes through all tenants, in an order by chance, removes what retention lets go and packs what was written longer ago than older_than, a share in each transaction, until all is done or the budget is used up. An error in one tenant is recorded in the view maintenance, and the next goes on. CALL it outside a transaction, nightly. 25006 on a standby.';

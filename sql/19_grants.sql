@@ -69,6 +69,7 @@ GRANT SELECT, UPDATE (updated_at), DELETE ON timedb.users TO timedb_eraser;
 GRANT SELECT (tenant_id, key_id), DELETE ON timedb.api_keys TO timedb_eraser;
 GRANT SELECT, DELETE ON timedb.key_ends, timedb.role_bindings, timedb.maintenance_log, timedb.withdrawals TO timedb_eraser;
 GRANT SELECT, INSERT, DELETE ON timedb.audit TO timedb_eraser;
+GRANT UPDATE (reason) ON timedb.withdrawals TO timedb_eraser;
 
 -- timedb_operator: users, keys and bindings of every tenant, never a key's hash.
 GRANT SELECT, INSERT, UPDATE (is_active, updated_at) ON timedb.users TO timedb_operator;

@@ -1259,7 +1259,7 @@ CREATE OR REPLACE FUNCTION timedb._tenants_to_maintain_operator() RETURNS uuid[]
   AS 'MODULE_PATHNAME', '_tenants_to_maintain_operator_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION timedb._tenants_to_maintain_operator() IS
-  'All tenants that have stored anything, those first for which maintain found work longest ago.';
+  'All tenants that have stored anything, in an order by chance, so that each has its turn however small the budget.';
 
 CREATE OR REPLACE FUNCTION timedb._begin_maintenance_operator(tenant_id uuid, older_than interval, is_removing boolean)
   RETURNS uuid
@@ -1334,6 +1334,14 @@ BEGIN
                         OR remained IS NULL)
                    AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) ends;
         remained := remaining;
+      EXCEPTION WHEN OTHERS THEN
+        error_code := SQLSTATE;
+        error_message := SQLERRM;
+        goes_on := false;
+      END;
+      COMMIT;
+      -- What cannot be removed may be packed none the less.
+      BEGIN
         IF maintenance IS NULL THEN
           maintenance := timedb._begin_maintenance_operator(tenant, older_than, removed OPERATOR(pg_catalog.>) 0);
         END IF;
@@ -1344,7 +1352,7 @@ BEGIN
       END;
       COMMIT;
     END LOOP;
-    goes_on := maintenance IS NOT NULL AND error_code IS NULL;
+    goes_on := maintenance IS NOT NULL;
     WHILE goes_on LOOP
       BEGIN
         goes_on := timedb._maintain_share_operator(tenant, maintenance, older_than)
@@ -1373,7 +1381,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE timedb.maintain(interval, interval) IS
-  'For operators: goes through all tenants, those first whose turn was longest ago, removes what retention lets go and packs what was written longer ago than older_than, a share in each transaction, until all is done or the budget is used up. An error in one tenant is recorded in the view maintenance, and the next goes on. CALL it outside a transaction, nightly. 25006 on a standby.';
+  'For operators: goes through all tenants, in an order by chance, removes what retention lets go and packs what was written longer ago than older_than, a share in each transaction, until all is done or the budget is used up. An error in one tenant is recorded in the view maintenance, and the next goes on. CALL it outside a transaction, nightly. 25006 on a standby.';
 ALTER FUNCTION timedb._maintain_until_operator(interval, interval) OWNER TO timedb_operator;
 ALTER FUNCTION timedb._tenants_to_maintain_operator() OWNER TO timedb_operator;
 ALTER FUNCTION timedb._list_maintenance_operator() OWNER TO timedb_operator;
@@ -1451,6 +1459,8 @@ CREATE POLICY maintenance_log_tenant ON timedb.maintenance_log FOR SELECT TO tim
 -- To hold a row that another transaction may hold, without a change to it.
 CREATE POLICY series_hold ON timedb.series FOR UPDATE TO timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin'))) WITH CHECK (false);
+CREATE POLICY withdrawals_hold ON timedb.withdrawals FOR UPDATE TO timedb_eraser
+  USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin'))) WITH CHECK (false);
 CREATE POLICY users_hold ON timedb.users FOR UPDATE TO timedb_eraser
   USING (tenant_id = (SELECT timedb.current_tenant()) AND (SELECT timedb._may('admin'))) WITH CHECK (false);
   END IF;
@@ -1463,6 +1473,7 @@ GRANT SELECT, UPDATE (updated_at), DELETE ON timedb.users TO timedb_eraser;
 GRANT SELECT (tenant_id, key_id), DELETE ON timedb.api_keys TO timedb_eraser;
 GRANT SELECT, DELETE ON timedb.key_ends, timedb.role_bindings, timedb.maintenance_log, timedb.withdrawals TO timedb_eraser;
 GRANT SELECT, INSERT, DELETE ON timedb.audit TO timedb_eraser;
+GRANT UPDATE (reason) ON timedb.withdrawals TO timedb_eraser;
 CREATE OR REPLACE FUNCTION timedb._erase_run_tenant(
   run_id uuid, tenant_id uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint
 ) RETURNS record
@@ -1851,6 +1862,7 @@ WITH
       ('maintenance_log', 'maintenance_log_tenant', 'SELECT', '{timedb_eraser}', 'admin', NULL),
       ('series', 'series_hold', 'UPDATE', '{timedb_eraser}', 'admin', 'none'),
       ('users', 'users_hold', 'UPDATE', '{timedb_eraser}', 'admin', 'none'),
+      ('withdrawals', 'withdrawals_hold', 'UPDATE', '{timedb_eraser}', 'admin', 'none'),
       ('users', 'users_tenant', 'SELECT', '{timedb_api,timedb_eraser}', 'admin', NULL),
       ('users', 'users_write', 'INSERT', '{timedb_api}', NULL, 'admin'),
       ('users', 'users_change', 'UPDATE', '{timedb_api}', 'admin', 'admin'),
@@ -1948,6 +1960,7 @@ WITH
       ('audit', 'timedb_eraser', 'DELETE', NULL),
       ('maintenance_log', 'timedb_eraser', 'SELECT', NULL), ('maintenance_log', 'timedb_eraser', 'DELETE', NULL),
       ('withdrawals', 'timedb_eraser', 'SELECT', NULL), ('withdrawals', 'timedb_eraser', 'DELETE', NULL),
+      ('withdrawals', 'timedb_eraser', 'UPDATE', '{reason}'),
       ('users', 'timedb_api', 'SELECT', NULL), ('users', 'timedb_api', 'INSERT', NULL),
       ('users', 'timedb_api', 'UPDATE', '{is_active,updated_at}'),
       ('api_keys', 'timedb_api', 'SELECT',

@@ -3,6 +3,7 @@
 //! None of them waits for a transaction of the tenant: whoever holds a stolen key, and leaves one open, holds up what that
 //! transaction has touched and nothing else. What a call has left out for that counts as remaining.
 
+use super::refuse_old_snapshots;
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
 use crate::manage::audit::{self, Action, Subject};
@@ -96,6 +97,7 @@ fn erase_tenant(tenant_id: Option<pgrx::Uuid>, fcinfo: pg_sys::FunctionCallInfo)
 /// Of its own tenant: what is another's is not there.
 fn as_admin(tenant: Option<pgrx::Uuid>, what: &'static str, named: Uuid) -> Result<Acting> {
     let acting = Acting::with(Scope::Admin)?;
+    refuse_old_snapshots()?;
     match tenant.map(id) {
         Some(asked) if asked != acting.tenant => Err(Error::absent_id(what, named)),
         _ => Ok(acting),
@@ -104,6 +106,7 @@ fn as_admin(tenant: Option<pgrx::Uuid>, what: &'static str, named: Uuid) -> Resu
 
 fn as_operator(tenant: Option<pgrx::Uuid>) -> Result<Acting> {
     let tenant = tenant.map(id).ok_or(Error::NullArgument("tenant_id"))?;
+    refuse_old_snapshots()?;
     Ok(Acting::as_operator(tenant))
 }
 

@@ -6,6 +6,7 @@
 //! has come. What is not in the log had nothing to do.
 
 use super::compact::{Tally, cutoff, pack_all};
+use super::refuse_old_snapshots;
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
 use crate::pg::clock;
@@ -19,12 +20,12 @@ use crate::store::take::work;
 use crate::store::tenants::tenants;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
+use std::hash::{BuildHasher, RandomState};
 use uuid::Uuid;
 
 statements! {
     BUDGET(Interval) -> (bool, Timestamptz) = c"SELECT $1 > interval '0', clock_timestamp() + $1";
     AGE(Interval) -> (bool,) = c"SELECT $1 >= interval '0'";
-    LAST(Uuid) -> (Option<Timestamptz>,) = c"SELECT max(m.started_at) FROM timedb.maintenance_log m WHERE m.tenant_id = $1";
     /// What a call left open that was cancelled or killed; one that goes on meanwhile says its own end.
     END_INTERRUPTED(Uuid) -> () =
         c"UPDATE timedb.maintenance_log m SET finished_at = clock_timestamp(), error = 'interrupted'
@@ -51,6 +52,7 @@ fn _maintain_until_operator(budget: Option<Interval>, older_than: Option<Interva
     unsafe { pg_sys::PreventCommandIfReadOnly(c"CALL timedb.maintain()".as_ptr()) };
     let budget = budget.ok_or(Error::NullArgument("budget"))?;
     let older_than = older_than.ok_or(Error::NullArgument("older_than"))?;
+    refuse_old_snapshots()?;
     if AGE.read((older_than,))?.pop() != Some((true,)) {
         return Err(Error::bad("older_than", "must not be negative").into());
     }
@@ -60,18 +62,14 @@ fn _maintain_until_operator(budget: Option<Interval>, older_than: Option<Interva
     }
 }
 
-/// All tenants that have stored anything, those first whose turn was longest ago: so that each has one, however small the
-/// budget.
+/// All tenants that have stored anything, in an order by chance: so that each has its turn, however small the budget, and whatever
+/// others store that there is nothing to be done with but to look at it.
 #[pg_extern(sql = false)]
 fn _tenants_to_maintain_operator() -> Reported<Returned> {
-    let mut turns = Vec::new();
-    for tenant in tenants() {
-        let last = LAST.read((tenant,))?.pop().and_then(|(last,)| last);
-        turns.push((last.map(|at| at.0), tenant));
-    }
-    turns.sort_unstable();
-    let in_turn: Vec<Uuid> = turns.into_iter().map(|(_, tenant)| tenant).collect();
-    Ok(Returned::scalar::<&[Uuid]>(&in_turn))
+    let mut all: Vec<Uuid> = tenants().collect();
+    let chance = RandomState::new();
+    all.sort_by_cached_key(|tenant| chance.hash_one(tenant));
+    Ok(Returned::scalar::<&[Uuid]>(&all))
 }
 
 /// The id of a tenant's row in the log; none where nothing is to be packed, nothing is removed, and nothing is wrong.

@@ -26,6 +26,7 @@ mod upload;
 mod withdraw;
 
 use crate::error::{Error, Result};
+use crate::pg::snapshot::is_the_transactions;
 use crate::pg::varlena::PassedArray;
 
 pub use read::SCANNED;
@@ -36,4 +37,16 @@ fn without_nulls<A: PassedArray>(argument: &'static str, array: Option<A>) -> Re
         return Err(Error::NullElement(argument));
     }
     Ok(array)
+}
+
+/// What takes values out, for good, must see what is there by now: what has been withdrawn, uploaded or set since the transaction
+/// began, too.
+fn refuse_old_snapshots() -> Result<()> {
+    match is_the_transactions() {
+        true => Err(Error::Unsupported {
+            what: "values are taken out in READ COMMITTED alone",
+            hint: "Call it in a transaction of that isolation level.",
+        }),
+        false => Ok(()),
+    }
 }

@@ -1,6 +1,7 @@
 //! `CALL timedb.maintain()` over the wire, as an operator: it comes to every tenant, changes no answer, and whatever ends it or
 //! stands in one tenant's way is told and harms no other.
 
+use std::collections::HashSet;
 use std::thread;
 
 use postgres::Client;
@@ -46,10 +47,10 @@ struct Entry {
     error: Option<String>,
 }
 
-/// The oldest first.
+/// By tenant; of one the oldest first.
 fn log(ops: &mut Client) -> Vec<Entry> {
     let sql = "SELECT tenant_id, finished_at >= started_at, rows_before, rows_after, orphans, error \
-               FROM timedb.maintenance ORDER BY started_at";
+               FROM timedb.maintenance ORDER BY tenant_id, started_at";
     let rows = ops.query(sql, &[]).expect("an operator sees it");
     let entry = |row: &postgres::Row| Entry {
         tenant: row.get(0),
@@ -106,16 +107,10 @@ fn what_is_younger_waits_and_a_share_ends_with_the_budget() {
     // Used up by the time that the first tenant is asked for.
     run(&mut ops, "CALL timedb.maintain('1 microsecond', '0')");
     assert_eq!(log(&mut ops), []);
-    // Whoever had a turn comes last, so that with any budget each comes to its turn.
-    run(&mut ops, MAINTAIN);
-    for tenant in &tenants[..2] {
-        upload_singles(&mut database.authenticated(tenant), 5);
-    }
-    let fresh = database.create_user(Uuid::max(), "late@tenant.com", "write");
-    upload_singles(&mut database.authenticated(&fresh), 5);
-    run(&mut ops, MAINTAIN);
-    let order: Vec<Uuid> = log(&mut ops)[3..].iter().map(|entry| entry.tenant).collect();
-    assert_eq!(order, [fresh.tenant_id, tenants[0].tenant_id, tenants[1].tenant_id]);
+    // In an order by chance: none is always behind others that take the whole budget.
+    let first = |ops: &mut Client| one::<Vec<Uuid>>(ops, "SELECT timedb._tenants_to_maintain_operator()")[0];
+    let firsts: HashSet<Uuid> = (0..100).map(|_| first(&mut ops)).collect();
+    assert_eq!(firsts, tenants.iter().map(|tenant| tenant.tenant_id).collect());
 }
 
 /// A pack that cannot be opened.
@@ -137,7 +132,8 @@ fn an_error_in_one_tenant_is_recorded_and_the_next_goes_on() {
         upload_singles(&mut database.authenticated(tenant), 20);
     }
     run(&mut ops, MAINTAIN);
-    let entries = log(&mut ops).split_off(3);
+    // Of each the second.
+    let entries: Vec<Entry> = log(&mut ops).into_iter().skip(1).step_by(2).collect();
     let failed: Vec<bool> = entries.iter().map(|entry| entry.error.is_some()).collect();
     assert_eq!(failed, [false, true, false], "{entries:?}");
     let error = entries[1].error.as_deref().expect("it is told");
@@ -162,7 +158,7 @@ fn a_tenants_own_transaction_that_packs_holds_up_nobody() {
     assert_eq!(entries[1], done(tenants[1].tenant_id, 20));
     run(&mut busy, "ROLLBACK");
     run(&mut ops, MAINTAIN);
-    assert_eq!(log(&mut ops)[2], done(tenants[0].tenant_id, 20));
+    assert_eq!(log(&mut ops)[1], done(tenants[0].tenant_id, 20));
 }
 
 #[test]
@@ -233,8 +229,6 @@ fn a_cancel_or_a_kill_ends_it_between_two_shares_and_the_next_call_says_so() {
         .collect();
     let [first, second, third] = [0, 1, 2].map(|place: usize| tenants[place].tenant_id);
     let interrupted = (second, Some("interrupted"));
-    // Nobody could say in between that the third has had no turn.
-    assert_eq!(told[0], (first, None));
     assert_eq!(
         told.iter().filter(|entry| **entry == interrupted).count(),
         2,

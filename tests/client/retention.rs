@@ -1,5 +1,6 @@
 //! Retention over the wire: what is older than asked for goes, and nothing else.
 
+mod meanwhile;
 mod random;
 
 use postgres::Client;

@@ -39,8 +39,11 @@ statements! {
     /// Those of labels that it had before, too.
     DROP_LABELS(Uuid, Uuid) -> () =
         c"DELETE FROM timedb.series_labels l WHERE l.tenant_id = $1 AND l.series_id = $2";
-    DROP_RETENTION(Uuid, Uuid) -> () =
-        c"DELETE FROM timedb.retention r WHERE r.tenant_id = $1 AND r.series_id = $2";
+    DROP_RETENTION(Uuid, Uuid) -> (i32,) =
+        c"DELETE FROM timedb.retention r
+          WHERE r.tenant_id = $1 AND r.ctid = ANY (ARRAY(
+            SELECT w.ctid FROM timedb.retention w WHERE w.tenant_id = $1 AND w.series_id = $2 FOR UPDATE SKIP LOCKED))
+          RETURNING 1";
     ROWS(Uuid, Uuid, i64) -> (Uuid, Time, i16, Time, i16, PointsBytes) =
         c"SELECT v.run_id, v.change_time, v.span, v.valid_from, v.part, v.points
           FROM timedb.values v
@@ -78,10 +81,10 @@ pub fn series(tenant: Uuid, id: Uuid) -> Result<Option<Erased>> {
     let is_held = !was_there && !IS_SERIES.read_fresh((tenant, id))?.is_empty();
     if was_there {
         DROP_LABELS.run((tenant, id))?;
-        DROP_RETENTION.run((tenant, id))?;
     }
+    let is_no_longer_kept = !DROP_RETENTION.write((tenant, id))?.is_empty();
     let share = Share::find(tenant, id)?;
-    if share.is_empty() && !was_there && !is_held {
+    if share.is_empty() && !was_there && !is_held && !is_no_longer_kept {
         return Ok(None);
     }
     let mut erased = share.take()?;

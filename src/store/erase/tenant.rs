@@ -48,17 +48,17 @@ statements! {
         c"WITH gone AS (
             DELETE FROM timedb.retention d
             WHERE d.tenant_id = $1 AND d.ctid = ANY (ARRAY(
-              SELECT w.ctid FROM timedb.retention w WHERE w.tenant_id = $1 LIMIT $2))
+              SELECT w.ctid FROM timedb.retention w WHERE w.tenant_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
             RETURNING 1)
           SELECT count(*) FROM gone";
     WITHDRAWALS(Uuid, i64) -> (i64,) =
         c"WITH gone AS (
             DELETE FROM timedb.withdrawals d
             WHERE d.tenant_id = $1 AND d.ctid = ANY (ARRAY(
-              SELECT w.ctid FROM timedb.withdrawals w WHERE w.tenant_id = $1 LIMIT $2))
+              SELECT w.ctid FROM timedb.withdrawals w WHERE w.tenant_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
             RETURNING 1)
           SELECT count(*) FROM gone";
-    /// Of users, series and runs those stay that another transaction holds.
+    /// Of users, series and runs, as of the two above, those stay that another transaction holds.
     USERS(Uuid, i64) -> (i64,) =
         c"WITH gone AS (
             DELETE FROM timedb.users u
@@ -108,6 +108,7 @@ statements! {
                + (SELECT count(*) FROM (SELECT FROM timedb.key_ends e WHERE e.tenant_id = $1 LIMIT $2) AS e)
                + (SELECT count(*) FROM (SELECT b.tenant_id FROM timedb.role_bindings b WHERE b.tenant_id = $1 LIMIT $2) AS b)
                + (SELECT count(*) FROM (SELECT FROM timedb.withdrawals d WHERE d.tenant_id = $1 LIMIT $2) AS d)
+               + (SELECT count(*) FROM (SELECT FROM timedb.retention t WHERE t.tenant_id = $1 LIMIT $2) AS t)
                + (SELECT count(*) FROM (SELECT FROM timedb.maintenance_log m WHERE m.tenant_id = $1 LIMIT $2) AS m)
                + (SELECT count(*)
                   FROM (SELECT FROM timedb.audit a WHERE a.tenant_id = $1 AND a.action <> 'erase_tenant' LIMIT $2) AS a)";

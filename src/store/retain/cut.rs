@@ -68,7 +68,7 @@ fn take_out_of_rows(of: Of, rows: &[Row], looked: &Looked, going: &[Going]) -> R
         };
         check(take_rows(of.tenant, of.series, span, keys)?, of_class.runs.len())?;
     }
-    left.insert(of.tenant)
+    left.insert_in_place_of_others(of.tenant)
 }
 
 /// The list of a run names its rows by where they begin: what is left of one is found by the index of changes instead, which has

@@ -17,7 +17,7 @@ use crate::store::withdrawn::Withdrawn;
 pub use candidates::candidates;
 use found::{Looked, Of, Place, Row, StoredPack};
 use runs::Runs;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use timedb_core::merge::Window;
 use timedb_core::retain::{Going, Rule, Which, lost};
 use timedb_core::time::Time;
@@ -153,23 +153,15 @@ impl Retaining {
 
     fn slice(&mut self, of: &mut OfSeries, rule: &Rule) -> Result<Outcome> {
         let packs = found::packs(of.of, rule)?;
-        let rows = found::rows(of.of, rule)?;
-        let looked = Looked::at(&rows, &packs)?;
-        self.withdrawn
-            .look_up(looked.versions.iter().map(|of| of.version.run))?;
-        let going = rule.going(&looked.versions, |version| self.spares(of, rule, version));
-        if going.iter().all(|going| *going == Going::Nothing) {
+        let losing = self.losing(of, rule, &packs)?;
+        if losing.is_empty() || self.is_dry {
             return Ok(Outcome::Done);
         }
-        if self.is_dry {
-            self.count(of, &rows, &packs, &looked, &going);
-            return Ok(Outcome::Done);
-        }
-        let losing = looked.versions.iter().zip(&going);
-        let losing = losing.filter(|(_, going)| **going != Going::Nothing);
-        if !self.runs.hold(self.tenant, losing.map(|(of, _)| of.version.run))? {
+        if !self.runs.hold(self.tenant, losing.into_iter())? {
             return Ok(Outcome::Remains);
         }
+        // What is hidden now: a run that hid others may have been withdrawn since.
+        self.withdrawn = Withdrawn::by_now(self.tenant)?;
         // Packs are made and deleted by nobody else meanwhile.
         let rows = found::rows(of.of, rule)?;
         let looked = Looked::at(&rows, &packs)?;
@@ -186,6 +178,21 @@ impl Retaining {
         self.runs.lose(lost(&looked.versions, &going));
         self.count(of, &rows, &packs, &looked, &going);
         Ok(Outcome::Done)
+    }
+
+    /// The runs that lose something of a slice; one that only looks counts it.
+    fn losing(&mut self, of: &mut OfSeries, rule: &Rule, packs: &[StoredPack]) -> Result<HashSet<Uuid>> {
+        let rows = found::rows(of.of, rule)?;
+        let looked = Looked::at(&rows, packs)?;
+        self.withdrawn
+            .look_up(looked.versions.iter().map(|of| of.version.run))?;
+        let going = rule.going(&looked.versions, |version| self.spares(of, rule, version));
+        if self.is_dry {
+            self.count(of, &rows, packs, &looked, &going);
+        }
+        let losing = looked.versions.iter().zip(&going);
+        let losing = losing.filter(|(_, going)| **going != Going::Nothing);
+        Ok(losing.map(|(of, _)| of.version.run).collect())
     }
 
     /// What goes by when it was known has gone before what is hidden is asked for: where it is only looked at, it is still there.

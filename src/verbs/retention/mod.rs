@@ -3,9 +3,10 @@
 
 mod settings;
 
-use super::without_nulls;
+use super::{refuse_old_snapshots, without_nulls};
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
+use crate::identity::standing::Via;
 use crate::manage::audit::{self, Action, Subject};
 use crate::pg::datum::id;
 use crate::pg::lock;
@@ -226,10 +227,6 @@ fn answer(acting: &Acting, dry_run: Option<bool>, fcinfo: pg_sys::FunctionCallIn
 #[pg_extern(sql = false)]
 fn _retain_share_operator(tenant_id: Option<pgrx::Uuid>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     let acting = operator(tenant_id)?;
-    let has_any = !settings::cutoffs(acting.tenant, true)?.is_empty();
-    if has_any && !lock::hold_if_free(lock::For::Compacting, acting.tenant) {
-        return Err(Error::Busy.into());
-    }
     let (tally, remaining) = apply(&acting, false)?;
     Ok(Returned::row::<(i64, i64)>(fcinfo, (tally.versions, remaining))?)
 }
@@ -241,17 +238,18 @@ fn apply(acting: &Acting, is_dry: bool) -> Result<(Tally, i64)> {
     let seen = if is_dry { Snapshot::Callers } else { Snapshot::Fresh };
     if !is_dry {
         refuse_if_read_only(c"apply_retention()");
+        refuse_old_snapshots()?;
     }
     let mut of_series = settings::cutoffs(tenant, !is_dry)?;
-    let mut call = Retaining::new(tenant, is_dry)?;
     if of_series.is_empty() {
-        return Ok((call.finish()?, 0));
+        return Ok((Tally::default(), 0));
     }
     if !is_dry {
-        lock::hold(lock::For::Compacting, tenant);
+        hold_packing(acting)?;
         // As they are by now.
         of_series = settings::cutoffs(tenant, true)?;
     }
+    let mut call = Retaining::new(tenant, is_dry)?;
     let work = candidates(tenant, &of_series, seen)?;
     let mut remaining = 0;
     let mut said = Instant::now();
@@ -274,6 +272,18 @@ fn apply(acting: &Acting, is_dry: bool) -> Result<(Tally, i64)> {
         record(tenant, &tally)?;
     }
     Ok((tally, remaining))
+}
+
+/// The tenant itself waits for its other transactions; an operator for none of a tenant's, which may be left open for any time.
+fn hold_packing(acting: &Acting) -> Result<()> {
+    match acting.via {
+        Via::Operator { .. } if lock::hold_if_free(lock::For::Compacting, acting.tenant) => Ok(()),
+        Via::Operator { .. } => Err(Error::Busy),
+        Via::Key { .. } | Via::Role { .. } => {
+            lock::hold(lock::For::Compacting, acting.tenant);
+            Ok(())
+        }
+    }
 }
 
 fn record(tenant: Uuid, tally: &Tally) -> Result<()> {

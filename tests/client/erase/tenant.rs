@@ -373,3 +373,24 @@ fn a_tenant_of_that_id_may_be_made_again_and_begins_with_nothing() {
         "one of each erasure: {entries:?}"
     );
 }
+
+/// What a stolen key may leave open of what is withdrawn and of how long values are kept.
+#[test]
+fn neither_a_withdrawal_nor_a_setting_left_open_holds_up_the_end_of_the_keys() {
+    let mut doomed = Doomed::of("erase held");
+    let mut holder = doomed.database.authenticated(&doomed.admin);
+    run(&mut holder, "SELECT timedb.set_retention('1000 years')");
+    run(
+        &mut holder,
+        "BEGIN; SELECT timedb.set_retention('999 years'); \
+         SELECT timedb.restore_run(w.run_id) FROM timedb.withdrawals w WHERE w.restored_at IS NULL",
+    );
+    assert!(doomed.erase() > 0);
+    let mut other = doomed.database.login("app");
+    let login = "SELECT FROM timedb.authenticate($1)";
+    refused(other.execute(login, &[&doomed.admin.api_key])).code("28000");
+    assert!(doomed.erase() > 0, "what is held remains");
+    run(&mut holder, "ROLLBACK");
+    doomed.erase_to_the_end();
+    doomed.assert_gone();
+}
