@@ -1,7 +1,7 @@
 //! Keys: regenerated one by one, refused where they could never open anything, ended by whoever holds them.
 
 use postgres::Client;
-use timedb_testkit::{Database, Identity, KEY_REFUSED, Stage, one_of, refused, run, succeed};
+use timedb_testkit::{Database, Identity, KEY_REFUSED, Stage, one, one_of, refused, run, succeed};
 use uuid::Uuid;
 
 /// A further key of a user: its id and its text.
@@ -263,4 +263,14 @@ fn a_bound_role_has_no_key_and_is_sent_to_an_operator() {
             .message(&format!("this needs an API key of scope \"{needed}\""))
             .hint(hint);
     }
+}
+
+/// Of more tenants than a transaction can hold locks of.
+#[test]
+fn an_operator_makes_users_of_many_tenants_in_one_transaction() {
+    let database = Database::fresh("many tenants at once");
+    let mut ops = database.login("ops");
+    let sql = "SELECT count(u.api_key) FROM generate_series(1, 10000) AS n, \
+               LATERAL timedb.create_user(gen_random_uuid(), 'u' || n || '@tenant.com') AS u";
+    assert_eq!(one::<i64>(&mut ops, sql), 10_000);
 }
