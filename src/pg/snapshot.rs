@@ -24,12 +24,6 @@ impl Drop for Latest {
     }
 }
 
-/// Whether the transaction sees nothing that others commit after its first statement: REPEATABLE READ and above.
-pub fn is_the_transactions() -> bool {
-    // SAFETY: reads a variable that is set when a transaction begins.
-    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
-}
-
 /// Whether a row's xmin is of this transaction, or of a part of it.
 pub fn is_own_transaction(xmin: i64) -> bool {
     let xmin = u32::try_from(xmin).unwrap_or_default();

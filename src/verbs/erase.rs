@@ -3,7 +3,7 @@
 //! None of them waits for a transaction of the tenant: whoever holds a stolen key, and leaves one open, holds up what that
 //! transaction has touched and nothing else. What a call has left out for that counts as remaining.
 
-use super::refuse_old_snapshots;
+use super::{as_operator, refuse_old_snapshots};
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
 use crate::manage::audit::{self, Action, Subject};
@@ -51,7 +51,7 @@ fn _erase_run_operator(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Reported<Returned> {
     let run = run_id.map(id).ok_or(Error::NullArgument("run_id"))?;
-    let acting = as_operator(tenant_id)?;
+    let acting = for_tenant(tenant_id)?;
     Ok(erase_run(&acting, run, fcinfo)?)
 }
 
@@ -73,14 +73,14 @@ fn _erase_series_operator(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Reported<Returned> {
     let series = series_id.map(id).ok_or(Error::NullArgument("series_id"))?;
-    let acting = as_operator(tenant_id)?;
+    let acting = for_tenant(tenant_id)?;
     Ok(erase_series(&acting, series, fcinfo)?)
 }
 
 /// For operators alone: an admin key would end itself with the first call, and nobody could make the others.
 #[pg_extern(sql = false)]
 fn erase_tenant(tenant_id: Option<pgrx::Uuid>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
-    let acting = as_operator(tenant_id)?;
+    let acting = for_tenant(tenant_id)?;
     let (gone, remaining) = erase_everything(acting.tenant)?;
     let answer = (
         gone.users,
@@ -104,10 +104,9 @@ fn as_admin(tenant: Option<pgrx::Uuid>, what: &'static str, named: Uuid) -> Resu
     }
 }
 
-fn as_operator(tenant: Option<pgrx::Uuid>) -> Result<Acting> {
-    let tenant = tenant.map(id).ok_or(Error::NullArgument("tenant_id"))?;
+fn for_tenant(tenant_id: Option<pgrx::Uuid>) -> Result<Acting> {
     refuse_old_snapshots()?;
-    Ok(Acting::as_operator(tenant))
+    as_operator(tenant_id)
 }
 
 fn erase_run(acting: &Acting, run: Uuid, fcinfo: pg_sys::FunctionCallInfo) -> Result<Returned> {

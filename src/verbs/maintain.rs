@@ -6,12 +6,12 @@
 //! has come. What is not in the log had nothing to do.
 
 use super::compact::{Tally, cutoff, pack_all};
-use super::refuse_old_snapshots;
+use super::{as_operator, refuse_old_snapshots};
 use crate::error::{Error, Reported, Result};
-use crate::identity::session::Acting;
 use crate::pg::clock;
 use crate::pg::datum::{id, pg_id};
 use crate::pg::lock;
+use crate::pg::read_only::refuse_if_read_only;
 use crate::pg::result::Returned;
 use crate::pg::statement::statements;
 use crate::pg::timestamp::Timestamptz;
@@ -48,8 +48,7 @@ statements! {
 /// When a call with such a budget ends; an error where it cannot begin.
 #[pg_extern(sql = false)]
 fn _maintain_until_operator(budget: Option<Interval>, older_than: Option<Interval>) -> Reported<Option<i64>> {
-    // SAFETY: raises an error in a transaction that is read-only, and on a standby.
-    unsafe { pg_sys::PreventCommandIfReadOnly(c"CALL timedb.maintain()".as_ptr()) };
+    refuse_if_read_only(c"CALL timedb.maintain()");
     let budget = budget.ok_or(Error::NullArgument("budget"))?;
     let older_than = older_than.ok_or(Error::NullArgument("older_than"))?;
     refuse_old_snapshots()?;
@@ -79,7 +78,7 @@ fn _begin_maintenance_operator(
     older_than: Option<Interval>,
     is_removing: Option<bool>,
 ) -> Reported<Option<pgrx::Uuid>> {
-    let acting = Acting::as_operator(tenant(tenant_id)?);
+    let acting = as_operator(tenant_id)?;
     let is_work = is_removing == Some(true) || !work(acting.tenant, None, cutoff(older_than)?)?.is_empty();
     if !is_work && orphans(acting.tenant)? == 0 {
         return Ok(None);
@@ -102,7 +101,7 @@ fn _maintain_share_operator(
     maintenance_id: Option<pgrx::Uuid>,
     older_than: Option<Interval>,
 ) -> Reported<Option<bool>> {
-    let acting = Acting::as_operator(tenant(tenant_id)?);
+    let acting = as_operator(tenant_id)?;
     let maintenance = maintenance_id.map(id).ok_or(Error::NullArgument("maintenance_id"))?;
     // Whoever else holds it may be a tenant's own transaction, left open for any time.
     if !lock::hold_if_free(lock::For::Compacting, acting.tenant) {
@@ -134,7 +133,7 @@ fn _end_maintenance_operator(
     sqlstate: Option<&str>,
     message: Option<&str>,
 ) -> Reported<()> {
-    let acting = Acting::as_operator(tenant(tenant_id)?);
+    let acting = as_operator(tenant_id)?;
     let maintenance = maintenance_id.map_or_else(|| begin(acting.tenant), |begun| Ok(id(begun)))?;
     let error = sqlstate.map(|sqlstate| told(sqlstate, message.unwrap_or_default()));
     let orphans = if error.is_none() {
@@ -155,8 +154,4 @@ fn told(sqlstate: &str, message: &str) -> String {
         true => format!("{sqlstate}: {message}"),
         false => sqlstate.to_owned(),
     }
-}
-
-fn tenant(tenant_id: Option<pgrx::Uuid>) -> Result<Uuid> {
-    tenant_id.map(id).ok_or(Error::NullArgument("tenant_id"))
 }

@@ -26,7 +26,9 @@ mod upload;
 mod withdraw;
 
 use crate::error::{Error, Result};
-use crate::pg::snapshot::is_the_transactions;
+use crate::identity::session::Acting;
+use crate::pg::datum::id;
+use crate::pg::isolation::is_read_committed;
 use crate::pg::varlena::PassedArray;
 
 pub use read::SCANNED;
@@ -42,11 +44,17 @@ fn without_nulls<A: PassedArray>(argument: &'static str, array: Option<A>) -> Re
 /// What takes values out, for good, must see what is there by now: what has been withdrawn, uploaded or set since the transaction
 /// began, too.
 fn refuse_old_snapshots() -> Result<()> {
-    match is_the_transactions() {
-        true => Err(Error::Unsupported {
+    match is_read_committed() {
+        true => Ok(()),
+        false => Err(Error::Unsupported {
             what: "values are taken out in READ COMMITTED alone",
             hint: "Call it in a transaction of that isolation level.",
         }),
-        false => Ok(()),
     }
+}
+
+/// An operator for the tenant that he names.
+fn as_operator(tenant_id: Option<pgrx::Uuid>) -> Result<Acting> {
+    let tenant = tenant_id.map(id).ok_or(Error::NullArgument("tenant_id"))?;
+    Ok(Acting::as_operator(tenant))
 }

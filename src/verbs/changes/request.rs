@@ -3,8 +3,9 @@
 use super::groups::Changes;
 use crate::error::{Error, Result};
 use crate::identity::session::{Acting, Session};
+use crate::pg::isolation::is_read_committed;
 use crate::pg::moment;
-use crate::pg::snapshot::{self, Latest};
+use crate::pg::snapshot::Latest;
 use crate::pg::timestamp;
 use crate::pg::varlena::{Jsonb, TextArray, UuidArray};
 use crate::store::changes::Between;
@@ -94,7 +95,7 @@ fn most_rows(max_rows: Option<i32>) -> Result<Option<usize>> {
 }
 
 fn settled(tenant: Uuid) -> Result<Time> {
-    if snapshot::is_the_transactions() {
+    if !is_read_committed() {
         return Err(IN_A_SNAPSHOT);
     }
     let settled = moment::settled(tenant).ok_or(ON_A_STANDBY)?;

@@ -3,7 +3,7 @@
 
 mod settings;
 
-use super::{refuse_old_snapshots, without_nulls};
+use super::{as_operator, refuse_old_snapshots, without_nulls};
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::Acting;
 use crate::identity::standing::Via;
@@ -52,12 +52,6 @@ fn admin(tenant_id: Option<pgrx::Uuid>) -> Result<Acting> {
     }
 }
 
-/// An operator says for whom.
-fn operator(tenant_id: Option<pgrx::Uuid>) -> Result<Acting> {
-    let tenant = tenant_id.map(id).ok_or(Error::NullArgument("tenant_id"))?;
-    Ok(Acting::as_operator(tenant))
-}
-
 #[pg_extern(sql = false)]
 fn _set_retention_tenant(
     keep: Option<Interval>,
@@ -89,7 +83,7 @@ fn _set_retention_operator(
         keep_revisions,
         series_ids,
     };
-    Ok(set(&operator(tenant_id)?, given)?)
+    Ok(set(&as_operator(tenant_id)?, given)?)
 }
 
 /// The arguments of `set_retention`.
@@ -172,7 +166,7 @@ fn _list_retention_tenant(tenant_id: Option<pgrx::Uuid>, fcinfo: pg_sys::Functio
 /// What a series is called is the tenant's own.
 #[pg_extern(sql = false)]
 fn _list_retention_operator(tenant_id: Option<pgrx::Uuid>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
-    Ok(list(&operator(tenant_id)?, false, fcinfo)?)
+    Ok(list(&as_operator(tenant_id)?, false, fcinfo)?)
 }
 
 /// A row of `list_retention`.
@@ -213,7 +207,7 @@ fn _apply_retention_operator(
     tenant_id: Option<pgrx::Uuid>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Reported<Returned> {
-    Ok(answer(&operator(tenant_id)?, dry_run, fcinfo)?)
+    Ok(answer(&as_operator(tenant_id)?, dry_run, fcinfo)?)
 }
 
 fn answer(acting: &Acting, dry_run: Option<bool>, fcinfo: pg_sys::FunctionCallInfo) -> Result<Returned> {
@@ -226,7 +220,7 @@ fn answer(acting: &Acting, dry_run: Option<bool>, fcinfo: pg_sys::FunctionCallIn
 /// leave open for any time, nothing waits for it.
 #[pg_extern(sql = false)]
 fn _retain_share_operator(tenant_id: Option<pgrx::Uuid>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
-    let acting = operator(tenant_id)?;
+    let acting = as_operator(tenant_id)?;
     let (tally, remaining) = apply(&acting, false)?;
     Ok(Returned::row::<(i64, i64)>(fcinfo, (tally.versions, remaining))?)
 }
