@@ -2,7 +2,7 @@
 # chooses another Postgres than the one that scripts/setup.sh finds or installs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench serve stop psql install lint static clean setup debug release
+.PHONY: help demo test test-all bench serve stop psql cli install lint static clean setup debug release
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -27,6 +27,9 @@ stop: ## stop the server of `make serve` and remove it
 
 psql: ## open psql on the server of `make serve`
 	@scripts/do.sh psql
+
+cli: ## build the command, target/release/timedb
+	@scripts/do.sh cli
 
 install: ## install into the Postgres that PG_CONFIG names
 	@scripts/do.sh install

@@ -20,6 +20,11 @@ serve)
 stop | psql)
     scripts/private-server.sh "$1"
     ;;
+cli)
+    scripts/setup.sh
+    cargo build --release -p timedb-cli
+    echo "$target/release/timedb"
+    ;;
 install)
     build release
     scripts/install.sh
@@ -55,6 +60,6 @@ clean)
     cargo clean
     ;;
 *)
-    fail "do.sh demo|serve|psql|stop|install|test|bench|lint|static|debug|release|setup|clean"
+    fail "do.sh demo|serve|psql|stop|cli|install|test|bench|lint|static|debug|release|setup|clean"
     ;;
 esac

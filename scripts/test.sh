@@ -66,6 +66,11 @@ layer_client() {
     "$server" run -- cargo test -p timedb "${features[@]}" --test client
 }
 
+# The command, typed at the server as ordinary roles.
+layer_cli() {
+    "$server" run -- cargo test -p timedb-cli
+}
+
 # Reads what the runners say of themselves: cargo's (and libtest-mimic's) "test result: …" and
 # pg_regress's "All 3 tests passed." or "1 of 3 tests failed.", with "# " before it from 16 on.
 count() {
@@ -93,7 +98,7 @@ run_layer() {
 
 layers=("$@")
 if [ $# = 0 ]; then
-    layers=(pure in-backend contract interleaving client attacks gateways faults)
+    layers=(pure in-backend contract interleaving client attacks gateways cli faults)
     # No release was for 18 yet: 0.1.0 does not compile for it.
     if [ "$postgres_major" -ge 18 ]; then
         :
