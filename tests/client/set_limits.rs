@@ -318,18 +318,20 @@ fn what_is_packed_leaves_room() {
     assert_eq!(packed, 1, "the premise");
 }
 
-/// The rows of README's table: the setting, its default, the most it may be.
+/// The rows of the reference's table: the setting, its default, the most it may be.
 #[test]
-fn the_readme_shows_every_setting_with_its_default_and_its_bounds() {
-    let readme = fs::read_to_string(Project::default().root().join("README.md")).expect("README.md");
-    let database = Database::fresh("settings of the readme");
+fn the_reference_shows_every_setting_with_its_default_and_its_bounds() {
+    let page = fs::read_to_string(Project::default().root().join("docs/reference.md")).expect("the reference");
+    let database = Database::fresh("settings of the reference");
     let mut admin = database.admin();
     run(&mut admin, "SELECT timedb.current_tenant()");
     for name in SHOWN_SETTINGS {
-        let row = readme
+        let row = page
             .lines()
             .find_map(|line| line.strip_prefix(&format!("| `{name}` | ")));
-        let mut cells = row.unwrap_or_else(|| panic!("README has no {name}")).split(" | ");
+        let mut cells = row
+            .unwrap_or_else(|| panic!("the reference has no {name}"))
+            .split(" | ");
         let mut cell = || cells.next().expect("a cell").replace(',', "");
         let (default, most) = (cell(), cell());
         let sql = "SELECT boot_val FROM pg_settings WHERE name = $1";

@@ -10,7 +10,7 @@ use std::thread;
 use timedb_testkit::{Database, Project};
 
 /// The pages, and of each how many blocks there are at the least: fewer would mean that they are no longer found.
-const PAGES: [(&str, usize); 2] = [("README.md", 10), ("docs/forecasting.md", 16)];
+const PAGES: [(&str, usize); 3] = [("README.md", 2), ("docs/reference.md", 25), ("docs/forecasting.md", 16)];
 /// Other names would be blocks that look like SQL and are not run.
 const LANGUAGES: [&str; 5] = ["sql", "text", "sh", "ini", "python"];
 const FENCE: &str = "```";
@@ -31,8 +31,13 @@ fn every_sql_block_of_the_readme_prints_what_the_readme_shows() {
 }
 
 #[test]
-fn every_sql_block_of_the_cookbook_prints_what_the_cookbook_shows() {
+fn every_sql_block_of_the_reference_prints_what_the_reference_shows() {
     assert_true(1);
+}
+
+#[test]
+fn every_sql_block_of_the_cookbook_prints_what_the_cookbook_shows() {
+    assert_true(2);
 }
 
 #[test]
@@ -89,6 +94,58 @@ fn an_output_without_its_sql_is_refused() {
 #[should_panic(expected = "README.md:2: \"SQL\"")]
 fn a_block_in_a_language_that_nobody_runs_is_refused() {
     blocks("README.md", "\n```SQL\nSELECT 1;\n```\n");
+}
+
+/// A page's links to files and headings of the project, as GitHub and mdBook resolve them.
+#[test]
+fn every_link_of_a_page_leads_somewhere() {
+    let root = Project::default().root().to_owned();
+    let pages = ["README.md", "CONTRIBUTING.md", "bench/README.md", "examples/README.md"].map(str::to_owned);
+    let docs = fs::read_dir(root.join("docs"))
+        .expect("docs")
+        .map(|entry| entry.expect("an entry").file_name());
+    let docs = docs
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| name.ends_with(".md"));
+    let mut links = 0;
+    let mut broken = Vec::new();
+    for name in pages.into_iter().chain(docs.map(|name| format!("docs/{name}"))) {
+        let page = fs::read_to_string(root.join(&name)).expect("a page");
+        for link in links_of(&page) {
+            links += 1;
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => root.join(&name),
+                path => root.join(&name).parent().expect("a folder").join(path),
+            };
+            let leads = match (fs::read_to_string(&target), heading) {
+                (Ok(text), heading) => heading.is_empty() || anchors(&text).any(|anchor| anchor == heading),
+                (Err(_), heading) => heading.is_empty() && target.exists(),
+            };
+            if !leads {
+                broken.push(format!("{name}: {link}"));
+            }
+        }
+    }
+    assert!(links > 60, "the premise: {links} links");
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// Where `](…)` leads within the project.
+fn links_of(page: &str) -> impl Iterator<Item = &str> {
+    let ends = page.split("](").skip(1);
+    let links = ends.filter_map(|rest| rest.split_once(')').map(|(link, _)| link));
+    links.filter(|link| !link.contains("://") && !link.contains(char::is_whitespace))
+}
+
+/// The names of a page's headings: in small letters, with hyphens for blanks, without punctuation.
+fn anchors(page: &str) -> impl Iterator<Item = String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    headings.map(|line| {
+        let letters = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = letters.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    })
 }
 
 /// A sql block: the line where it begins, what is typed, and what is shown below it.
