@@ -2,7 +2,7 @@
 # chooses another Postgres than the one that scripts/setup.sh finds or installs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench serve stop psql cli install lint static clean setup debug release
+.PHONY: help demo test test-all bench serve stop psql cli install lint static site clean setup debug release
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -37,8 +37,11 @@ install: ## install into the Postgres that PG_CONFIG names
 lint: ## check the format, and clippy with no warning let pass
 	@scripts/do.sh lint
 
-static: ## look for what no test runs: SQL that could be captured, crates from elsewhere
+static: ## look for what no test runs: SQL that could be captured, crates from elsewhere, pages that make no site
 	@scripts/do.sh static
+
+site: ## the pages of docs/ as a site, target/site
+	@scripts/do.sh site
 
 clean: ## remove everything that was built, and the server of `make serve`
 	@scripts/do.sh clean

@@ -48,6 +48,11 @@ static)
     scripts/setup.sh tests
     scripts/build.sh debug
     scripts/static.sh
+    scripts/site.sh
+    ;;
+site)
+    scripts/setup.sh
+    scripts/site.sh
     ;;
 debug | release)
     build "$1"
@@ -60,6 +65,6 @@ clean)
     cargo clean
     ;;
 *)
-    fail "do.sh demo|serve|psql|stop|cli|install|test|bench|lint|static|debug|release|setup|clean"
+    fail "do.sh demo|serve|psql|stop|cli|install|test|bench|lint|static|site|debug|release|setup|clean"
     ;;
 esac
