@@ -1,22 +1,62 @@
 //! Which server, and as whom: from `--dsn`, the environment, or what libpq itself would take.
 
-use std::env;
+mod dsn;
+mod parameters;
+mod passfile;
+mod tls;
+
+use std::error::Error as _;
+use std::io::{IsTerminal, stdin};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use postgres::Client;
 use postgres::config::{Config, SslMode};
+use postgres::error::{DbError, SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::failure::Usage;
+use crate::{failure, interrupt};
+use parameters::{Parameters, set};
+
+/// What this command calls; a server may have a later one.
+const VERSION_NEEDED: [u32; 3] = [0, 2, 0];
 
 /// Where to connect to.
 #[derive(Args, Clone)]
 pub struct Target {
     /// A connection string, such as postgresql://user@host/database [env: TIMEDB_DSN, then DATABASE_URL, then PGHOST and
     /// the others that psql takes]
+    ///
+    /// What it leaves out is taken from PGHOST, PGPORT, PGUSER, PGDATABASE and the others of libpq. A password belongs in
+    /// PGPASSWORD or ~/.pgpass rather than here: on a shared machine everybody can list who runs what.
     #[arg(long, global = true, value_name = "DSN")]
     dsn: Option<String>,
+}
+
+/// A server, and how it is spoken to: for those who connect by themselves.
+pub struct Reach {
+    pub config: tokio_postgres::Config,
+    /// What is tried in turn.
+    pub attempts: &'static [Attempt],
+    pub tls: MakeRustlsConnect,
+}
+
+/// Whether a connection is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    Plain,
+    IfServerCan,
+    Encrypted,
+}
+
+impl Attempt {
+    pub fn mode(self) -> SslMode {
+        match self {
+            Attempt::Plain => SslMode::Disable,
+            Attempt::IfServerCan => SslMode::Prefer,
+            Attempt::Encrypted => SslMode::Require,
+        }
+    }
 }
 
 impl Target {
@@ -27,68 +67,118 @@ impl Target {
     }
 
     /// What libpq would connect to: what the connection string leaves out is what its variables say.
-    pub fn config(&self) -> Result<Config> {
-        let mut config: Config = self
-            .dsn()
-            .parse()
-            .map_err(|error: postgres::Error| Usage(format!("the DSN cannot be read: {error}")))?;
-        if config.get_hosts().is_empty() {
-            config.host(&set("PGHOST").unwrap_or_else(|| "/var/run/postgresql".to_owned()));
-        }
-        if let (true, Some(port)) = (config.get_ports().is_empty(), set("PGPORT")) {
-            config.port(port.parse().map_err(|_| Usage(format!("PGPORT is \"{port}\"")))?);
-        }
-        if let (None, Some(user)) = (config.get_user(), set("PGUSER")) {
-            config.user(&user);
-        }
-        if let (None, Some(name)) = (config.get_dbname(), set("PGDATABASE")) {
-            config.dbname(&name);
-        }
-        if let (None, Some(password)) = (config.get_password(), set("PGPASSWORD")) {
-            config.password(&password);
-        }
-        if let (None, Some(options)) = (config.get_options(), set("PGOPTIONS")) {
-            config.options(&options);
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("timedb");
-        }
-        Ok(config)
+    pub fn reach(&self) -> Result<Reach> {
+        Parameters::of(&self.dsn())?.reach()
     }
 
-    /// A session on a server that has timedb.
+    /// A session on a server that has timedb, of this version or a later one.
     pub fn connect(&self) -> Result<Client> {
         let mut client = self.connect_to_any()?;
-        let installed = client.query_opt("SELECT extversion FROM pg_extension WHERE extname = 'timedb'", &[])?;
-        if installed.is_none() {
+        let Some(version) = installed(&mut client)? else {
             bail!("the database has no timedb: timedb create tables makes it");
+        };
+        if is_older(&version) {
+            bail!("{}", too_old(&version));
         }
         Ok(client)
     }
 
-    /// A session on a server, whether it has timedb or not.
+    /// A session on a server, whether it has timedb or not. Ctrl-C ends what it runs.
     pub fn connect_to_any(&self) -> Result<Client> {
-        let config = self.config()?;
-        let connected = match config.get_ssl_mode() {
-            SslMode::Disable => config.connect(postgres::NoTls),
-            _ => config.connect(tls()?),
+        let reach = self.reach()?;
+        let mut config = Config::from(reach.config.clone());
+        config.notice_callback(|notice| tell_notice(&notice));
+        let connected = match reach.connect(&mut config) {
+            Err(error) if wants_password(&error) && stdin().is_terminal() => {
+                let password = rpassword::prompt_password("Password: ").context("the password could not be read")?;
+                config.password(password);
+                reach.connect(&mut config)
+            }
+            connected => connected,
         };
-        connected.context("no connection")
+        let client = connected.map_err(describe)?;
+        interrupt::cancels(client.cancel_token(), reach.tls);
+        Ok(client)
     }
 }
 
-fn set(variable: &str) -> Option<String> {
-    env::var(variable).ok().filter(|value| !value.is_empty())
+impl Reach {
+    fn connect(&self, config: &mut Config) -> Result<Client, postgres::Error> {
+        let mut attempts = self.attempts.iter();
+        let mut attempt = |config: &mut Config| {
+            let attempt = attempts.next()?;
+            Some(config.ssl_mode(attempt.mode()).connect(self.tls.clone()))
+        };
+        let mut connected = attempt(config).expect("there is one");
+        while let Err(error) = &connected
+            && depends_on_encryption(error)
+            && let Some(next) = attempt(config)
+        {
+            // Of two refusals the first is the one that tells.
+            if next.is_ok() {
+                connected = next;
+            }
+        }
+        connected
+    }
 }
 
-/// Certificates are checked against those that the system trusts.
-fn tls() -> Result<MakeRustlsConnect> {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in rustls_native_certs::load_native_certs().certs {
-        roots.add(certificate).ok();
+/// No line of pg_hba.conf is for this user with, or without, encryption; or the two do not agree how to encrypt.
+fn depends_on_encryption(error: &postgres::Error) -> bool {
+    error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION) || error.to_string().contains("TLS")
+}
+
+fn wants_password(error: &postgres::Error) -> bool {
+    error
+        .source()
+        .is_some_and(|cause| cause.to_string() == "password missing")
+}
+
+fn describe(error: postgres::Error) -> anyhow::Error {
+    if wants_password(&error) {
+        return anyhow::anyhow!("no connection: the server asks for a password (PGPASSWORD, ~/.pgpass)");
     }
-    let config = rustls::ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
+    anyhow::Error::new(error).context("no connection")
+}
+
+fn tell_notice(notice: &DbError) {
+    anstream::eprintln!("{}:  {}", notice.severity(), failure::server_words(notice));
+}
+
+/// The version of timedb in a database.
+pub fn installed(client: &mut Client) -> Result<Option<String>> {
+    let sql = "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timedb'";
+    Ok(client.query_opt(sql, &[])?.map(|row| row.get(0)))
+}
+
+/// Whether a version is before the one that this command needs.
+pub fn is_older(version: &str) -> bool {
+    let numbers: Vec<u32> = version.split('.').map_while(|number| number.parse().ok()).collect();
+    numbers.as_slice() < VERSION_NEEDED.as_slice()
+}
+
+pub fn too_old(version: &str) -> String {
+    let [major, minor, patch] = VERSION_NEEDED;
+    format!(
+        "the database has timedb {version}, and this command needs {major}.{minor}.{patch}\n\
+         HINT:  ALTER EXTENSION timedb UPDATE; as a superuser, where the server has the later one installed."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_older;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (version, expected) in [
+            ("0.1.0", true),
+            ("0.2.0", false),
+            ("0.10.0", false),
+            ("1.0.0", false),
+            ("0.2", true),
+        ] {
+            assert_eq!(is_older(version), expected, "{version}");
+        }
+    }
 }

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use anyhow::Error;
 use postgres::error::DbError;
 
+use crate::{interrupt, secrets, show};
+
 /// A mistake in what was typed that clap cannot see, such as two options that exclude each other: exit code 2.
 #[derive(Debug)]
 pub struct Usage(pub String);
@@ -24,6 +26,7 @@ pub fn tell(error: &Error) -> ExitCode {
     if is_broken_pipe(error) {
         return ExitCode::SUCCESS;
     }
+    interrupt::leave_words_to_it();
     anstream::eprintln!("timedb: {}", words(error));
     match error.downcast_ref::<Usage>() {
         Some(_) => ExitCode::from(2),
@@ -31,9 +34,11 @@ pub fn tell(error: &Error) -> ExitCode {
     }
 }
 
+/// Of what we print to; where the server's connection breaks, nothing is as it should be.
 fn is_broken_pipe(error: &Error) -> bool {
+    let is_connection = error.chain().any(|cause| cause.is::<postgres::Error>());
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+    !is_connection && causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The message of each cause, without what a driver puts before the server's; then DETAIL and HINT.
@@ -47,15 +52,51 @@ pub fn words(error: &Error) -> String {
         }
         messages.push(cause.to_string());
     }
-    messages.join(": ")
+    show::printable_lines(&secrets::hidden(&messages.join(": ")))
 }
 
-fn server_words(told: &DbError) -> String {
+/// A message of the server with its DETAIL and HINT.
+pub fn server_words(told: &DbError) -> String {
     let mut words = told.message().to_owned();
     for (label, text) in [("DETAIL", told.detail()), ("HINT", told.hint())] {
         if let Some(text) = text {
             words.push_str(&format!("\n{label}:  {text}"));
         }
     }
-    words
+    show::printable_lines(&words)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_no_failure() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_broken_pipe(&Error::from(broken())));
+        assert!(is_broken_pipe(&Error::from(broken()).context("a row")));
+        assert!(!is_broken_pipe(&Error::from(io::Error::other("full"))));
+    }
+
+    #[test]
+    fn a_server_that_breaks_off_is_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its number").port();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut packet = [0; 8];
+            stream.read_exact(&mut packet).expect("a packet");
+            stream.write_all(b"E").expect("an answer that is cut off");
+        });
+        let dsn = format!("postgresql://a@127.0.0.1:{port}/a?sslmode=disable");
+        let Err(error) = postgres::Client::connect(&dsn, postgres::NoTls) else {
+            panic!("there is no server");
+        };
+        server.join().expect("the server ends");
+        assert!(!is_broken_pipe(&Error::from(error)));
+    }
 }

@@ -3,3 +3,5 @@
 mod check;
 mod stats;
 mod support;
+mod tables;
+mod walkthrough;

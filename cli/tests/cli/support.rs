@@ -1,8 +1,9 @@
 //! Types commands, and reads what they print.
 
-use std::process::{Command, Output, Stdio};
+use std::io::Write;
+use std::process::{Child, Command, Output, Stdio};
 
-use timedb_testkit::{Database, Identity};
+use timedb_testkit::{Database, Identity, Server};
 
 /// What a command has printed, and how it ended.
 #[derive(Debug)]
@@ -18,20 +19,38 @@ pub struct Typist {
 }
 
 pub fn timedb(database: &Database, role: &str) -> Typist {
-    let mut typist = without_a_server();
-    typist.command.env("TIMEDB_DSN", database.url(role));
-    typist
+    without_a_server().env("TIMEDB_DSN", &database.url(role))
+}
+
+pub fn timedb_on(server: &Server, role: &str, database: &str) -> Typist {
+    without_a_server().env("TIMEDB_DSN", &server.url(role, database))
 }
 
 pub fn without_a_server() -> Typist {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_timedb"));
-    let ours = ["TIMEDB_DSN", "TIMEDB_API_KEY", "DATABASE_URL"];
+    Typist {
+        command: clean(env!("CARGO_BIN_EXE_timedb")),
+    }
+}
+
+/// A program in an environment without anything that timedb takes, in a home where nothing is.
+pub fn clean(program: &str) -> Command {
+    let mut command = Command::new(program);
+    let ours = [
+        "TIMEDB_DSN",
+        "TIMEDB_API_KEY",
+        "TIMEDB_WEB_PASSWORD",
+        "DATABASE_URL",
+        "COLUMNS",
+        "NO_COLOR",
+        "CLICOLOR_FORCE",
+    ];
     for variable in std::env::vars().map(|(name, _)| name) {
         if variable.starts_with("PG") || ours.contains(&variable.as_str()) {
             command.env_remove(variable);
         }
     }
-    Typist { command }
+    command.env("HOME", "/nonexistent");
+    command
 }
 
 impl Typist {
@@ -53,10 +72,46 @@ impl Typist {
         let output = self.command.args(words).stdin(Stdio::null()).output();
         Typed::of(output.expect("the command starts"))
     }
+
+    /// Types a line and does not wait.
+    pub fn begins(mut self, line: &str) -> Child {
+        self.command
+            .args(line.split_whitespace())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        self.command.spawn().expect("the command starts")
+    }
+
+    /// Types a line at a terminal of so many columns, and then the answers to what it asks. All that is seen there is `out`.
+    pub fn types_at_a_terminal(self, columns: u16, line: &str, answers: &str) -> Typed {
+        let program = self.command.get_program().to_str().expect("a path");
+        let typed = format!("stty cols {columns}; exec {program} {line}");
+        let mut terminal = Command::new("script");
+        terminal.args(["--quiet", "--return", "--command", &typed, "/dev/null"]);
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => terminal.env(name, value),
+                None => terminal.env_remove(name),
+            };
+        }
+        terminal
+            .env("TERM", "xterm")
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = terminal.spawn().expect("script, of util-linux");
+        let mut input = child.stdin.take().expect("its input");
+        input.write_all(answers.as_bytes()).expect("typed");
+        let output = child.wait_with_output().expect("it ends");
+        drop(input);
+        Typed::of(output)
+    }
 }
 
 impl Typed {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         Self {
             code: output.status.code(),
