@@ -20,3 +20,11 @@ if [ ! -e "$target/$profile/private-server" ]; then
     echo "First $profile build for Postgres $postgres_major: $minutes on two cores; later ones take seconds." >&2
 fi
 cargo build "${options[@]}" "${packages[@]}" "${features[@]}"
+
+# For tests of two versions at once, which scripts/library.sh brings together.
+if [ "$profile" = debug ] && [ $# = 1 ]; then
+    kept=$target/libraries/libtimedb-pg$postgres_major.so
+    mkdir -p "$target/libraries"
+    cp "$target/debug/libtimedb.so" "$kept.new"
+    mv "$kept.new" "$kept"
+fi

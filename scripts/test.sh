@@ -71,6 +71,19 @@ layer_cli() {
     "$server" run -- cargo test -p timedb-cli
 }
 
+# From the oldest version to this one, on servers of its own.
+layer_versions() {
+    local programs=/usr/lib/postgresql/$oldest_postgres/bin library left_out=()
+    # What some minor releases note of each column, no pg_upgrade knows that was released before them.
+    if grep -q pg_attver "$programs/postgres" && ! grep -q pg_attver "$("$PG_CONFIG" --bindir)/postgres"; then
+        echo "Left out: pg_upgrade, as this $("$PG_CONFIG" --version) was released before $("$programs/pg_config" --version)"
+        left_out=(--skip pg_upgrade)
+    fi
+    library=$(scripts/library.sh "$oldest_postgres") || return
+    TIMEDB_OLDER_PG_CONFIG=$programs/pg_config TIMEDB_OLDER_LIBRARY=$library \
+        cargo test -p timedb "${features[@]}" --test client -- --ignored versions:: "${left_out[@]}"
+}
+
 # Reads what the runners say of themselves: cargo's (and libtest-mimic's) "test result: …" and
 # pg_regress's "All 3 tests passed." or "1 of 3 tests failed.", with "# " before it from 16 on.
 count() {
@@ -99,6 +112,13 @@ run_layer() {
 layers=("$@")
 if [ $# = 0 ]; then
     layers=(pure in-backend contract interleaving client attacks gateways cli faults)
+    if [ "$postgres_major" = "$oldest_postgres" ]; then
+        :
+    elif has_server_and_headers "$oldest_postgres"; then
+        layers+=(versions)
+    else
+        echo "Left out: versions, as Postgres $oldest_postgres is not installed, to come from"
+    fi
     # No release was for 18 yet: 0.1.0 does not compile for it.
     if [ "$postgres_major" -ge 18 ]; then
         :

@@ -31,7 +31,7 @@ pub struct Options {
     settings: Vec<String>,
     durable: bool,
     bare: bool,
-    small_wal: bool,
+    initdb: Vec<String>,
 }
 
 impl Options {
@@ -73,8 +73,13 @@ impl Options {
     }
 
     /// Makes the files of the WAL the smallest there are, 1 MiB each, for a test that gives them little room.
-    pub fn small_wal(mut self) -> Self {
-        self.small_wal = true;
+    pub fn small_wal(self) -> Self {
+        self.initdb("--wal-segsize=1")
+    }
+
+    /// Another argument of initdb.
+    pub fn initdb(mut self, argument: impl Into<String>) -> Self {
+        self.initdb.push(argument.into());
         self
     }
 
@@ -103,7 +108,7 @@ impl Options {
             project: self.project.clone(),
             keeper,
         };
-        cluster.create(&self.configuration(&folder), self.small_wal)?;
+        cluster.create(&self.configuration(&folder), &self.initdb)?;
         cluster.start()?;
         if !self.bare {
             cluster.server.prepare().map_err(|error| cluster.with_log(error))?;
@@ -240,15 +245,13 @@ impl Cluster {
         Ok(self.server)
     }
 
-    fn create(&self, configuration: &str, small_wal: bool) -> Result<()> {
+    fn create(&self, configuration: &str, arguments: &[String]) -> Result<()> {
         let mut initdb = self.account.command(&self.folder().join("bin/initdb"));
         initdb
             .args(["--no-sync", "--locale=C.UTF-8", "--encoding=UTF8", "--auth=trust"])
             .args(["--username", SUPERUSER, "--pgdata"])
-            .arg(self.data());
-        if small_wal {
-            initdb.arg("--wal-segsize=1");
-        }
+            .arg(self.data())
+            .args(arguments);
         succeed(&mut initdb)?;
         let path = self.data().join("postgresql.conf");
         OpenOptions::new()
@@ -296,11 +299,13 @@ fn private_folder(account: &Account) -> Result<PathBuf> {
     Ok(folder.keep())
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().with_context(|| format!("cannot run {program}"))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
+        // Some say there what went well, pg_upgrade what did not.
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
         bail!("{command:?} ended with {}:\n{}", output.status, said.trim_end());
     }
     Ok(())

@@ -11,6 +11,7 @@ mod environment;
 mod installation;
 mod keeper;
 mod kill;
+mod pg_upgrade;
 mod project;
 mod server;
 

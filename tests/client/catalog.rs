@@ -143,12 +143,18 @@ pub fn catalogs(admin: &mut Client) -> Snapshot {
     lines(admin, topics.into())
 }
 
-/// Every row of every table as text, and what the catalogs say.
+/// Every row of every table as text.
 #[track_caller]
-pub fn everything(admin: &mut Client) -> Snapshot {
+pub fn contents(admin: &mut Client) -> Snapshot {
     let rows = |table: String| (table.clone(), format!("SELECT t::text FROM {table} t"));
     let tables = tables(admin).into_iter().map(rows).collect();
-    let mut everything = lines(admin, tables);
+    lines(admin, tables)
+}
+
+/// Every row of every table, and what the catalogs say.
+#[track_caller]
+pub fn everything(admin: &mut Client) -> Snapshot {
+    let mut everything = contents(admin);
     everything.extend(catalogs(admin));
     everything
 }

@@ -100,8 +100,13 @@ pub fn fill_tenant(client: &mut Client) {
 /// Runs one of Postgres' own programs, as a superuser of a database: what it prints, if it has nothing to complain of.
 #[track_caller]
 pub fn run_program(server: &Server, program: &str, database: &str, arguments: &[&str]) -> String {
-    let mut command: Command = server.command(program, "postgres", database);
-    let output = command.args(arguments).output().expect("the program runs");
+    succeed(server.command(program, "postgres", database).args(arguments))
+}
+
+/// What a program prints that has nothing to complain of.
+#[track_caller]
+pub fn succeed(command: &mut Command) -> String {
+    let output = command.output().expect("the program runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}:\n{said}");
     assert_eq!(said, "", "{command:?}");
@@ -177,19 +182,19 @@ impl Drop for Dump {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
 /// What is in a database, and what each of its people reads there.
-struct Dumped {
+pub struct Dumped {
     people: Vec<Identity>,
     rows: Snapshot,
     reads: Vec<Vec<String>>,
 }
 
 impl Dumped {
-    fn of(database: &Database) -> Dumped {
+    pub fn of(database: &Database) -> Dumped {
         let people = fill(database);
         let rows = everything(&mut database.admin());
         let reads = people
@@ -222,9 +227,17 @@ fn logged_in(server: &Server, name: &str, identity: &Identity) -> Client {
 }
 
 /// The restored database is the dumped one, and lives on.
+#[track_caller]
 fn assert_restored(server: &Server, name: &str, dumped: &Dumped) {
     let mut admin = server.connect("postgres", name).expect("a superuser");
     assert_same(&everything(&mut admin), &dumped.rows);
+    assert_lives_on(server, name, dumped);
+}
+
+/// Keys log in, reads answer what they did, and writes go on.
+#[track_caller]
+pub fn assert_lives_on(server: &Server, name: &str, dumped: &Dumped) {
+    let mut admin = server.connect("postgres", name).expect("a superuser");
     assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM timedb.self_check()"), 0);
     let mut clients: Vec<Client> = dumped
         .people

@@ -45,5 +45,6 @@ mod units;
 mod update;
 mod upgrade;
 mod upload;
+mod versions;
 mod which;
 mod withdraw;
