@@ -2,7 +2,7 @@
 # chooses another Postgres than the one that scripts/setup.sh finds or installs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench serve stop psql cli install lint static site clean setup debug release
+.PHONY: help demo test test-all bench serve stop psql cli install lint static site deb clean setup debug release
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -42,6 +42,9 @@ static: ## look for what no test runs: SQL that could be captured, crates from e
 
 site: ## the pages of docs/ as a site, target/site
 	@scripts/do.sh site
+
+deb: ## Debian packages of the extension and of the command, in target/deb
+	@scripts/do.sh deb
 
 clean: ## remove everything that was built, and the server of `make serve`
 	@scripts/do.sh clean

@@ -54,6 +54,11 @@ site)
     scripts/setup.sh
     scripts/site.sh
     ;;
+deb)
+    scripts/setup.sh
+    scripts/deb.sh
+    ls "$target"/deb/*.deb
+    ;;
 debug | release)
     build "$1"
     ;;
@@ -65,6 +70,6 @@ clean)
     cargo clean
     ;;
 *)
-    fail "do.sh demo|serve|psql|stop|cli|install|test|bench|lint|static|site|debug|release|setup|clean"
+    fail "do.sh demo|serve|psql|stop|cli|install|test|bench|lint|static|site|deb|debug|release|setup|clean"
     ;;
 esac

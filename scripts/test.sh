@@ -84,6 +84,15 @@ layer_versions() {
         cargo test -p timedb "${features[@]}" --test client -- --ignored versions:: "${left_out[@]}"
 }
 
+# What dpkg does with the packages of this checkout, and with one of the release where its library can be built.
+layer_packages() {
+    local library=
+    scripts/deb.sh debug >/dev/null || return
+    [ "$postgres_major" -ge 18 ] || ! scripts/released.sh 0.1.0 --find || library=$(scripts/released.sh 0.1.0) || return
+    env ${library:+TIMEDB_RELEASED="$library"} TIMEDB_DEB="$target/deb" \
+        cargo test -p timedb "${features[@]}" --test packages -- --nocapture
+}
+
 # Reads what the runners say of themselves: cargo's (and libtest-mimic's) "test result: …" and
 # pg_regress's "All 3 tests passed." or "1 of 3 tests failed.", with "# " before it from 16 on.
 count() {
@@ -112,6 +121,12 @@ run_layer() {
 layers=("$@")
 if [ $# = 0 ]; then
     layers=(pure in-backend contract interleaving client attacks gateways cli faults)
+    # Packages are for the distribution's own server.
+    if has_server_and_headers "$postgres_major" && command -v dpkg-shlibdeps >/dev/null; then
+        layers+=(packages)
+    else
+        echo "Left out: packages, as Postgres $postgres_major is none of Debian's"
+    fi
     if [ "$postgres_major" = "$oldest_postgres" ]; then
         :
     elif has_server_and_headers "$oldest_postgres"; then
