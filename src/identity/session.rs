@@ -6,6 +6,8 @@ use super::settings::{self, Bound};
 use super::standing::{self, Identity, Via};
 use crate::error::{Error, Reported, Result};
 use crate::pg::datum::pg_id;
+use crate::pg::lock;
+use crate::pg::moment::{self, Told};
 use crate::pg::result::{Returned, Rows};
 use crate::pg::roles::session_role;
 use crate::pg::timestamp::Timestamptz;
@@ -128,10 +130,30 @@ impl Drop for Acting {
     }
 }
 
-/// That whoever the session acts for may still act, asked of the tables once more: after a call has said that it is about to
-/// write, so that whoever ends a key, and then waits for those who have said so, finds all that was written with it.
+/// That whoever the session acts for may still act, asked of the tables once more: after whatever a call has waited for, so that
+/// a key that has ended meanwhile writes nothing. An operator acts by no key.
 pub fn confirm() -> Result<()> {
-    Session::asked().required().map(drop)
+    match ASKED.with_borrow(Clone::clone) {
+        Some(Identity {
+            via: Via::Operator { .. },
+            ..
+        }) => Ok(()),
+        _ => Session::asked().required().map(drop),
+    }
+}
+
+/// Says that the call is about to write versions, or when they are shown: whoever ends a key, and then looks for those who have
+/// said so, finds all that was written with it.
+pub fn begin_to_write(tenant: Uuid) -> Result<Told> {
+    let told = moment::tell(tenant);
+    confirm()?;
+    Ok(told)
+}
+
+/// Says that the call is about to make something else for the tenant; waits for whoever is erasing it, and is refused then.
+pub fn begin_to_make(tenant: Uuid) -> Result<()> {
+    lock::hold_with_others(lock::For::Making, tenant);
+    confirm()
 }
 
 /// Whoever the session acts for, if its scope is at least the one named.

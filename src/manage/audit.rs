@@ -3,10 +3,9 @@
 
 use super::authority;
 use crate::error::{Reported, Result};
-use crate::identity::session::Session;
+use crate::identity::session::{self, Session};
 use crate::pg::clock;
 use crate::pg::datum::Name;
-use crate::pg::lock;
 use crate::pg::result::{Returned, Rows};
 use crate::pg::roles::session_role;
 use crate::pg::statement::statements;
@@ -84,7 +83,7 @@ pub fn record(tenant: Uuid, action: Action, subject: Subject) -> Result<()> {
     // Whoever erases the tenant sees that something of it is still to come, or what is recorded here is refused after that. An
     // operator may make users of any number of tenants in one transaction, which could not hold a lock of each.
     if !authority::runs_as_operator() {
-        lock::hold_with_others(lock::For::Making, tenant);
+        session::begin_to_make(tenant)?;
     }
     let (actor, via) = actor();
     let detail = subject.detail.unwrap_or_else(|| serde_json::json!({}));

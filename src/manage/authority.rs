@@ -1,7 +1,7 @@
 //! Who may manage users and keys, and of which tenant: an operator of every one, a key of scope admin of its own.
 
 use crate::error::{Error, Reported, Result};
-use crate::identity::session::Session;
+use crate::identity::session::{self, Session};
 use crate::identity::standing::{Identity, Via};
 use crate::pg::datum;
 use crate::pg::roles::{current_user_acts_as, current_user_is};
@@ -72,6 +72,14 @@ pub fn ender_of(key_id: Uuid) -> Result<Manager> {
 /// Whether this is one of the operators' functions.
 pub fn runs_as_operator() -> bool {
     current_user_is(c"timedb_operator")
+}
+
+/// After whatever was waited for: whoever does not act as an operator may still act.
+pub fn confirm() -> Result<()> {
+    match runs_as_operator() {
+        true => Ok(()),
+        false => session::confirm(),
+    }
 }
 
 /// As 0.1.0 declares it.

@@ -223,6 +223,7 @@ fn _revoke_key(key_id: Option<pgrx::Uuid>) -> Reported<Returned> {
         ..Subject::default()
     };
     audit::record(tenant, Action::RevokeKey, subject)?;
-    let revoked = ends::end(tenant, key_id, Interval::from_micros(0))?;
-    Ok(Returned::scalar::<Option<Timestamptz>>(revoked))
+    // It may have gone with its tenant meanwhile.
+    let revoked = ends::end(tenant, key_id, Interval::from_micros(0))?.ok_or_else(absent)?;
+    Ok(Returned::scalar::<Timestamptz>(revoked))
 }

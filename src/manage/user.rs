@@ -91,6 +91,7 @@ pub fn find(name: &UserName) -> Result<User> {
 /// Whoever manages this user next waits until this transaction has ended. None where he is gone.
 pub fn reserve(tenant: Uuid, id: Uuid) -> Result<Option<User>> {
     let touched = TOUCH_USER.write((tenant, id))?.pop();
+    authority::confirm()?;
     Ok(touched.map(|(email, is_active)| User {
         tenant,
         id,

@@ -48,6 +48,7 @@ fn _create_user(
     if INSERT_USER.write((tenant, user.id, &user.email))?.is_empty() {
         return Err(Error::EmailTaken(user.email).into());
     }
+    authority::confirm()?;
     let key = keys::insert(&user, None, scope, None)?;
     let subject = Subject {
         user_id: Some(user.id),

@@ -35,6 +35,11 @@ pub fn hold_with_others(what: For, tenant: Uuid) {
     acquire(what, number(secret(), tenant), WITH_OTHERS, Wait::Yes);
 }
 
+/// The same where nobody holds it alone; if somebody does, answers false at once.
+pub fn hold_with_others_if_free(what: For, tenant: Uuid) -> bool {
+    acquire(what, number(secret(), tenant), WITH_OTHERS, Wait::No)
+}
+
 /// The same for some of a tenant's series: for the shares that they are in, in order, so that two who hold some wait for each
 /// other in one direction only.
 pub fn hold_shares(what: For, tenant: Uuid, series: impl Iterator<Item = Uuid>) {

@@ -17,6 +17,13 @@ pub fn tenants() -> impl Iterator<Item = Uuid> {
     std::iter::successors(next_after(None), |tenant| next_after(Some(*tenant)))
 }
 
+/// Whether a tenant has stored anything, and still has it by now.
+pub fn has_stored(tenant: Uuid) -> bool {
+    let of_tenant = [Condition::id(TENANT_ID, tenant)];
+    let has = |(table, key)| first(c"timedb", table, key, &of_tenant, |row| row.column::<Uuid>(TENANT_ID)).is_some();
+    KEYS.into_iter().any(has)
+}
+
 fn next_after(tenant: Option<Uuid>) -> Option<Uuid> {
     let after: Vec<Condition> = tenant
         .map(|tenant| Condition::id_after(TENANT_ID, tenant))

@@ -7,7 +7,7 @@
 
 use super::without_nulls;
 use crate::error::{Error, Reported, Result};
-use crate::identity::session::Acting;
+use crate::identity::session::{self, Acting};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::lock;
 use crate::pg::result::Returned;
@@ -53,6 +53,7 @@ fn compact(
     let work = work(acting.tenant, series_ids, cutoff)?;
     if !work.is_empty() {
         lock::hold(lock::For::Compacting, acting.tenant);
+        session::confirm()?;
     }
     let (tally, remaining) = pack_all(acting.tenant, &work, cutoff)?;
     let answer = (

@@ -5,7 +5,7 @@
 
 use super::{as_operator, refuse_old_snapshots};
 use crate::error::{Error, Reported, Result};
-use crate::identity::session::Acting;
+use crate::identity::session::{self, Acting};
 use crate::manage::audit::{self, Action, Subject};
 use crate::pg::datum::id;
 use crate::pg::result::Returned;
@@ -111,6 +111,7 @@ fn for_tenant(tenant_id: Option<pgrx::Uuid>) -> Result<Acting> {
 
 fn erase_run(acting: &Acting, run: Uuid, fcinfo: pg_sys::FunctionCallInfo) -> Result<Returned> {
     let tenant = acting.tenant;
+    session::begin_to_make(tenant)?;
     let erased = match nobody_packs(tenant) {
         true => erase::run(tenant, run)?,
         false => erase::look_at_run(tenant, run)?,
@@ -129,6 +130,7 @@ fn erase_run(acting: &Acting, run: Uuid, fcinfo: pg_sys::FunctionCallInfo) -> Re
 
 fn erase_series(acting: &Acting, series: Uuid, fcinfo: pg_sys::FunctionCallInfo) -> Result<Returned> {
     let tenant = acting.tenant;
+    session::begin_to_make(tenant)?;
     let erased = match nobody_packs(tenant) {
         true => erase::series(tenant, series)?,
         false => erase::look_at_series(tenant, series)?,

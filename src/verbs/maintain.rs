@@ -17,7 +17,7 @@ use crate::pg::statement::statements;
 use crate::pg::timestamp::Timestamptz;
 use crate::store::orphans::orphans;
 use crate::store::take::work;
-use crate::store::tenants::tenants;
+use crate::store::tenants::{has_stored, tenants};
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 use std::hash::{BuildHasher, RandomState};
@@ -80,12 +80,18 @@ fn _begin_maintenance_operator(
 ) -> Reported<Option<pgrx::Uuid>> {
     let acting = as_operator(tenant_id)?;
     let is_work = is_removing == Some(true) || !work(acting.tenant, None, cutoff(older_than)?)?.is_empty();
-    if !is_work && orphans(acting.tenant)? == 0 {
+    if !is_work && orphans(acting.tenant)? == 0 || !hold_from_erasure(acting.tenant) {
         return Ok(None);
     }
     END_INTERRUPTED.run((acting.tenant,))?;
     FORGET.run((acting.tenant,))?;
     Ok(Some(pg_id(begin(acting.tenant)?)))
+}
+
+/// Whether the tenant has anything stored and nobody is erasing it: then nobody does to the end until this transaction has ended.
+/// What the log said of a tenant that is gone, or never was, nobody would find to erase.
+fn hold_from_erasure(tenant: Uuid) -> bool {
+    lock::hold_with_others_if_free(lock::For::Making, tenant) && has_stored(tenant)
 }
 
 fn begin(tenant: Uuid) -> Result<Uuid> {
@@ -124,7 +130,7 @@ fn count(tenant: Uuid, maintenance: Uuid, tally: &Tally) -> Result<()> {
     ))
 }
 
-/// Ends a tenant's row in the log; one that could not begin gets one, with the error.
+/// Ends a tenant's row in the log; one that could not begin gets one, with the error, unless the tenant is gone meanwhile.
 #[pg_extern(sql = false)]
 fn _end_maintenance_operator(
     tenant_id: Option<pgrx::Uuid>,
@@ -134,7 +140,11 @@ fn _end_maintenance_operator(
     message: Option<&str>,
 ) -> Reported<()> {
     let acting = as_operator(tenant_id)?;
-    let maintenance = maintenance_id.map_or_else(|| begin(acting.tenant), |begun| Ok(id(begun)))?;
+    let maintenance = match maintenance_id {
+        Some(begun) => id(begun),
+        None if hold_from_erasure(acting.tenant) => begin(acting.tenant)?,
+        None => return Ok(()),
+    };
     let error = sqlstate.map(|sqlstate| told(sqlstate, message.unwrap_or_default()));
     let orphans = if error.is_none() {
         Some(orphans(acting.tenant)?)

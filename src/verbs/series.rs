@@ -6,7 +6,6 @@ use crate::identity::session;
 use crate::pg::clock;
 use crate::pg::datum::pg_id;
 use crate::pg::index_scan::{Condition, find};
-use crate::pg::lock;
 use crate::pg::statement::{sql, statements};
 use crate::pg::varlena::Jsonb;
 use crate::pg::warning::notice;
@@ -205,8 +204,7 @@ fn find_or_make(
     // Written first and looked at afterwards, because somebody else may make or complete it at the same time.
     if found.as_ref().is_none_or(|series| series.lacks(unit, description)) {
         let (new_id, new_unit) = (clock::new_id(), unit.unwrap_or(NO_UNIT));
-        // Whoever erases the tenant sees that something of it is still to come, or the policies refuse it after that.
-        lock::hold_with_others(lock::For::Making, tenant);
+        session::begin_to_make(tenant)?;
         let are_entered = labels::are_entered();
         let make = if are_entered {
             &MAKE_OR_COMPLETE
@@ -214,6 +212,8 @@ fn find_or_make(
             &MAKE_OR_COMPLETE_BEFORE
         };
         make.run((tenant, new_id, &*name, new_unit, description, labels))?;
+        // Somebody else who makes it is waited for.
+        session::confirm()?;
         found = find_labelled(tenant, &name, labels)?;
         // Of one that is there they are entered already.
         if let Some(made) = found.as_ref().filter(|series| are_entered && series.id == new_id) {

@@ -4,7 +4,7 @@ use super::labels;
 use super::list_series::{Answered, Listed};
 use super::series::{NO_UNIT, other_unit};
 use crate::error::{Error, Reported, Result};
-use crate::identity::session::Acting;
+use crate::identity::session::{self, Acting};
 use crate::pg::datum::id;
 use crate::pg::duplicate::unless_duplicate;
 use crate::pg::result::Returned;
@@ -129,6 +129,7 @@ impl Change<'_> {
                 other: None,
             },
         )?;
+        session::confirm()?;
         match self.labels {
             Some(_) => labels::enter(tenant, &[series]),
             None => Ok(()),

@@ -5,9 +5,8 @@
 //! after the other, in the order of their times, and a transaction whose snapshot is older fails with 40001.
 
 use crate::error::{Error, Reported, Result};
-use crate::identity::session::Acting;
+use crate::identity::session::{self, Acting};
 use crate::pg::datum::id;
-use crate::pg::moment;
 use crate::pg::result::Returned;
 use crate::pg::statement::statements;
 use crate::pg::timestamp::Timestamptz;
@@ -139,7 +138,7 @@ impl Held {
 
     /// The moment that it happens at: told before the clock is read, so that nobody takes an earlier one for settled.
     fn mark(&self) -> Result<Timestamptz> {
-        let told = moment::tell(self.acting.tenant);
+        let told = session::begin_to_write(self.acting.tenant)?;
         let marked = MARK.write((self.acting.tenant, self.run, told.moment()))?.pop();
         marked
             .map(|(at,)| at)

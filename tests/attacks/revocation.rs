@@ -3,8 +3,9 @@
 
 use postgres::Client;
 use timedb_testkit::{
-    Cluster, Identity, KEY_REFUSED, Stage, assert_key_refused, assert_nobody, assert_sees_nothing, bind, fail_to_login,
-    login, one, one_of, refused, run, series_of, tenant, wait_until, wait_until_replayed,
+    Cluster, Identity, KEY_REFUSED, Stage, assert_key_refused, assert_nobody, assert_sees_nothing, backend_pid, bind,
+    fail_to_login, login, one, one_of, refused, run, series_of, tenant, wait_until, wait_until_blocked,
+    wait_until_replayed,
 };
 use uuid::Uuid;
 
@@ -80,6 +81,79 @@ fn t13_prepared_generic_and_parallel_plans_feel_it_too() {
     }
     end(&stage, ENDINGS[0]);
     assert_eq!(counted(&mut alice), 0);
+}
+
+/// A call that waits has been let in by a key that may end meanwhile: it would write as long as somebody keeps it waiting.
+#[test]
+fn t13_a_call_that_waits_while_its_key_is_revoked_is_refused_and_writes_nothing() {
+    let stage = Stage::set("t13 waits");
+    let mut holder = stage.database.authenticated(&stage.alice_of_scope("admin"));
+    let series: Uuid = one(&mut holder, "SELECT series_id FROM timedb.list_series()");
+    let mut upload = |at: i64| -> Uuid {
+        let sql = format!(
+            "SELECT run_id FROM timedb.upload_points(now(), ARRAY['wind'], \
+               ARRAY['2025-01-01'::timestamptz + {at} * interval '1 hour'], ARRAY[1])"
+        );
+        one(&mut holder, &sql)
+    };
+    let (run_id, withdrawn) = (upload(1), upload(2));
+    run(
+        &mut holder,
+        &format!("SELECT timedb.withdraw_run('{withdrawn}'); SELECT timedb.set_retention('1 day')"),
+    );
+    let user = stage.alice.user_id;
+    let rename = format!("update_series('{series}', new_key => 'renamed')");
+    let new_user = format!("create_user('{}', 'new@tenant-a.com')", stage.alice.tenant_id);
+    for (left_open, call) in [
+        (
+            format!("update_series('{series}', description => 'open')"),
+            rename.clone(),
+        ),
+        ("create_series('renamed')".to_owned(), rename),
+        ("create_series('new')".to_owned(), "create_series('new')".to_owned()),
+        (format!("withdraw_run('{run_id}')"), format!("withdraw_run('{run_id}')")),
+        (
+            format!("restore_run('{withdrawn}')"),
+            format!("restore_run('{withdrawn}')"),
+        ),
+        (
+            "compact(older_than => '0')".to_owned(),
+            "compact(older_than => '0')".to_owned(),
+        ),
+        (
+            "compact(older_than => '0')".to_owned(),
+            "apply_retention(false)".to_owned(),
+        ),
+        (
+            "set_retention('2 days')".to_owned(),
+            "set_retention('3 days')".to_owned(),
+        ),
+        (new_user.clone(), new_user),
+        (
+            format!("deactivate_user(user_id => '{user}')"),
+            format!("deactivate_user(user_id => '{user}')"),
+        ),
+        (
+            format!("deactivate_user(user_id => '{user}')"),
+            format!("create_key(user_id => '{user}')"),
+        ),
+    ] {
+        let stolen = stage.alice_of_scope("admin");
+        let key_id = key_id_of(&stage, &stolen);
+        let mut thief = stage.database.authenticated(&stolen);
+        let pid = backend_pid(&mut thief);
+        run(&mut holder, &format!("BEGIN; SELECT timedb.{left_open}"));
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| thief.execute(&format!("SELECT timedb.{call}"), &[]));
+            wait_until_blocked(&mut stage.admin(), pid);
+            let revoked = stage.ops().execute("SELECT timedb.revoke_key($1)", &[&key_id]);
+            revoked.expect("it waits for nobody");
+            run(&mut holder, "ROLLBACK");
+            refused(waits.join().expect("no panic"))
+                .code("28000")
+                .message(KEY_REFUSED);
+        });
+    }
 }
 
 #[test]

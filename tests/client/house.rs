@@ -144,6 +144,28 @@ fn the_store_alone_names_the_tables_of_values() {
     }
 }
 
+/// Whoever says that he is about to write is asked once more whether he may, in the place where it is said.
+#[test]
+fn nobody_says_that_he_writes_or_makes_something_but_where_his_key_is_confirmed() {
+    let mut told = 0;
+    for (path, source) in sources(&library()) {
+        let room = path.to_string_lossy().into_owned();
+        let may = |rooms: &[&str]| rooms.contains(&room.as_str());
+        for (says, rooms) in [
+            ("moment::tell(", &["identity/session.rs", "in_backend_tests.rs"][..]),
+            // The others erase, or ask for no key.
+            (
+                "For::Making",
+                &["identity/session.rs", "verbs/erase.rs", "verbs/maintain.rs"],
+            ),
+        ] {
+            told += usize::from(source.contains(says));
+            assert!(may(rooms) || !source.contains(says), "{room}: {says}");
+        }
+    }
+    assert_eq!(told, 5, "the premise");
+}
+
 /// What stands between backticks, in a page.
 fn quoted(page: &str) -> Vec<&str> {
     page.split('`').skip(1).step_by(2).collect()

@@ -13,7 +13,7 @@ mod tenant;
 
 pub use run::{Run, look_at_run, run};
 pub use series::{look_at_series, series};
-pub use tenant::{Everything, everything, left_of};
+pub use tenant::{Everything, everything, is_there, left_of};
 
 /// What a share has taken out, and what is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -194,6 +194,11 @@ pub fn left_of(tenant: Uuid) -> Result<i64> {
     Ok(one(LEFT.read_fresh((tenant, MOST_COUNTED))?))
 }
 
+/// Whether a tenant has anything at all, be it a user.
+pub fn is_there(tenant: Uuid) -> Result<bool> {
+    Ok(one(LEFT.read_fresh((tenant, 1))?) > 0)
+}
+
 fn one(count: Vec<(i64,)>) -> i64 {
     count.first().map_or(0, |(count,)| *count)
 }

@@ -5,7 +5,7 @@ mod settings;
 
 use super::{as_operator, refuse_old_snapshots, without_nulls};
 use crate::error::{Error, Reported, Result};
-use crate::identity::session::Acting;
+use crate::identity::session::{self, Acting};
 use crate::identity::standing::Via;
 use crate::manage::audit::{self, Action, Subject};
 use crate::pg::datum::id;
@@ -15,6 +15,7 @@ use crate::pg::result::{Returned, Rows};
 use crate::pg::statement::{Snapshot, statements};
 use crate::pg::timestamp::Timestamptz;
 use crate::pg::varlena::UuidArray;
+use crate::store::erase::is_there;
 use crate::store::retain::{Outcome, Retaining, Tally, candidates};
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
@@ -117,6 +118,7 @@ fn set(acting: &Acting, given: Given) -> Result<()> {
         keep_revisions: given.keep_revisions.map(from_postgres),
     };
     setting.check()?;
+    hold_from_erasure(acting)?;
     let series = match &of_series {
         Some(series) if series.is_empty() => return Ok(()),
         Some(series) => {
@@ -130,6 +132,15 @@ fn set(acting: &Acting, given: Given) -> Result<()> {
         false => settings::set(acting.tenant, series, setting, acting.name())?,
     }
     record_setting(acting, setting, ends, of_series.as_deref())
+}
+
+/// Nothing is set for a tenant that an operator has erased, or that never was; a tenant's own key says that it is there.
+fn hold_from_erasure(acting: &Acting) -> Result<()> {
+    session::begin_to_make(acting.tenant)?;
+    match acting.via {
+        Via::Operator { .. } if !is_there(acting.tenant)? => Err(Error::absent_id("tenant", acting.tenant)),
+        _ => Ok(()),
+    }
 }
 
 fn record_setting(acting: &Acting, setting: Setting, ends: bool, series: Option<&[Uuid]>) -> Result<()> {
@@ -275,7 +286,7 @@ fn hold_packing(acting: &Acting) -> Result<()> {
         Via::Operator { .. } => Err(Error::Busy),
         Via::Key { .. } | Via::Role { .. } => {
             lock::hold(lock::For::Compacting, acting.tenant);
-            Ok(())
+            session::confirm()
         }
     }
 }

@@ -11,7 +11,6 @@ use crate::identity::limits::limits;
 use crate::identity::session::{self, Acting};
 use crate::identity::standing::Identity;
 use crate::pg::cancel::answer_cancel;
-use crate::pg::moment;
 use crate::pg::result::{Returned, Rows};
 use crate::pg::statement::{sql, statements};
 use crate::pg::timestamp::Timestamptz;
@@ -131,8 +130,7 @@ fn mark_runs(tenant: Uuid, updates: &[ValueUpdate], outcomes: &[Outcome]) -> Res
     }
     let (runs, created): (Vec<Uuid>, Vec<i64>) = created.into_iter().unzip();
     // Before the statement reads the clock.
-    let told = moment::tell(tenant);
-    session::confirm()?;
+    let told = session::begin_to_write(tenant)?;
     let mark = if are_counted() { &MARK_RUNS } else { &MARK_RUNS_BEFORE };
     let found = mark.write((tenant, &runs, told.moment(), &created))?;
     let marked = |(run, known, change)| (run, (known, change));

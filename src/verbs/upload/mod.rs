@@ -13,8 +13,8 @@ mod units;
 use crate::error::Result;
 use crate::identity::session;
 use crate::identity::standing::Identity;
+use crate::pg::clock;
 use crate::pg::warning::warn;
-use crate::pg::{clock, moment};
 use crate::verbs::resolved::Resolved;
 use arguments::Run;
 use new_runs::NewRuns;
@@ -43,8 +43,7 @@ fn store(writer: &Identity, run: &Run, upload: Upload, argument: &'static str, s
     }
     // Nothing is waited for after this: of two runs the one with the later id was uploaded later, and is known later too
     // where neither says since when.
-    let told = moment::tell(writer.tenant);
-    session::confirm()?;
+    let told = session::begin_to_write(writer.tenant)?;
     let now = clock::read(told)?;
     let mut runs = NewRuns::of(writer, run, keys, &now);
     if skips {

@@ -332,6 +332,9 @@ fn a_series_or_a_user_that_is_about_to_be_made_is_refused_after_the_call() {
     let making = [
         "SELECT timedb.create_series('late')".to_owned(),
         format!("SELECT timedb.create_user('{tenant}', 'late@tenant-a.com')"),
+        "SELECT timedb.set_retention('10 years')".to_owned(),
+        format!("SELECT timedb.erase_run('{}')", Uuid::nil()),
+        format!("SELECT timedb.erase_series('{}')", Uuid::nil()),
     ];
     for (times, sql) in making.iter().enumerate() {
         let admin = doomed.database.create_user(tenant, "maker@tenant-a.com", "admin");
@@ -344,11 +347,87 @@ fn a_series_or_a_user_that_is_about_to_be_made_is_refused_after_the_call() {
             wait_until_blocked(&mut doomed.database.admin(), pid);
             run(&mut doomed.ops, "COMMIT");
             let outcome = making.join().expect("no panic");
-            assert!(outcome.is_err(), "{sql}");
+            refused(outcome).code("28000").message(KEY_REFUSED);
         });
         doomed.erase_to_the_end();
         doomed.assert_left(times as i64 + 1);
     }
+}
+
+/// An operator has no key that could end: what he sets for a tenant waits as well, and then finds nobody to set it for.
+#[test]
+fn nothing_is_set_for_a_tenant_that_is_erased_meanwhile_or_never_was() {
+    let mut doomed = Doomed::of("erase tenant setting");
+    let tenant = doomed.tenant();
+    let sql = "SELECT timedb.set_retention('10 years', tenant_id => $1)";
+    let mut setter = doomed.database.login("ops");
+    refused(setter.execute(sql, &[&Uuid::nil()]))
+        .code("42704")
+        .message(&format!("tenant \"{}\" does not exist", Uuid::nil()));
+    setter.execute(sql, &[&tenant]).expect("the premise: there it is");
+    let pid = backend_pid(&mut setter);
+    while doomed.erase() > 1 {}
+    run(&mut doomed.ops, "BEGIN");
+    assert_eq!(doomed.erase(), 0, "the premise: the last share");
+    std::thread::scope(|scope| {
+        let setting = scope.spawn(|| setter.execute(sql, &[&tenant]));
+        wait_until_blocked(&mut doomed.database.admin(), pid);
+        run(&mut doomed.ops, "COMMIT");
+        let outcome = setting.join().expect("no panic");
+        refused(outcome).code("42704");
+    });
+    doomed.assert_gone();
+}
+
+/// Maintenance comes to a tenant that was there when its call began.
+#[test]
+fn no_log_begins_for_a_tenant_that_is_being_erased_or_is_gone_or_never_was() {
+    let mut doomed = Doomed::of("erase tenant log");
+    let mut maintainer = doomed.database.login("ops");
+    run(&mut maintainer, "SET lock_timeout = '5s'");
+    let begun = |client: &mut Client, tenant: Uuid| -> Option<Uuid> {
+        let begin = "SELECT timedb._begin_maintenance_operator($1, '0', true)";
+        let begun = one_of(client, begin, &[&tenant]);
+        let end = "SELECT timedb._end_maintenance_operator($1, NULL, 0, '55P03', 'held')";
+        client.execute(end, &[&tenant]).expect("nothing to end is no error");
+        begun
+    };
+    let tenant = doomed.tenant();
+    assert!(begun(&mut maintainer, tenant).is_some(), "the premise");
+    assert_eq!(begun(&mut maintainer, Uuid::nil()), None);
+    run(&mut doomed.ops, "BEGIN");
+    assert!(doomed.erase() > 0);
+    assert_eq!(begun(&mut maintainer, tenant), None, "it waits for nobody");
+    run(&mut doomed.ops, "COMMIT");
+    doomed.erase_to_the_end();
+    assert_eq!(begun(&mut maintainer, tenant), None);
+    doomed.assert_gone();
+    let logged: i64 = one(
+        &mut doomed.database.admin(),
+        &format!(
+            "SELECT count(*) FROM timedb.maintenance_log WHERE tenant_id = '{}'",
+            Uuid::nil()
+        ),
+    );
+    assert_eq!(logged, 0);
+}
+
+#[test]
+fn a_log_that_has_begun_goes_with_a_later_share() {
+    let mut doomed = Doomed::of("erase tenant begun log");
+    let tenant = doomed.tenant();
+    let mut maintainer = doomed.database.login("ops");
+    run(&mut maintainer, "BEGIN");
+    let begin = "SELECT timedb._begin_maintenance_operator($1, '0', true)";
+    let begun: Option<Uuid> = one_of(&mut maintainer, begin, &[&tenant]);
+    for _ in 0..5 {
+        assert!(doomed.erase() > 0, "the log may still be written to");
+    }
+    run(&mut maintainer, "COMMIT");
+    doomed.erase_to_the_end();
+    let end = "SELECT timedb._end_maintenance_operator($1, $2, 0, NULL, NULL)";
+    maintainer.execute(end, &[&tenant, &begun]).expect("it ends");
+    doomed.assert_gone();
 }
 
 #[test]
