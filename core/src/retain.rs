@@ -49,12 +49,56 @@ impl Rule {
         let window = &self.window;
         match self.which {
             Which::Begun => of_each(&|of| begun(of, window)),
-            Which::Known => of_each(&|of| match window.contains(of.version.known) && !of.shape.is_empty() {
-                true => Going::Everything,
-                false => Going::Nothing,
-            }),
+            Which::Known => of_each(&|of| known(of, window)),
             Which::Hidden => hidden(versions, spares, *window),
         }
+    }
+}
+
+/// Which version of each value a flat read shows, as far as versions have been added, in whatever order: where they are too many
+/// to be looked at together, keys alone are held.
+#[derive(Default, Debug)]
+pub struct Shown {
+    newest: HashMap<Key, (Time, Uuid, Time)>,
+}
+
+impl Shown {
+    /// Adds what a version has of values that begin in the window. One that is spared is not added.
+    pub fn add(&mut self, of: &Shaped, window: &Window) {
+        if !window.reaches(&of.shape) {
+            return;
+        }
+        let precedence = of.version.precedence();
+        for key in of.shape.keys().filter(|(start, _)| window.contains(*start)) {
+            let newest = self.newest.entry(key).or_insert(precedence);
+            *newest = precedence.max(*newest);
+        }
+    }
+
+    fn shows(&self, key: &Key, of: &Version) -> bool {
+        self.newest.get(key) == Some(&of.precedence())
+    }
+}
+
+impl Rule {
+    /// How much of a version goes that is not spared: as [`Rule::going`] tells, where all versions have been added to what is shown.
+    pub fn going_of(&self, of: &Shaped, shown: &Shown) -> Going {
+        match self.which {
+            Which::Begun => begun(of, &self.window),
+            Which::Known => known(of, &self.window),
+            Which::Hidden if !self.window.reaches(&of.shape) => Going::Nothing,
+            Which::Hidden => {
+                let goes = |key: Key| self.window.contains(key.0) && !shown.shows(&key, &of.version);
+                some(of.shape.keys().map(goes).collect())
+            }
+        }
+    }
+}
+
+fn known(of: &Shaped, window: &Window) -> Going {
+    match window.contains(of.version.known) && !of.shape.is_empty() {
+        true => Going::Everything,
+        false => Going::Nothing,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Retention over the wire: what is older than asked for goes, and nothing else.
 
+mod crowd;
 mod meanwhile;
 mod random;
 

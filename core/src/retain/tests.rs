@@ -89,6 +89,16 @@ proptest! {
             shape: Points::read(bytes).unwrap().shape(),
         }).collect();
         let going = rule.going(&versions, |version| version.run == Uuid::from_u128(spared));
+        let is_spared = |of: &Shaped| of.version.run == Uuid::from_u128(spared);
+        let mut shown = Shown::default();
+        // In another order than that of the versions.
+        for of in versions.iter().rev().filter(|of| !is_spared(of)) {
+            shown.add(of, &rule.window);
+        }
+        for (of, going) in versions.iter().zip(&going) {
+            let one_by_one = if is_spared(of) { Going::Nothing } else { rule.going_of(of, &shown) };
+            prop_assert_eq!(&one_by_one, going, "{:?} {:?}", rule, of);
+        }
         let mut had: HashMap<u128, BTreeSet<Key>> = HashMap::new();
         let mut has: HashMap<u128, BTreeSet<Key>> = HashMap::new();
         for (of, going) in written.iter().zip(&going) {

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::store::take::{KeysOfRows, take_packs, take_rows};
 use crate::store::write::{NewPacks, NewRows};
 use std::collections::BTreeMap;
+use timedb_core::pack::Pack;
 use timedb_core::points::{Opened, Point, Points, pack};
 use timedb_core::retain::Going;
 use timedb_core::time::Time;
@@ -24,7 +25,7 @@ pub fn take_out(of: Of, rows: &[Row], stored: &[StoredPack], looked: &Looked, go
             .map(|(_, going)| going)
             .collect();
         if of_pack.iter().any(|going| **going != Going::Nothing) {
-            take_out_of_pack(of, stored, looked, number, &of_pack)?;
+            take_out_of_pack(of, stored, &looked.packs[number], &of_pack)?;
         }
     }
     Ok(())
@@ -39,7 +40,7 @@ struct Taken {
     valid_from: Vec<Time>,
 }
 
-fn take_out_of_rows(of: Of, rows: &[Row], looked: &Looked, going: &[Going]) -> Result<()> {
+pub fn take_out_of_rows(of: Of, rows: &[Row], looked: &Looked, going: &[Going]) -> Result<()> {
     let mut taken: BTreeMap<i16, Taken> = BTreeMap::new();
     let mut left = NewRows::default();
     for (place, going) in looked.places.iter().zip(going) {
@@ -85,12 +86,11 @@ fn left_of(opened: &Opened, going: &Going) -> Vec<Point> {
         .collect()
 }
 
-fn take_out_of_pack(of: Of, stored: &StoredPack, looked: &Looked, number: usize, going: &[&Going]) -> Result<()> {
+pub fn take_out_of_pack(of: Of, stored: &StoredPack, pack_of: &Pack, going: &[&Going]) -> Result<()> {
     check(take_packs(of.tenant, of.series, &[stored.id])?, 1)?;
     if going.iter().all(|going| **going == Going::Everything) {
         return Ok(());
     }
-    let pack_of = &looked.packs[number];
     let mut values = Vec::new();
     pack_of.decode_values(&mut values).map_err(Error::PackStored)?;
     let mut left: Vec<(Version, Vec<u8>)> = Vec::new();

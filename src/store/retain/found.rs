@@ -7,7 +7,8 @@ use crate::pg::tuple::Then;
 use crate::pg::varlena::PackBytes;
 use crate::store::spans;
 use crate::store::version::{self as stored, Columns, version, version_columns};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
+use std::rc::Rc;
 use timedb_core::merge::Window;
 use timedb_core::pack::Pack;
 use timedb_core::points::Points;
@@ -33,31 +34,31 @@ macro_rules! row_columns {
 
 statements! {
     /// By the class of how long they reach, as a read does.
-    ROWS_BEGUN(Uuid, Uuid, &[i16], &[Timestamptz], Timestamptz, Timestamptz) -> Then<Naming, Columns<'static>> =
+    ROWS_BEGUN(Uuid, Uuid, &[i16], &[Timestamptz], Timestamptz, Timestamptz, Uuid, Uuid) -> Then<Naming, Columns<'static>> =
         sql!("SELECT v.*
           FROM (SELECT unnest($3) AS span, unnest($4) AS earliest) AS c
           CROSS JOIN LATERAL (
             SELECT ", row_columns!(), "
             FROM timedb.values v
             WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.span = c.span AND v.valid_from >= c.earliest
-              AND v.valid_from < $6 AND v.valid_to >= $5
+              AND v.valid_from < $6 AND v.valid_to >= $5 AND v.run_id >= $7 AND v.run_id <= $8
             OFFSET 0) AS v");
     /// Those that begin near the time at which they were known, and the others by their index.
-    ROWS_KNOWN(Uuid, Uuid, &[i16], Timestamptz, Timestamptz, Timestamptz) -> Then<Naming, Columns<'static>> =
+    ROWS_KNOWN(Uuid, Uuid, &[i16], Timestamptz, Timestamptz, Timestamptz, Uuid, Uuid) -> Then<Naming, Columns<'static>> =
         sql!("SELECT v.*
           FROM (SELECT unnest($3) AS span) AS c
           CROSS JOIN LATERAL (
             SELECT ", row_columns!(), "
             FROM timedb.values v
             WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.span = c.span AND v.valid_from < $6
-              AND v.known_time >= $4 AND v.known_time < $5
+              AND v.known_time >= $4 AND v.known_time < $5 AND v.run_id >= $7 AND v.run_id <= $8
             OFFSET 0) AS v
           UNION ALL
           SELECT ", row_columns!(), "
           FROM timedb.values v
           WHERE v.tenant_id = $1 AND v.series_id = $2 AND v.known_time >= $4 AND v.known_time < $5
             AND v.valid_from - v.known_time NOT BETWEEN interval '-2 days' AND interval '2 days'
-            AND (v.valid_from >= $6) IS TRUE");
+            AND (v.valid_from >= $6) IS TRUE AND v.run_id >= $7 AND v.run_id <= $8");
     PACKS_BEGUN(Uuid, Uuid, &[i16], &[Timestamptz], Timestamptz, Timestamptz) -> (Uuid, i64, PackBytes) =
         c"SELECT p.*
           FROM (SELECT unnest($3) AS span, unnest($4) AS earliest) AS c
@@ -96,17 +97,22 @@ pub struct StoredPack {
     pub pack: Vec<u8>,
 }
 
-/// Rows that come, each kept whole.
-#[derive(Default)]
-struct Found {
-    rows: Vec<Row>,
-    remarks: Remarks,
-}
+/// Runs by their ids, from one to another.
+pub type Runs = RangeInclusive<Uuid>;
 
-impl Found {
-    fn add(&mut self, (span, valid_from, part, bytes): Naming, row: stored::Row<'_>) -> Result<ControlFlow<()>> {
-        let (version, points) = version(row, &mut self.remarks);
-        self.rows.push(Row {
+pub const ALL_RUNS: Runs = Uuid::nil()..=Uuid::max();
+
+/// Rows of these runs, each kept whole; none where they are more than so many.
+pub fn rows(of: Of, rule: &Rule, runs: Runs, most: usize) -> Result<Option<Vec<Row>>> {
+    let (mut rows, mut remarks) = (Vec::new(), Remarks::default());
+    let mut is_full = false;
+    each_row(of, rule, runs, &mut |(span, valid_from, part, bytes), row| {
+        is_full = rows.len() == most;
+        if is_full {
+            return Ok(ControlFlow::Break(()));
+        }
+        let (version, points) = version(row, &mut remarks);
+        rows.push(Row {
             span,
             valid_from,
             part,
@@ -115,26 +121,74 @@ impl Found {
             points: points.to_vec(),
         });
         Ok(ControlFlow::Continue(()))
-    }
+    })?;
+    Ok((!is_full).then_some(rows))
 }
 
-pub fn rows(of: Of, rule: &Rule) -> Result<Vec<Row>> {
-    let mut found = Found::default();
+fn each_row(
+    of: Of,
+    rule: &Rule,
+    runs: Runs,
+    each: &mut dyn FnMut(Naming, stored::Row<'_>) -> Result<ControlFlow<()>>,
+) -> Result<()> {
     let (tenant, series) = (of.tenant, of.series);
     let (start, end) = bounds(&rule.window);
+    let (first, last) = runs.into_inner();
     match rule.which {
         Which::Begun | Which::Hidden => {
             let (classes, earliest): (Vec<i16>, Vec<Timestamptz>) = spans::scans(rule.window.start).into_iter().unzip();
-            let given = (tenant, series, &classes[..], &earliest[..], start, end);
-            ROWS_BEGUN.stream_while(of.seen, given, |Then(naming, row)| found.add(naming, row))?;
+            let given = (tenant, series, &classes[..], &earliest[..], start, end, first, last);
+            ROWS_BEGUN.stream_while(of.seen, given, |Then(naming, row)| each(naming, row))
         }
         Which::Known => {
             let classes = timedb_core::span::classes();
-            let given = (tenant, series, &classes[..], start, end, near(end));
-            ROWS_KNOWN.stream_while(of.seen, given, |Then(naming, row)| found.add(naming, row))?;
+            let given = (tenant, series, &classes[..], start, end, near(end), first, last);
+            ROWS_KNOWN.stream_while(of.seen, given, |Then(naming, row)| each(naming, row))
         }
     }
-    Ok(found.rows)
+}
+
+/// Where a version stands that is met, and not kept.
+#[derive(Clone, Copy)]
+pub enum Met {
+    Row {
+        part: i16,
+        bytes: i64,
+    },
+    /// As one of a pack's versions.
+    Pack(usize, usize),
+}
+
+/// Every version, one after the other, but for what is said of it.
+pub fn each_version(of: Of, rule: &Rule, packs: &[StoredPack], each: &mut dyn FnMut(&Shaped, Met)) -> Result<()> {
+    let nothing_said = Rc::default();
+    each_row(of, rule, ALL_RUNS, &mut |(_, _, part, bytes), row| {
+        let (run, known, change, _, _, _, points) = row;
+        let version = Version {
+            run,
+            known,
+            change,
+            remark: Rc::clone(&nothing_said),
+        };
+        let shape = Points::read(&points).map_err(Error::PointsStored)?.shape();
+        each(&Shaped { version, shape }, Met::Row { part, bytes });
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (number, stored) in packs.iter().enumerate() {
+        let pack = Pack::read(&stored.pack).map_err(Error::PackStored)?;
+        for (version, of) in pack.versions().iter().enumerate() {
+            each(of, Met::Pack(number, version));
+        }
+    }
+    Ok(())
+}
+
+/// How many versions there are in packs.
+pub fn count_versions(packs: &[StoredPack]) -> Result<usize> {
+    packs.iter().try_fold(0, |count, stored| {
+        let pack = Pack::read(&stored.pack).map_err(Error::PackStored)?;
+        Ok(count + pack.versions().len())
+    })
 }
 
 pub fn packs(of: Of, rule: &Rule) -> Result<Vec<StoredPack>> {

@@ -5,6 +5,7 @@
 //! anybody: a series with a run that somebody else holds is left as it is for the next call.
 
 mod candidates;
+mod crowd;
 mod cut;
 mod found;
 mod runs;
@@ -15,7 +16,7 @@ use crate::pg::cancel::answer_cancel;
 use crate::pg::statement::Snapshot;
 use crate::store::withdrawn::Withdrawn;
 pub use candidates::candidates;
-use found::{Looked, Of, Place, Row, StoredPack};
+use found::{ALL_RUNS, Looked, Of, Place, Row, StoredPack};
 use runs::Runs;
 use std::collections::{HashMap, HashSet};
 use timedb_core::merge::Window;
@@ -27,6 +28,9 @@ use uuid::Uuid;
 /// How much one call takes out, so that its transaction stays short: rows and packs, and their bytes.
 const ROWS_IN_A_CALL: i64 = 100_000;
 const BYTES_IN_A_CALL: i64 = 128 << 20;
+
+/// Versions of a slice that are looked at together, in memory. One time may have more of them.
+const MOST_VERSIONS: usize = 100_000;
 
 /// What goes of a series.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
@@ -153,7 +157,12 @@ impl Retaining {
 
     fn slice(&mut self, of: &mut OfSeries, rule: &Rule) -> Result<Outcome> {
         let packs = found::packs(of.of, rule)?;
-        let losing = self.losing(of, rule, &packs)?;
+        let most = MOST_VERSIONS.saturating_sub(found::count_versions(&packs)?);
+        let Some(rows) = found::rows(of.of, rule, ALL_RUNS, most)? else {
+            return self.crowd(of, rule, &packs);
+        };
+        let losing = self.losing(of, rule, &rows, &packs)?;
+        drop(rows);
         if losing.is_empty() || self.is_dry {
             return Ok(Outcome::Done);
         }
@@ -163,7 +172,7 @@ impl Retaining {
         // What is hidden now: a run that hid others may have been withdrawn since.
         self.withdrawn = Withdrawn::by_now(self.tenant)?;
         // Packs are made and deleted by nobody else meanwhile.
-        let rows = found::rows(of.of, rule)?;
+        let rows = found::rows(of.of, rule, ALL_RUNS, usize::MAX)?.unwrap_or_default();
         let looked = Looked::at(&rows, &packs)?;
         self.withdrawn
             .look_up(looked.versions.iter().map(|of| of.version.run))?;
@@ -181,14 +190,13 @@ impl Retaining {
     }
 
     /// The runs that lose something of a slice; one that only looks counts it.
-    fn losing(&mut self, of: &mut OfSeries, rule: &Rule, packs: &[StoredPack]) -> Result<HashSet<Uuid>> {
-        let rows = found::rows(of.of, rule)?;
-        let looked = Looked::at(&rows, packs)?;
+    fn losing(&mut self, of: &mut OfSeries, rule: &Rule, rows: &[Row], packs: &[StoredPack]) -> Result<HashSet<Uuid>> {
+        let looked = Looked::at(rows, packs)?;
         self.withdrawn
             .look_up(looked.versions.iter().map(|of| of.version.run))?;
         let going = rule.going(&looked.versions, |version| self.spares(of, rule, version));
         if self.is_dry {
-            self.count(of, &rows, packs, &looked, &going);
+            self.count(of, rows, packs, &looked, &going);
         }
         let losing = looked.versions.iter().zip(&going);
         let losing = losing.filter(|(_, going)| **going != Going::Nothing);
@@ -205,36 +213,40 @@ impl Retaining {
         let mut of_packs: Vec<(usize, usize)> = vec![(0, 0); packs.len()];
         let each = looked.versions.iter().zip(&looked.places).zip(going);
         for ((version, place), going) in each {
-            let points = version.shape.len();
-            let gone = going.count(points);
+            let (gone, points) = (going.count(version.shape.len()), version.shape.len());
             match *place {
-                Place::Row(number) if gone > 0 => self.add_bytes(rows[number].bytes, gone, points),
-                Place::Row(_) => {}
+                Place::Row(number) => self.add_bytes(rows[number].bytes, gone, points),
                 Place::Pack(number, _) => {
                     of_packs[number].0 += gone;
                     of_packs[number].1 += points;
                 }
             }
-            self.tally.values += gone as i64;
-            if gone > 0 && (gone == points || of.goes_at_last(id(rows, packs, *place), gone, points)) {
-                self.tally.versions += 1;
-            }
+            self.count_version(of, id(rows, packs, *place), gone, points);
         }
         for (pack, (gone, points)) in packs.iter().zip(of_packs) {
-            if gone > 0 {
-                self.add_bytes(pack.bytes, gone, points);
-            }
+            self.add_bytes(pack.bytes, gone, points);
         }
     }
 
+    fn count_version(&mut self, of: &mut OfSeries, id: VersionId, gone: usize, points: usize) {
+        self.tally.values += gone as i64;
+        if gone > 0 && (gone == points || of.goes_at_last(id, gone, points)) {
+            self.tally.versions += 1;
+        }
+    }
+
+    /// Of a row or a pack that something goes of.
     fn add_bytes(&mut self, bytes: i64, gone: usize, points: usize) {
+        if gone == 0 {
+            return;
+        }
         self.tally.bytes += (bytes as f64 * gone as f64 / points.max(1) as f64) as i64;
         self.tally.taken.0 += 1;
         self.tally.taken.1 += bytes;
     }
 
     /// Writes what the runs have left.
-    pub fn finish(self) -> Result<Tally> {
+    pub fn finish(mut self) -> Result<Tally> {
         self.runs.tell(self.tenant)?;
         Ok(self.tally)
     }

@@ -35,6 +35,7 @@ statements! {
 
 /// So many are told at once: each is looked for among them.
 const AT_ONCE: usize = 500;
+const HELD_AT_ONCE: usize = 10_000;
 
 /// Runs that this call holds until its transaction ends, and what they lose.
 #[derive(Default)]
@@ -54,16 +55,22 @@ impl Runs {
         let mut others: Vec<Uuid> = runs.filter(|run| !self.held.contains(run)).collect();
         others.sort_unstable();
         others.dedup();
-        if others.is_empty() {
-            return Ok(true);
+        for some in others.chunks(HELD_AT_ONCE) {
+            if !self.hold_some(tenant, some)? {
+                return Ok(false);
+            }
         }
+        Ok(true)
+    }
+
+    fn hold_some(&mut self, tenant: Uuid, others: &[Uuid]) -> Result<bool> {
         let locked: HashSet<Uuid> = LOCK_RUNS
-            .write((tenant, &others))?
+            .write((tenant, others))?
             .into_iter()
             .map(|(run,)| run)
             .collect();
         if locked.len() < others.len() {
-            let there = FIND_RUNS.read_fresh((tenant, &others))?;
+            let there = FIND_RUNS.read_fresh((tenant, others))?;
             if there.iter().any(|(run,)| !locked.contains(run)) {
                 self.held.extend(locked);
                 return Ok(false);
@@ -80,9 +87,10 @@ impl Runs {
         }
     }
 
-    /// Writes how many values are left, each run once a call.
-    pub fn tell(&self, tenant: Uuid) -> Result<()> {
-        let (runs, lost): (Vec<Uuid>, Vec<i64>) = self.lost.iter().map(|(run, lost)| (*run, *lost)).unzip();
+    /// Writes how many values are left, of each run once until it loses some again.
+    pub fn tell(&mut self, tenant: Uuid) -> Result<()> {
+        let lost = std::mem::take(&mut self.lost);
+        let (runs, lost): (Vec<Uuid>, Vec<i64>) = lost.into_iter().unzip();
         for (runs, lost) in runs.chunks(AT_ONCE).zip(lost.chunks(AT_ONCE)) {
             UNCOUNT.write((tenant, runs, lost))?;
         }
