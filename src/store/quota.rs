@@ -1,4 +1,4 @@
-//! How much one tenant may have: series, and bytes of values. Looked at before more is written, where a setting says a limit.
+//! How much one tenant may have: series, and bytes of values, runs and withdrawals. Looked at before more is written, where a setting says a limit.
 //!
 //! No figure of it is stored: every writer of a tenant would wait for the one before it. What there is is counted, of the tenant
 //! alone, and a backend remembers it together with what it has written since. It counts anew once the figure is older than a
@@ -7,11 +7,25 @@
 
 use crate::error::{Error, Result};
 use crate::identity::limits::{most_bytes, most_series};
-use crate::pg::statement::statements;
+use crate::pg::index_scan::has_table;
+use crate::pg::statement::{sql, statements};
 use std::cell::Cell;
 use std::thread::LocalKey;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// Of rows and packs.
+macro_rules! stored_bytes {
+    () => {
+        "(SELECT coalesce(sum(108 + pg_column_size(v.points) + pg_column_size(v.changed_by)
+                              + coalesce(pg_column_size(v.annotation), 0) + coalesce(pg_column_size(v.tags), 0)), 0)
+          FROM timedb.values v
+          WHERE v.tenant_id = $1)
+         + (SELECT coalesce(sum(132 + pg_column_size(p.versions)), 0)
+            FROM timedb.packs p
+            WHERE p.tenant_id = $1)"
+    };
+}
 
 statements! {
     /// In the order of an index, whose entries are all that is looked at; no more of them than would be too many.
@@ -24,17 +38,25 @@ statements! {
                 LIMIT $2) AS s";
     /// What is kept apart from its row is not fetched. The numbers are the head of a row and its columns of fixed length.
     COUNT_BYTES(Uuid) -> (i64,) =
-        c"SELECT (SELECT coalesce(sum(108 + pg_column_size(v.points) + pg_column_size(v.changed_by)
-                                      + coalesce(pg_column_size(v.annotation), 0) + coalesce(pg_column_size(v.tags), 0)), 0)
-                  FROM timedb.values v
-                  WHERE v.tenant_id = $1)
-               + (SELECT coalesce(sum(132 + pg_column_size(p.versions)), 0)
-                  FROM timedb.packs p
-                  WHERE p.tenant_id = $1)";
+        sql!("SELECT ", stored_bytes!(), "
+               + (SELECT coalesce(sum(128 + pg_column_size(r.workflow_id) + pg_column_size(r.changed_by)
+                                      + coalesce(pg_column_size(r.run_params), 0)
+                                      + coalesce(pg_column_size(r.listed), 0)), 0)
+                  FROM timedb.runs r
+                  WHERE r.tenant_id = $1)
+               + (SELECT coalesce(sum(80 + pg_column_size(w.withdrawn_by) + coalesce(pg_column_size(w.reason), 0)
+                                      + coalesce(pg_column_size(w.restored_by), 0)
+                                      + coalesce(pg_column_size(w.restore_reason), 0)), 0)
+                  FROM timedb.withdrawals w
+                  WHERE w.tenant_id = $1)");
+    /// As a database of 0.1.0 has them.
+    COUNT_BYTES_BEFORE(Uuid) -> (i64,) = sql!("SELECT ", stored_bytes!());
 }
 
-/// What a row of values takes beside its texts and points, as it is counted above.
+/// What a row of values, a run and a withdrawal take beside their texts, as they are counted above.
 pub const ROW_BYTES: usize = 108;
+pub const RUN_BYTES: usize = 128;
+pub const WITHDRAWAL_BYTES: usize = 80;
 const TIMES_AS_LONG: u32 = 100;
 
 /// How much a tenant has, with what this backend has written since it was counted.
@@ -61,10 +83,14 @@ pub fn check_series(tenant: Uuid, more: usize) -> Result<()> {
     }
 }
 
-/// Whether the values of the tenant may take so many more bytes.
+/// Whether the values of the tenant may take so many more bytes, with their runs and what withdraws them: whoever may write could
+/// fill a disk by any of them.
 pub fn check_bytes(tenant: Uuid, more: impl FnOnce() -> usize) -> Result<()> {
     let most = most_bytes();
-    let count = || COUNT_BYTES.read_fresh((tenant,));
+    let count = || match has_table(c"timedb", c"withdrawals") {
+        true => COUNT_BYTES.read_fresh((tenant,)),
+        false => COUNT_BYTES_BEFORE.read_fresh((tenant,)),
+    };
     match most == 0 || is_room(&BYTES, tenant, more(), most, count)? {
         true => Ok(()),
         false => Err(Error::TooManyBytes(most)),

@@ -1,7 +1,7 @@
 //! New rows of `timedb.values`, with the runs that uploads are, and new packs: how versions are cut into them, and the one place
 //! that writes them.
 
-use super::quota::{ROW_BYTES, check_bytes};
+use super::quota::{ROW_BYTES, RUN_BYTES, check_bytes};
 use super::spans;
 use crate::error::{Error, Result, SPLIT};
 use crate::pg::cancel::answer_cancel;
@@ -174,6 +174,15 @@ pub struct RunRow<'a> {
     pub params: Option<Jsonb>,
 }
 
+impl RunRow<'_> {
+    /// How many bytes its row takes at the most, but for what it lists.
+    fn bytes(&self, version: &Version) -> usize {
+        let params = self.params.and_then(|params| params.inspect().ok());
+        let params = params.and_then(|params| usize::try_from(params.stored_size).ok());
+        RUN_BYTES + self.workflow_id.len() + version.remark.by.len() + params.unwrap_or_default()
+    }
+}
+
 /// A run, and what it writes.
 pub type NewRun<'a> = (RunRow<'a>, &'a Version);
 
@@ -182,6 +191,7 @@ pub fn insert_runs(tenant: Uuid, runs: &[NewRun], rows: &NewRows) -> Result<()> 
     let [(of_all, version), ..] = runs else {
         return Ok(());
     };
+    check_bytes(tenant, || runs.iter().map(|(run, version)| run.bytes(version)).sum())?;
     let ids: Vec<Uuid> = runs.iter().map(|(_, version)| version.run).collect();
     let workflows: Vec<&str> = runs.iter().map(|(run, _)| run.workflow_id).collect();
     let starts: Vec<Time> = runs.iter().map(|(run, _)| run.start).collect();
@@ -282,7 +292,7 @@ impl NewRows {
 
     /// Writes a run and its rows, which are of one version that nothing is said of beside its author.
     pub fn insert_run(mut self, tenant: Uuid, run: &RunRow, version: &Version) -> Result<()> {
-        check_bytes(tenant, || self.bytes())?;
+        check_bytes(tenant, || self.bytes() + run.bytes(version))?;
         debug_assert!(self.versions.iter().all(|of| of == version));
         debug_assert!(version.remark.annotation.is_none() && version.remark.tags.is_none());
         let (id, known, by, change) = (version.run, version.known, version.remark.by.as_str(), version.change);

@@ -10,6 +10,7 @@ use crate::pg::datum::id;
 use crate::pg::result::Returned;
 use crate::pg::statement::statements;
 use crate::pg::timestamp::Timestamptz;
+use crate::store::quota::{WITHDRAWAL_BYTES, check_bytes};
 use pgrx::prelude::*;
 use timedb_core::blank::unless_blank;
 use timedb_core::limits::LONGEST_REASON;
@@ -123,8 +124,11 @@ impl Held {
     }
 
     fn withdraw(&self) -> Result<Withdrawal> {
-        let at = self.mark()?;
         let reason = self.reason.as_deref();
+        // A run that is withdrawn may be restored, whatever there is.
+        let (by, said) = (self.acting.name().len(), reason.map_or(0, str::len));
+        check_bytes(self.acting.tenant, || WITHDRAWAL_BYTES + by + said)?;
+        let at = self.mark()?;
         let withdrawn = WITHDRAW.write((self.acting.tenant, self.run, at, self.acting.name(), reason))?;
         written(withdrawn)
     }

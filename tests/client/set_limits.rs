@@ -299,19 +299,55 @@ fn a_tenants_values_take_as_many_bytes_as_they_may_and_no_more() {
     upload(&mut database.authenticated(&alice), &noise(5000));
 }
 
+/// What a client says of a run, or of why it is withdrawn, is stored as well.
+#[test]
+fn what_is_said_of_runs_and_withdrawals_is_counted_and_a_run_can_be_restored_in_any_case() {
+    let database = Database::fresh("bytes of runs");
+    let (alice, _) = database.two_tenants();
+    let mut client = database.authenticated(&alice);
+    let kept = upload(&mut client, &json!([value_row("kept", hour(0), 1)])).run_id;
+    database.set("timedb.max_tenant_size", "64kB");
+    // Noise, which nothing makes shorter.
+    let noise = "(SELECT string_agg(md5(n::text || clock_timestamp()), '') FROM generate_series(1, 100) n)";
+    let empty = format!("SELECT timedb.upload(now(), '[]', run_params => jsonb_build_object('noise', {noise}))");
+    let withdraw = format!("SELECT timedb.restore_run(run_id) FROM timedb.withdraw_run('{kept}', {noise})");
+    for (what, sql) in [("runs", &empty), ("withdrawals", &withdraw)] {
+        let mut client = database.authenticated(&alice);
+        let mut times = 0;
+        let refusal = loop {
+            match client.batch_execute(sql) {
+                Ok(()) => times += 1,
+                Err(error) => break error,
+            }
+            assert!(times < 30, "{what}: each says 3,200 bytes");
+        };
+        refused(Err::<(), _>(refusal)).code("54000");
+        assert!(times > 5, "{what}: {times}");
+        // Room for the other.
+        database.set("timedb.max_tenant_size", "128kB");
+    }
+    database.set("timedb.max_tenant_size", "0");
+    let mut client = database.authenticated(&alice);
+    run(&mut client, &format!("SELECT timedb.withdraw_run('{kept}')"));
+    database.set("timedb.max_tenant_size", "1kB");
+    let mut client = database.authenticated(&alice);
+    refused(client.batch_execute(&empty)).code("54000");
+    run(&mut client, &format!("SELECT timedb.restore_run('{kept}', {noise})"));
+}
+
 /// A row of one value is mostly head, and packs have few of those.
 #[test]
 fn what_is_packed_leaves_room() {
     let database = Database::fresh("room by packing");
     let (alice, _) = database.two_tenants();
-    database.set("timedb.max_tenant_size", "4kB");
+    database.set("timedb.max_tenant_size", "8kB");
     let mut client = database.authenticated(&alice);
     let mut uploads = 0;
     while try_upload(&mut client, &json!([value_row("small", hour(uploads), 1)])).is_ok() {
         uploads += 1;
-        assert!(uploads < 60, "each takes more than 70 bytes");
+        assert!(uploads < 40, "each takes more than 200 bytes, its run included");
     }
-    assert!(uploads > 15, "and less than 260");
+    assert!(uploads > 15, "and less than 520");
     run(&mut client, "SELECT timedb.compact(older_than => '-1 hour')");
     upload(&mut client, &json!([value_row("small", hour(uploads), 1)]));
     let packed: i64 = one(&mut client, "SELECT count(*) FROM timedb.packs");
