@@ -4,7 +4,7 @@
 mod client;
 mod house;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,8 +16,8 @@ use rand::seq::IndexedRandom;
 use timedb_testkit::{Cluster, Database, KEY_REFUSED, Options, kill_process, one, refused, wait_until};
 use uuid::Uuid;
 
-use crate::model::{COLUMNS, Mode, Question, Version};
-use crate::record::Tally;
+use crate::model::{COLUMNS, Mode, Question, Version, Withdrawal, keep_what_is_not_old};
+use crate::record::{Record, Tally};
 use crate::seed::{choices, number, seed, tell};
 use crate::whole::{assert_whole, tell_without_amcheck};
 use client::{Gone, Player, Signals, Tenant, lock};
@@ -74,7 +74,10 @@ impl World {
                 keys: Default::default(),
             }
         };
-        let tenants = (0..TENANTS).map(tenant).collect();
+        let tenants: Vec<Tenant> = (0..TENANTS).map(tenant).collect();
+        for tenant in &tenants {
+            keep_what_is_not_old(&mut database.authenticated(&tenant.administrator));
+        }
         World { database, tenants }
     }
 
@@ -84,9 +87,12 @@ impl World {
         assert_whole(&mut admin);
         for tenant in &self.tenants {
             let mut client = self.database.authenticated(&tenant.people);
+            let mut record = lock(&tenant.record);
+            restore_all(&mut client, &mut record);
             let stored = everything(&mut client);
             assert_reads(&mut client, &stored, random);
-            lock(&tenant.record).compare(stored, &workflows(&mut client));
+            record.compare(stored, &workflows(&mut client));
+            drop(record);
             self.check_keys(tenant);
         }
     }
@@ -116,6 +122,33 @@ impl World {
     }
 }
 
+/// Withdrawn is what was acknowledged, and of the rest what nobody knows of; no read shows it until it is restored, and then as it
+/// was.
+#[track_caller]
+fn restore_all(client: &mut Client, record: &mut Record) {
+    let withdrawals = Withdrawal::all(client).expect("withdrawals");
+    let lasting = withdrawals.iter().filter(|withdrawal| withdrawal.lasts(None));
+    let lasting: BTreeSet<Uuid> = lasting.map(|withdrawal| withdrawal.run).collect();
+    let shown = everything(client);
+    for run in &lasting {
+        client
+            .execute("SELECT timedb.restore_run($1)", &[run])
+            .expect("it is restored");
+    }
+    let mut stored = everything(client);
+    stored.retain(|version| !lasting.contains(&version.run));
+    assert_eq!(shown, stored, "what is shown while {lasting:?} are withdrawn");
+    let certain = std::mem::take(&mut record.withdrawn);
+    let perhaps = std::mem::take(&mut record.perhaps_withdrawn);
+    for of in &certain {
+        assert!(lasting.contains(&of.run), "its withdrawal was acknowledged: {of:?}");
+    }
+    let may_be: BTreeSet<Uuid> = certain.iter().chain(&perhaps).map(|of| of.run).collect();
+    assert!(lasting.is_subset(&may_be), "nobody has withdrawn some of {lasting:?}");
+    record.tally.withdrawn += lasting.len();
+    record.targets.extend(certain.into_iter().chain(perhaps));
+}
+
 fn everything(client: &mut Client) -> Vec<Version> {
     Question::EVERYTHING.ask(client, None).expect("a read")
 }
@@ -130,7 +163,12 @@ fn workflows(client: &mut Client) -> BTreeMap<Uuid, String> {
 /// Every way to read shows of these versions what it should: flat, by now and as of a moment, and as changes.
 #[track_caller]
 fn assert_reads(client: &mut Client, stored: &[Version], random: &mut StdRng) {
-    let as_of = stored.choose(random).map(|version| version.change);
+    let withdrawals = Withdrawal::all(client).expect("withdrawals");
+    let moments = stored.iter().map(|version| version.change);
+    let moments: Vec<_> = moments
+        .chain(withdrawals.iter().map(|withdrawal| withdrawal.from))
+        .collect();
+    let as_of = moments.choose(random).copied();
     for mode in [Mode::Flat, Mode::Overlapping] {
         for as_of in [None, as_of] {
             let question = Question {
@@ -139,7 +177,7 @@ fn assert_reads(client: &mut Client, stored: &[Version], random: &mut StdRng) {
                 as_of,
             };
             let read = question.ask(client, None).expect("a read");
-            let expected = question.answer(stored.iter());
+            let expected = question.answer_without(stored.iter(), &withdrawals);
             assert!(
                 read.iter().eq(expected),
                 "{question:?} shows something else than what is stored"
@@ -268,6 +306,10 @@ fn whatever_is_killed_every_acknowledged_write_is_whole_and_every_other_whole_or
     assert!(
         tally.whole + tally.absent > 0,
         "the premise: calls were cut off: {tally:?}"
+    );
+    assert!(
+        kills < KILLS_OF_TENANTS || tally.withdrawn > 0 && tally.gone > 0,
+        "the premise: runs were withdrawn, and old values had gone: {tally:?}"
     );
     tell(&format!(
         "{TEST}: {kills} kills, {killed:?}, {tally:?}, in {:?}",

@@ -18,7 +18,7 @@ use rand::RngExt;
 use timedb_testkit::{Database, Options, assert_ordinary, one, one_of};
 use uuid::Uuid;
 
-use crate::model::{Question, Version};
+use crate::model::{Question, Version, Withdrawal, keep_what_is_not_old};
 use crate::seed::{choices, number, seed, tell};
 use crate::whole::assert_whole;
 use check::Tally;
@@ -34,6 +34,9 @@ const SECONDS_OF_GAME: u64 = 2;
 struct Played {
     events: Vec<Event>,
     stored: Vec<Version>,
+    /// Of series whose changes are followed.
+    of_series: Vec<Version>,
+    withdrawals: Vec<Withdrawal>,
     /// What somebody has got who asked for changes again and again.
     changes: Vec<Version>,
 }
@@ -43,9 +46,10 @@ fn play(clients: &mut [Client], number: u64, seed: u64) -> Played {
         number,
         until: Instant::now() + Duration::from_secs(SECONDS_OF_GAME),
         runs: Mutex::default(),
+        taken: Mutex::default(),
     };
     // Everybody knows them from the beginning.
-    for series in game.series() {
+    for series in game.all() {
         let _: Uuid = one_of(&mut clients[0], "SELECT timedb.create_series($1)", &[&series]);
     }
     let begun: Timestamp = one(&mut clients[0], "SELECT timedb.settled_time()");
@@ -75,10 +79,19 @@ fn play(clients: &mut [Client], number: u64, seed: u64) -> Played {
     let mut follower = Player::new(client, &game, choices(seed, 0), Some(last));
     follower.follow();
     changes.extend(follower.changes);
-    let stored = Question::EVERYTHING.ask(client, Some(&game.series())).expect("a read");
+    let withdrawals = Withdrawal::all(client).expect("withdrawals");
+    for lasting in withdrawals.iter().filter(|withdrawal| withdrawal.lasts(None)) {
+        client
+            .execute("SELECT timedb.restore_run($1)", &[&lasting.run])
+            .expect("it is restored");
+    }
+    let of_series = Question::EVERYTHING.ask(client, Some(&game.series())).expect("a read");
+    let stored = Question::EVERYTHING.ask(client, Some(&game.lasting())).expect("a read");
     Played {
         events,
         stored,
+        of_series,
+        withdrawals,
         changes,
     }
 }
@@ -90,15 +103,17 @@ fn every_read_is_one_that_a_serial_order_of_all_that_many_clients_do_allows() {
     let cluster = Options::default().start().expect("a server of our own");
     let database: Database = cluster.database(TEST).expect("a database");
     let (alice, _) = database.two_tenants();
-    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| database.authenticated(&alice)).collect();
+    let admin = database.create_user(alice.tenant_id, "admin@tenant-a.com", "admin");
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| database.authenticated(&admin)).collect();
+    keep_what_is_not_old(&mut clients[0]);
     assert_ordinary(&mut clients[0]);
     let begun = Instant::now();
     let games = number("TIMEDB_SECONDS").unwrap_or(SECONDS).div_ceil(SECONDS_OF_GAME);
     let mut tally = Tally::default();
     for number in 0..games {
         let played = play(&mut clients, number, random.random());
-        tally.add(check::check(&played.events, &played.stored));
-        tally.add(check::assert_followed(played.changes, &played.stored));
+        tally.add(check::check(&played.events, &played.stored, &played.withdrawals));
+        tally.add(check::assert_followed(played.changes, &played.of_series));
     }
     assert_whole(&mut database.admin());
     tally.assert_premise();

@@ -1,6 +1,6 @@
 //! Versions, and what a read shows of some, as plainly as the README says it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, ToSpan};
 use postgres::{Client, Error, Row};
@@ -15,6 +15,47 @@ pub struct Fields {
     pub value: Option<u64>,
     pub annotation: Option<String>,
     pub tags: Option<Vec<String>>,
+}
+
+/// What begins before this is kept no longer, where a tenant has said so.
+pub fn is_old((_, start, _): &Place) -> bool {
+    *start < hour(-1_000)
+}
+
+/// Has an admin say so; the cutoff goes on with the clock.
+#[track_caller]
+pub fn keep_what_is_not_old(admin: &mut Client) {
+    let sql = "SELECT timedb.set_retention(clock_timestamp() - $1::timestamptz)";
+    admin.execute(sql, &[&hour(-1_000)]).expect("it is set");
+}
+
+/// Since when a run was withdrawn, and until when.
+#[derive(Clone, Copy, Debug)]
+pub struct Withdrawal {
+    pub run: Uuid,
+    pub from: Timestamp,
+    pub until: Option<Timestamp>,
+}
+
+impl Withdrawal {
+    /// All that a client may see.
+    pub fn all(client: &mut Client) -> Result<Vec<Withdrawal>, Error> {
+        let rows = client.query("SELECT run_id, withdrawn_at, restored_at FROM timedb.withdrawals", &[])?;
+        let withdrawal = |row: &Row| Withdrawal {
+            run: row.get(0),
+            from: row.get(1),
+            until: row.get(2),
+        };
+        Ok(rows.iter().map(withdrawal).collect())
+    }
+
+    /// Whether it was in effect at a moment, or is.
+    pub fn lasts(&self, as_of: Option<Timestamp>) -> bool {
+        match as_of {
+            None => self.until.is_none(),
+            Some(at) => self.from <= at && self.until.is_none_or(|until| at < until),
+        }
+    }
 }
 
 /// In the order of a read, where no two series have one key.
@@ -87,6 +128,17 @@ impl Question {
         };
         let rows = client.query(&sql, &[&mode, &self.all_versions, &self.as_of, &series])?;
         Ok(rows.iter().map(Version::of).collect())
+    }
+
+    /// What it has to answer where these are all versions there are, and some runs were withdrawn.
+    pub fn answer_without<'a>(
+        &self,
+        versions: impl Iterator<Item = &'a Version>,
+        withdrawals: &[Withdrawal],
+    ) -> Vec<&'a Version> {
+        let lasting = withdrawals.iter().filter(|withdrawal| withdrawal.lasts(self.as_of));
+        let hidden: BTreeSet<Uuid> = lasting.map(|withdrawal| withdrawal.run).collect();
+        self.answer(versions.filter(|version| !hidden.contains(&version.run)))
     }
 
     /// What it has to answer where these are all versions there are.

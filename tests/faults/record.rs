@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::model::{Fields, Place, Version};
+use crate::model::{Fields, Place, Version, is_old};
 
 /// Whoever updates says in the annotation who he is; what else is stored is its upload's, which the workflow names.
 pub const UPDATE: &str = "update ";
@@ -40,6 +40,9 @@ pub struct Record {
     certain: BTreeMap<String, Vec<Written>>,
     uncertain: Vec<Vec<Part>>,
     pub targets: Vec<Target>,
+    /// Runs that are withdrawn, and those of which nobody knows. No two clients are at one.
+    pub withdrawn: Vec<Target>,
+    pub perhaps_withdrawn: Vec<Target>,
     /// What was stored when it was last looked at: none of it may ever change.
     pub stored: BTreeSet<Version>,
     pub tally: Tally,
@@ -50,6 +53,10 @@ pub struct Tally {
     pub acknowledged: usize,
     pub whole: usize,
     pub absent: usize,
+    /// Runs that were withdrawn when it was looked.
+    pub withdrawn: usize,
+    /// Versions of old values that were acknowledged, and had gone, each time that it was looked.
+    pub gone: usize,
 }
 
 impl Tally {
@@ -57,6 +64,15 @@ impl Tally {
         self.acknowledged += more.acknowledged;
         self.whole += more.whole;
         self.absent += more.absent;
+        self.withdrawn += more.withdrawn;
+        self.gone += more.gone;
+    }
+}
+
+impl Part {
+    /// Whether some of it is kept for ever.
+    fn lasts(&self) -> bool {
+        self.versions.iter().any(|version| !is_old(&version.place))
     }
 }
 
@@ -94,11 +110,16 @@ impl Record {
             of_names.entry(name(version, workflows)).or_default().push(version);
         }
         for parts in std::mem::take(&mut self.uncertain) {
-            let there = parts.iter().filter(|part| of_names.contains_key(&*part.name)).count();
+            // What has only old values may have gone.
+            let mut lasting: Vec<&Part> = parts.iter().filter(|part| part.lasts()).collect();
+            if lasting.is_empty() {
+                lasting.extend(&parts);
+            }
+            let is_there = |part: &&&Part| of_names.contains_key(&*part.name);
+            let (there, all) = (lasting.iter().filter(is_there).count(), lasting.len());
             assert!(
-                there == 0 || there == parts.len(),
-                "of one transaction {there} of {} parts are there: {parts:?}",
-                parts.len()
+                there == 0 || there == all || !lasting[0].lasts(),
+                "of one transaction {there} of {all} parts are there: {parts:?}"
             );
             if there == 0 {
                 self.tally.absent += 1;
@@ -110,12 +131,13 @@ impl Record {
         }
         for (name, written) in &self.certain {
             let found = of_names.remove(&**name).unwrap_or_default();
-            assert_same(name, written, found);
+            self.tally.gone += assert_same(name, written, found);
         }
         let others: Vec<_> = of_names.keys().collect();
         assert!(others.is_empty(), "nobody has written {others:?}");
         let stored: BTreeSet<Version> = stored.into_iter().collect();
-        let lost: Vec<_> = self.stored.difference(&stored).collect();
+        let lost = self.stored.difference(&stored);
+        let lost: Vec<_> = lost.filter(|version| !is_old(&version.place)).collect();
         assert!(lost.is_empty(), "it has been there: {lost:?}");
         self.stored = stored;
     }
@@ -130,12 +152,17 @@ fn name<'a>(version: &'a Version, workflows: &'a BTreeMap<Uuid, String>) -> &'a 
     }
 }
 
-/// Each is there, once, and nothing else is.
+/// Each is there, once, and nothing else is; of what is old some may have gone: how many.
 #[track_caller]
-fn assert_same(name: &str, written: &[Written], mut found: Vec<&Version>) {
+fn assert_same(name: &str, written: &[Written], mut found: Vec<&Version>) -> usize {
+    let mut gone = 0;
     let all = format!("{found:?}");
     for version in written {
         let Some(at) = found.iter().position(|stored| version.is(stored)) else {
+            if is_old(&version.place) {
+                gone += 1;
+                continue;
+            }
             panic!(
                 "{name}: {version:?} is not there, of {} versions; there is {all}",
                 written.len()
@@ -144,4 +171,5 @@ fn assert_same(name: &str, written: &[Written], mut found: Vec<&Version>) {
         found.swap_remove(at);
     }
     assert!(found.is_empty(), "{name}: too much is there: {found:?}");
+    gone
 }

@@ -17,7 +17,7 @@ const POINTS: &str = "
       FROM version v, timedb.unnest_points(v.points) p";
 
 /// What is wrong, and a query of where; each finds nothing.
-const FAULTS: [(&str, &str); 12] = [
+const FAULTS: [(&str, &str); 13] = [
     (
         "a version whose run is not there, or was known at another time",
         "SELECT v.run_id FROM version v LEFT JOIN timedb.runs r USING (tenant_id, run_id)
@@ -28,17 +28,28 @@ const FAULTS: [(&str, &str); 12] = [
         "SELECT v.series_id FROM version v LEFT JOIN timedb.series s USING (tenant_id, series_id) WHERE s.series_id IS NULL",
     ),
     (
-        "a run without values, or that has counted others",
+        "a run that has counted others than it has",
         "SELECT r.run_id FROM timedb.runs r LEFT JOIN (
            SELECT tenant_id, run_id, count(DISTINCT (series_id, valid_time, valid_time_end)) AS values
            FROM point GROUP BY tenant_id, run_id) p USING (tenant_id, run_id)
-         WHERE r.value_count IS DISTINCT FROM p.values",
+         WHERE r.value_count IS DISTINCT FROM coalesce(p.values, 0)",
     ),
     (
-        "a run whose last change is another",
+        "a run without values where nothing was taken out",
+        "SELECT r.run_id FROM timedb.runs r
+         WHERE r.value_count = 0 AND NOT EXISTS (
+           SELECT FROM timedb.audit a WHERE a.tenant_id = r.tenant_id AND a.action = 'apply_retention')",
+    ),
+    (
+        // What was changed last may have been taken out since.
+        "a run with a change after its last one",
         "SELECT r.run_id FROM timedb.runs r JOIN (
-           SELECT tenant_id, run_id, max(change_time) AS last FROM version GROUP BY tenant_id, run_id) v
-         USING (tenant_id, run_id) WHERE r.last_change_time <> v.last",
+           SELECT tenant_id, run_id, max(at) AS last FROM (
+             SELECT tenant_id, run_id, change_time AS at FROM version
+             UNION ALL
+             SELECT tenant_id, run_id, coalesce(restored_at, withdrawn_at) FROM timedb.withdrawals) w
+           GROUP BY tenant_id, run_id) v
+         USING (tenant_id, run_id) WHERE r.last_change_time < v.last",
     ),
     (
         "a version of a value that is there twice",

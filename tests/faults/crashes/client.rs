@@ -108,18 +108,19 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// Each with its weight. What takes back runs, or values that have grown old, has its place here, with what it wrote in the
-    /// record.
+    /// Each with its weight.
     fn operation(&mut self) -> Result<(), Gone> {
         match self.random.random_range(0..100) {
-            0..26 => self.upload(),
-            26..34 => self.upload_points(),
-            34..42 => self.upload_runs(),
-            42..52 => self.poll(),
-            52..72 => self.update(),
-            72..80 => self.transaction(),
-            80..88 => self.compact(),
-            88..94 => self.log_in_anew(),
+            0..24 => self.upload(),
+            24..31 => self.upload_points(),
+            31..38 => self.upload_runs(),
+            38..47 => self.poll(),
+            47..65 => self.update(),
+            65..73 => self.transaction(),
+            73..80 => self.compact(),
+            80..85 => self.log_in_anew(),
+            85..92 => self.take_back(),
+            92..95 => self.retain(),
             _ => self.keys(),
         }
     }
@@ -149,11 +150,51 @@ impl<'a> Player<'a> {
         self.login()
     }
 
+    fn administrator(&self) -> Result<Client, Gone> {
+        let mut administrator = connect(self.database)?;
+        let login = "SELECT timedb.authenticate($1)";
+        or_gone(administrator.execute(login, &[&self.tenant.administrator.api_key]))?;
+        Ok(administrator)
+    }
+
+    /// Has old values taken out.
+    fn retain(&mut self) -> Result<(), Gone> {
+        let sql = "SELECT timedb.apply_retention(dry_run => false)";
+        or_gone(self.administrator()?.execute(sql, &[])).map(drop)
+    }
+
+    /// Withdraws a run, or restores one: it is this client's until it is acknowledged.
+    fn take_back(&mut self) -> Result<(), Gone> {
+        let restores = self.random.random_bool(0.4);
+        let mut record = lock(&self.tenant.record);
+        let from = match restores {
+            true => &mut record.withdrawn,
+            false => &mut record.targets,
+        };
+        if from.is_empty() {
+            return Ok(());
+        }
+        let of = from.swap_remove(self.random.random_range(0..from.len()));
+        drop(record);
+        let verb = if restores { "restore_run" } else { "withdraw_run" };
+        let answer = self
+            .client
+            .execute(&format!("SELECT timedb.{verb}($1, 'taken back')"), &[&of.run]);
+        let mut record = lock(&self.tenant.record);
+        match (answer, restores) {
+            (Ok(_), true) => record.targets.push(of),
+            (Ok(_), false) => record.withdrawn.push(of),
+            (Err(error), _) => {
+                record.perhaps_withdrawn.push(of);
+                return Err(gone(&error));
+            }
+        }
+        Ok(())
+    }
+
     /// Makes a key, or ends one.
     fn keys(&mut self) -> Result<(), Gone> {
-        let login = "SELECT timedb.authenticate($1)";
-        let mut administrator = connect(self.database)?;
-        or_gone(administrator.execute(login, &[&self.tenant.administrator.api_key]))?;
+        let mut administrator = self.administrator()?;
         let standing = {
             let mut keys = lock(&self.tenant.keys);
             let standing = keys.iter_mut().rev().find(|key| key.is_ended == Some(false));

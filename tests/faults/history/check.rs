@@ -7,15 +7,20 @@
 //! is shown of all that it surely sees. Nothing right is refused by that, and a version that is lost, doubled, torn from the
 //! others of its call, hidden or shown too late is not let pass.
 
+mod gone;
 mod polls;
 mod stored;
+mod taken;
 mod updates;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::events::{Deed, Event, Read};
-use crate::model::{Mode, Version};
+use crate::model::{Mode, Version, Withdrawal};
 use stored::Stored;
+use taken::Taken;
+use uuid::Uuid;
 
 /// How much there was to check.
 #[derive(Clone, Copy, Default, Debug)]
@@ -30,6 +35,12 @@ pub struct Tally {
     without_change: usize,
     left_out: usize,
     followed: usize,
+    /// Reads while a run was withdrawn, and while it was not certain whether one was.
+    without_some: usize,
+    perhaps_without: usize,
+    /// Old values that were shown, and that had gone.
+    old: usize,
+    gone: usize,
 }
 
 impl Tally {
@@ -43,6 +54,10 @@ impl Tally {
         self.without_change += more.without_change;
         self.left_out += more.left_out;
         self.followed += more.followed;
+        self.without_some += more.without_some;
+        self.perhaps_without += more.perhaps_without;
+        self.old += more.old;
+        self.gone += more.gone;
     }
 
     /// There was something of each to get wrong.
@@ -58,6 +73,11 @@ impl Tally {
             without_change,
             left_out,
             followed,
+            without_some,
+            // Two at the same moment: by chance.
+            perhaps_without: _,
+            old,
+            gone,
         } = *self;
         let some = [
             writes,
@@ -69,13 +89,16 @@ impl Tally {
             without_change,
             left_out,
             followed,
+            without_some,
+            old,
+            gone,
         ];
         assert!(some.iter().all(|count| *count > 0), "the premise: {self:?}");
     }
 }
 
 #[track_caller]
-pub fn check(events: &[Event], all: &[Version]) -> Tally {
+pub fn check(events: &[Event], all: &[Version], withdrawals: &[Withdrawal]) -> Tally {
     let stored = Stored::of(events, all);
     let mut tally = Tally {
         writes: (0..events.len()).filter(|event| stored.has_written(*event)).count(),
@@ -83,13 +106,16 @@ pub fn check(events: &[Event], all: &[Version]) -> Tally {
     };
     updates::check(&stored, &mut tally);
     polls::check(&stored, &mut tally);
+    gone::check(events, &mut tally);
+    let taken = Taken::of(events, withdrawals);
     let mut whole = Vec::new();
     for event in events {
         if let Deed::Read(read) = &event.deed {
-            check_read(&stored, event, read, &mut tally);
+            check_read(&stored, &taken, event, read, &mut tally);
             let Read { question, answer, .. } = read;
             if question.mode == Mode::Overlapping && question.all_versions && question.as_of.is_none() {
-                whole.push((event, answer));
+                let lasting = answer.iter().filter(|version| !taken.is_of(&version.run));
+                whole.push((event, lasting.collect()));
             }
         }
     }
@@ -99,7 +125,7 @@ pub fn check(events: &[Event], all: &[Version]) -> Tally {
 }
 
 #[track_caller]
-fn check_read(stored: &Stored, event: &Event, read: &Read, tally: &mut Tally) {
+fn check_read(stored: &Stored, taken: &Taken, event: &Event, read: &Read, tally: &mut Tally) {
     tally.reads += 1;
     let mut shown = Vec::new();
     for version in &read.answer {
@@ -111,23 +137,35 @@ fn check_read(stored: &Stored, event: &Event, read: &Read, tally: &mut Tally) {
         shown.push(writer);
     }
     let seen = stored.seen(event.span.begin, shown);
-    let expected = read.question.answer(stored.versions_of(&seen));
-    let unlike = read
-        .answer
-        .iter()
-        .zip(&expected)
-        .find(|(shown, expected)| shown != *expected);
-    assert!(
-        read.answer.iter().eq(expected.iter().copied()),
-        "{:?} shows {} versions, where {} were to be seen; the first that differs: {unlike:?}; {:?}",
-        read.question,
-        read.answer.len(),
-        expected.len(),
-        event.span,
-    );
+    // Whatever was taken back or restored meanwhile, it may have seen that or not.
+    let perhaps = taken.perhaps_hidden(event.span, read.question.as_of);
+    tally.without_some += usize::from(perhaps.iter().any(|hidden| !hidden.is_empty()));
+    tally.perhaps_without += usize::from(perhaps.len() > 1);
+    let expected = |hidden: &BTreeSet<Uuid>| {
+        let versions = stored.versions_of(&seen);
+        read.question
+            .answer(versions.filter(|version| !hidden.contains(&version.run)))
+    };
+    let is_answered = |hidden: &BTreeSet<Uuid>| read.answer.iter().eq(expected(hidden));
+    if !perhaps.iter().any(is_answered) {
+        let expected = expected(&perhaps[0]);
+        let unlike = read
+            .answer
+            .iter()
+            .zip(&expected)
+            .find(|(shown, expected)| shown != *expected);
+        panic!(
+            "{:?} shows {} versions, where {} were to be seen; the first that differs: {unlike:?}; {:?}; withdrawn \
+             were perhaps {perhaps:?}",
+            read.question,
+            read.answer.len(),
+            expected.len(),
+            event.span,
+        );
+    }
     if read.is_settled {
         tally.settled += 1;
-        let ever_after = read.question.answer(stored.all.iter());
+        let ever_after = read.question.answer_without(stored.all.iter(), taken.withdrawals);
         assert!(
             read.answer.iter().eq(ever_after),
             "{:?} was settled, and is not",
@@ -138,7 +176,7 @@ fn check_read(stored: &Stored, event: &Event, read: &Read, tally: &mut Tally) {
 
 /// Of two reads of everything one shows all that the other shows, and the later one no less.
 #[track_caller]
-fn check_order(mut whole: Vec<(&Event, &Vec<Version>)>) {
+fn check_order(mut whole: Vec<(&Event, Vec<&Version>)>) {
     whole.sort_by_key(|(_, answer)| answer.len());
     for pair in whole.windows(2) {
         let [(_, less), (_, more)] = pair else {

@@ -14,9 +14,11 @@ use timedb_testkit::one;
 use uuid::Uuid;
 
 use super::events::{Change, Deed, Element, Event, Read, Span, Status, Upload};
-use crate::model::{COLUMNS, Fields, Mode, Place, Question, Version, hour};
+use crate::model::{COLUMNS, Fields, Mode, Place, Question, Version, hour, is_old};
 
 const HOURS: i64 = 5;
+/// An hour that is old.
+const LONG_AGO: i64 = -2_000;
 /// Known times that several runs share.
 const KNOWN: i64 = 3;
 /// What several updates say, so that some change nothing.
@@ -38,6 +40,8 @@ pub struct Game {
     pub until: Instant,
     /// Those that are acknowledged, with the places of their upload.
     pub runs: Mutex<Vec<(Uuid, Vec<Place>)>>,
+    /// Those that may be taken back, and whether they are, but for what a client is at.
+    pub taken: Mutex<Vec<(Uuid, bool)>>,
 }
 
 impl Game {
@@ -45,6 +49,29 @@ impl Game {
         ["moments", "more", "spans"]
             .map(|name| format!("{name} {}", self.number))
             .into()
+    }
+
+    /// Of its runs, which nobody updates, some are withdrawn.
+    fn taken_back(&self) -> String {
+        format!("taken back {}", self.number)
+    }
+
+    /// Its values are taken out.
+    pub fn old(&self) -> String {
+        format!("old {}", self.number)
+    }
+
+    /// Those whose versions last.
+    pub fn lasting(&self) -> Vec<String> {
+        [self.series(), vec![self.taken_back()]].concat()
+    }
+
+    pub fn all(&self) -> Vec<String> {
+        [self.lasting(), vec![self.old()]].concat()
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Vec<(Uuid, bool)>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn runs(&self) -> MutexGuard<'_, Vec<(Uuid, Vec<Place>)>> {
@@ -77,11 +104,15 @@ impl<'a> Player<'a> {
     pub fn play(&mut self) {
         while Instant::now() < self.game.until {
             match self.random.random_range(0..100) {
-                0..12 => self.upload(),
-                12..22 => self.poll(),
-                22..48 => self.update(),
-                48..62 => self.compact(),
-                62..90 => self.read(),
+                0..10 => self.upload(),
+                10..18 => self.poll(),
+                18..40 => self.update(),
+                40..51 => self.compact(),
+                51..55 => self.upload_for_a_while(),
+                55..61 => self.take_back(),
+                61..65 => self.upload_old(),
+                65..68 => self.retain(),
+                68..90 => self.read(),
                 90..96 => self.read_settled(),
                 _ => self.follow(),
             }
@@ -130,6 +161,60 @@ impl<'a> Player<'a> {
         };
         self.note(begin, Deed::Upload(upload));
         self.game.runs().push((run, places));
+    }
+
+    /// A value or two of a series, of a run that nobody updates.
+    fn upload_apart(&mut self, series: String, from: i64) -> Upload {
+        let first = from + self.random.random_range(0..2);
+        let last = first + self.random.random_range(0..2);
+        let places = (first..=last).map(|at| (series.clone(), hour(at), None));
+        let rows: Vec<(Place, Fields)> = places.map(|place| (place, new_value())).collect();
+        let sql = "SELECT run_id FROM timedb.upload(now(), $1)";
+        let row = self.client.query_one(sql, &[&json_rows(&rows)]).expect("an upload");
+        Upload {
+            run: row.get(0),
+            known: None,
+            rows,
+            skipped: None,
+        }
+    }
+
+    fn upload_for_a_while(&mut self) {
+        let begin = Instant::now();
+        let upload = self.upload_apart(self.game.taken_back(), 0);
+        let run = upload.run.expect("a run");
+        self.note(begin, Deed::Upload(upload));
+        self.game.taken().push((run, false));
+    }
+
+    fn take_back(&mut self) {
+        let mut taken = self.game.taken();
+        if taken.is_empty() {
+            return;
+        }
+        let place = self.random.random_range(0..taken.len());
+        let (run, is_withdrawn) = taken.swap_remove(place);
+        drop(taken);
+        let verb = if is_withdrawn { "restore_run" } else { "withdraw_run" };
+        let begin = Instant::now();
+        self.client
+            .execute(&format!("SELECT timedb.{verb}($1)"), &[&run])
+            .expect("it is taken back, or restored");
+        self.note(begin, Deed::TakeBack { run });
+        self.game.taken().push((run, !is_withdrawn));
+    }
+
+    fn upload_old(&mut self) {
+        let begin = Instant::now();
+        let upload = self.upload_apart(self.game.old(), LONG_AGO);
+        self.note(begin, Deed::UploadOld(upload));
+    }
+
+    fn retain(&mut self) {
+        let begin = Instant::now();
+        let sql = "SELECT remaining FROM timedb.apply_retention(dry_run => false)";
+        let remaining = one(self.client, sql);
+        self.note(begin, Deed::Retain { remaining });
     }
 
     /// The reading of a source that has a new one now and then, so that several bring the same: the first one of them is to
@@ -284,11 +369,13 @@ impl<'a> Player<'a> {
 
     fn ask(&mut self, question: Question, is_settled: bool) {
         let begin = Instant::now();
-        let answer = question.ask(self.client, Some(&self.game.series())).expect("a read");
+        let mut answer = question.ask(self.client, Some(&self.game.all())).expect("a read");
+        let old = answer.extract_if(.., |version| is_old(&version.place)).collect();
         let read = Read {
             question,
             is_settled,
             answer,
+            old,
         };
         self.note(begin, Deed::Read(read));
     }

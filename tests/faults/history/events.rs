@@ -20,13 +20,21 @@ pub struct Event {
     pub deed: Deed,
 }
 
-/// Compaction is none: nobody may see it. To take back a run is one, as an upload is: whoever adds it says in `check` from when
-/// on its versions are shown no more.
+/// Compaction is none: nobody may see it.
 #[derive(Debug)]
 pub enum Deed {
     Upload(Upload),
     Update(Vec<Element>),
     Read(Read),
+    /// Withdrawn, or restored. No two clients are at one run.
+    TakeBack {
+        run: Uuid,
+    },
+    /// Of old values, which may be taken out.
+    UploadOld(Upload),
+    Retain {
+        remaining: i64,
+    },
 }
 
 #[derive(Debug)]
@@ -82,4 +90,6 @@ pub struct Read {
     /// It asked as of a moment that was settled, and so must answer the same ever after.
     pub is_settled: bool,
     pub answer: Vec<Version>,
+    /// What it shows of the series of old values.
+    pub old: Vec<Version>,
 }
