@@ -76,8 +76,8 @@ pub enum Error {
     WindowTooWide(TooMuch),
     /// Rows that were to be packed have been deleted by somebody else: by hand, as no two calls pack at once.
     DeletedMeanwhile,
-    /// Another transaction packs values of the tenant, or takes some out.
-    Busy,
+    /// What another transaction does meanwhile.
+    Busy(&'static str),
     /// A series that somebody else has made since the snapshot of the transaction: in the words in which Postgres refuses to make
     /// it again.
     MadeMeanwhile,
@@ -167,7 +167,7 @@ impl Error {
             | Error::WindowTooWide(_)
             | Error::AnswerTooLarge => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Error::DeletedMeanwhile | Error::MadeMeanwhile => Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
-            Error::Busy => Code::ERRCODE_LOCK_NOT_AVAILABLE,
+            Error::Busy(_) => Code::ERRCODE_LOCK_NOT_AVAILABLE,
             Error::Unsupported { .. } => Code::ERRCODE_FEATURE_NOT_SUPPORTED,
             Error::Row(error) => row_code(&error.kind),
             Error::PointsText(_) | Error::PackText(_) => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
@@ -214,7 +214,7 @@ impl Error {
             Error::TooManySeries(most) => format!("the tenant may have {most} series, and no more"),
             Error::TooManyBytes(most) => format!("the values of the tenant may take {} kB, and no more", most >> 10),
             Error::DeletedMeanwhile => "rows to be packed were deleted meanwhile".into(),
-            Error::Busy => "another transaction packs or removes values of this tenant".into(),
+            Error::Busy(what) => format!("another transaction {what} of this tenant"),
             Error::MadeMeanwhile => "could not serialize access due to concurrent update".into(),
             Error::AnswerTooLarge => "the answer would be larger than 1 GB".into(),
             Error::Unsupported { what, .. } => (*what).into(),

@@ -17,6 +17,8 @@ pub enum For {
     Making = 6,
     /// Operators who erase a tenant.
     Erasing = 7,
+    /// Whoever sets how long values are kept.
+    Setting = 8,
 }
 
 /// Waits until nobody else holds this lock of a tenant, and holds it until the transaction ends. A cancel, a timeout or a

@@ -6,7 +6,7 @@
 //! has come. What is not in the log had nothing to do.
 
 use super::compact::{Tally, cutoff, pack_all};
-use super::{as_operator, refuse_old_snapshots};
+use super::{PACKS, as_operator, refuse_old_snapshots};
 use crate::error::{Error, Reported, Result};
 use crate::pg::clock;
 use crate::pg::datum::{id, pg_id};
@@ -33,7 +33,12 @@ statements! {
     FORGET(Uuid) -> () =
         c"DELETE FROM timedb.maintenance_log m
           WHERE m.tenant_id = $1 AND m.finished_at < clock_timestamp() - interval '90 days'";
-    BEGIN(Uuid, Uuid) -> () = c"INSERT INTO timedb.maintenance_log (tenant_id, maintenance_id) VALUES ($1, $2)";
+    BEGIN(Uuid, Uuid, Option<i64>) -> () =
+        c"INSERT INTO timedb.maintenance_log (tenant_id, maintenance_id, orphans) VALUES ($1, $2, $3)";
+    /// Where nothing was packed since they were counted.
+    COUNTED(Uuid, Uuid) -> (i64,) =
+        c"SELECT m.orphans FROM timedb.maintenance_log m
+          WHERE m.tenant_id = $1 AND m.maintenance_id = $2 AND m.orphans IS NOT NULL AND m.rows_before = 0";
     COUNT(Uuid, Uuid, i64, i64, i64, i64) -> () =
         c"UPDATE timedb.maintenance_log m
           SET rows_before = m.rows_before + $3, rows_after = m.rows_after + $4, bytes_before = m.bytes_before + $5,
@@ -80,12 +85,14 @@ fn _begin_maintenance_operator(
 ) -> Reported<Option<pgrx::Uuid>> {
     let acting = as_operator(tenant_id)?;
     let is_work = is_removing == Some(true) || !work(acting.tenant, None, cutoff(older_than)?)?.is_empty();
-    if !is_work && orphans(acting.tenant)? == 0 || !hold_from_erasure(acting.tenant) {
+    // They are counted once: by the end, where there is something to do first.
+    let counted = if is_work { None } else { Some(orphans(acting.tenant)?) };
+    if counted == Some(0) || !hold_from_erasure(acting.tenant) {
         return Ok(None);
     }
     END_INTERRUPTED.run((acting.tenant,))?;
     FORGET.run((acting.tenant,))?;
-    Ok(Some(pg_id(begin(acting.tenant)?)))
+    Ok(Some(pg_id(begin(acting.tenant, counted)?)))
 }
 
 /// Whether the tenant has anything stored and nobody is erasing it: then nobody does to the end until this transaction has ended.
@@ -94,9 +101,9 @@ fn hold_from_erasure(tenant: Uuid) -> bool {
     lock::hold_with_others_if_free(lock::For::Making, tenant) && has_stored(tenant)
 }
 
-fn begin(tenant: Uuid) -> Result<Uuid> {
+fn begin(tenant: Uuid, orphans: Option<i64>) -> Result<Uuid> {
     let maintenance = clock::new_id();
-    BEGIN.run((tenant, maintenance))?;
+    BEGIN.run((tenant, maintenance, orphans))?;
     Ok(maintenance)
 }
 
@@ -111,7 +118,7 @@ fn _maintain_share_operator(
     let maintenance = maintenance_id.map(id).ok_or(Error::NullArgument("maintenance_id"))?;
     // Whoever else holds it may be a tenant's own transaction, left open for any time.
     if !lock::hold_if_free(lock::For::Compacting, acting.tenant) {
-        return Err(Error::Busy.into());
+        return Err(Error::Busy(PACKS).into());
     }
     let cutoff = cutoff(older_than)?;
     let (tally, remaining) = pack_all(acting.tenant, &work(acting.tenant, None, cutoff)?, cutoff)?;
@@ -142,14 +149,14 @@ fn _end_maintenance_operator(
     let acting = as_operator(tenant_id)?;
     let maintenance = match maintenance_id {
         Some(begun) => id(begun),
-        None if hold_from_erasure(acting.tenant) => begin(acting.tenant)?,
+        None if hold_from_erasure(acting.tenant) => begin(acting.tenant, None)?,
         None => return Ok(()),
     };
     let error = sqlstate.map(|sqlstate| told(sqlstate, message.unwrap_or_default()));
-    let orphans = if error.is_none() {
-        Some(orphans(acting.tenant)?)
-    } else {
-        None
+    let orphans = match (&error, COUNTED.read_fresh((acting.tenant, maintenance))?.pop()) {
+        (Some(_), _) => None,
+        (None, Some((counted,))) => Some(counted),
+        (None, None) => Some(orphans(acting.tenant)?),
     };
     let removed = versions_removed.unwrap_or_default();
     Ok(END.run((acting.tenant, maintenance, removed, orphans, error.as_deref()))?)

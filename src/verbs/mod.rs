@@ -33,6 +33,9 @@ use crate::pg::varlena::PassedArray;
 
 pub use read::SCANNED;
 
+/// What keeps an operator from it where a transaction of the tenant's does so.
+const PACKS: &str = "packs or removes values";
+
 /// An array argument whose elements must all be there.
 fn without_nulls<A: PassedArray>(argument: &'static str, array: Option<A>) -> Result<Option<A>> {
     if array.is_some_and(A::has_nulls) {

@@ -3,7 +3,7 @@
 
 mod settings;
 
-use super::{as_operator, refuse_old_snapshots, without_nulls};
+use super::{PACKS, as_operator, refuse_old_snapshots, without_nulls};
 use crate::error::{Error, Reported, Result};
 use crate::identity::session::{self, Acting};
 use crate::identity::standing::Via;
@@ -119,6 +119,7 @@ fn set(acting: &Acting, given: Given) -> Result<()> {
     };
     setting.check()?;
     hold_from_erasure(acting)?;
+    hold(acting, lock::For::Setting, "sets how long values are kept")?;
     let series = match &of_series {
         Some(series) if series.is_empty() => return Ok(()),
         Some(series) => {
@@ -250,7 +251,7 @@ fn apply(acting: &Acting, is_dry: bool) -> Result<(Tally, i64)> {
         return Ok((Tally::default(), 0));
     }
     if !is_dry {
-        hold_packing(acting)?;
+        hold(acting, lock::For::Compacting, PACKS)?;
         // As they are by now.
         of_series = settings::cutoffs(tenant, true)?;
     }
@@ -280,12 +281,12 @@ fn apply(acting: &Acting, is_dry: bool) -> Result<(Tally, i64)> {
 }
 
 /// The tenant itself waits for its other transactions; an operator for none of a tenant's, which may be left open for any time.
-fn hold_packing(acting: &Acting) -> Result<()> {
+fn hold(acting: &Acting, what: lock::For, what_others_do: &'static str) -> Result<()> {
     match acting.via {
-        Via::Operator { .. } if lock::hold_if_free(lock::For::Compacting, acting.tenant) => Ok(()),
-        Via::Operator { .. } => Err(Error::Busy),
+        Via::Operator { .. } if lock::hold_if_free(what, acting.tenant) => Ok(()),
+        Via::Operator { .. } => Err(Error::Busy(what_others_do)),
         Via::Key { .. } | Via::Role { .. } => {
-            lock::hold(lock::For::Compacting, acting.tenant);
+            lock::hold(what, acting.tenant);
             session::confirm()
         }
     }

@@ -2,7 +2,9 @@
 
 use std::thread;
 
-use timedb_testkit::{Database, backend_pid, one, refused, run, wait_until_blocked};
+use timedb_testkit::{
+    Cluster, Database, backend_pid, login, one, refused, run, wait_until_blocked, wait_until_replayed,
+};
 
 use super::{admin_of, apply, try_apply, upload_hours, values, wet};
 
@@ -86,7 +88,58 @@ fn an_operator_waits_for_no_transaction_of_the_tenant() {
         .code("55P03")
         .message("another transaction packs or removes values of this tenant");
     run(&mut client, "ROLLBACK");
+    // A setting that is made, changed or ended.
+    let set = format!(
+        "SELECT timedb.set_retention('2 days', tenant_id => '{}')",
+        admin.tenant_id
+    );
+    for open in [
+        "'3 days'",
+        "'3 days', series_ids => ARRAY(SELECT series_id FROM timedb.series)",
+        "NULL",
+    ] {
+        run(&mut client, &format!("BEGIN; SELECT timedb.set_retention({open})"));
+        refused(ops.batch_execute(&set))
+            .code("55P03")
+            .message("another transaction sets how long values are kept of this tenant");
+        run(&mut client, "ROLLBACK");
+    }
+    run(&mut ops, &set);
     assert_eq!(apply(&mut ops, &of_tenant).values, 6);
+}
+
+/// Where nothing can be written it may still be looked at: what would go, and what is set.
+#[test]
+fn a_dry_run_works_in_a_read_only_transaction_and_on_a_standby_and_nothing_else_does() {
+    let primary = Cluster::start_default().expect("a primary");
+    let database = primary.database("retention standby").expect("a database");
+    let admin = admin_of(&database);
+    let mut client = database.authenticated(&admin);
+    upload_hours(&mut client, "a", 0, 48);
+    run(
+        &mut client,
+        &format!("SELECT timedb.set_retention({})", super::since(23 * 60 + 30)),
+    );
+    let expected = apply(&mut client, "");
+    assert_eq!(expected.values, 24, "the premise");
+    let standby = primary.standby();
+    let mut observer = standby.connect("postgres", database.name()).expect("its superuser");
+    wait_until_replayed(&mut database.admin(), &mut observer);
+    let mut follower = standby.connect("app", database.name()).expect("app");
+    login(&mut follower, &admin, false);
+    let mut ops = standby.connect("ops", database.name()).expect("ops");
+    run(&mut client, "SET default_transaction_read_only = on");
+    let of_tenant = format!("tenant_id => '{}'", admin.tenant_id);
+    for (client, tenant) in [(&mut client, ""), (&mut follower, ""), (&mut ops, &*of_tenant)] {
+        assert_eq!(apply(client, tenant), expected);
+        let set: i64 = one(client, &format!("SELECT count(*) FROM timedb.list_retention({tenant})"));
+        assert_eq!(set, 1);
+        for call in ["apply_retention(false", "set_retention('1 year'"] {
+            let comma = if tenant.is_empty() { "" } else { ", " };
+            let sql = format!("SELECT timedb.{call}{comma}{tenant})");
+            refused(client.batch_execute(&sql)).code("25006");
+        }
+    }
 }
 
 #[test]
