@@ -15,7 +15,7 @@ use postgres::config::{Config, SslMode};
 use postgres::error::{DbError, SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{failure, interrupt};
+use crate::{failure, interrupt, progress};
 use parameters::{Parameters, set};
 
 /// What this command calls; a server may have a later one.
@@ -142,7 +142,7 @@ fn describe(error: postgres::Error) -> anyhow::Error {
 }
 
 fn tell_notice(notice: &DbError) {
-    anstream::eprintln!("{}:  {}", notice.severity(), failure::server_words(notice));
+    progress::aside(|| anstream::eprintln!("{}:  {}", notice.severity(), failure::server_words(notice)));
 }
 
 /// The version of timedb in a database.

@@ -11,6 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::progress;
+
 static SESSIONS: Mutex<Vec<(CancelToken, MakeRustlsConnect)>> = Mutex::new(Vec::new());
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -42,8 +44,10 @@ pub fn watch() -> Result<()> {
             });
             // Whoever does not want to wait for the server says so again.
             tokio::select! { _ = cancelled => {}, _ = interrupted.recv() => {} }
-            anstream::eprintln!("timedb: interrupted");
-            exit(1);
+            progress::aside(|| {
+                anstream::eprintln!("timedb: interrupted");
+                exit(1)
+            })
         });
     });
     Ok(())

@@ -12,7 +12,7 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use owo_colors::OwoColorize;
 use postgres::Client;
-use postgres::types::ToSql;
+use postgres::types::{ToSql, Type};
 use serde_json::{Map, Value};
 
 /// Whether a program reads what is shown.
@@ -28,6 +28,8 @@ pub struct Answer {
     names: Vec<String>,
     /// What people are shown for the names.
     labels: Vec<String>,
+    /// Which of them are instants.
+    instants: Vec<bool>,
     /// Each an object of JSON, as Postgres wrote it.
     rows: Vec<String>,
 }
@@ -43,7 +45,14 @@ impl Answer {
         let rows = client.query(&as_json, arguments)?;
         let rows = rows.iter().map(|row| row.get(0)).collect();
         let labels = names.clone();
-        Ok(Self { names, labels, rows })
+        let columns = statement.columns().iter();
+        let instants = columns.map(|column| *column.type_() == Type::TIMESTAMPTZ).collect();
+        Ok(Self {
+            names,
+            labels,
+            instants,
+            rows,
+        })
     }
 
     /// With other words for people than the columns' names, one for each.
@@ -144,7 +153,8 @@ fn table(answer: &Answer) -> Result<String> {
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(&answer.labels);
     for row in &cells {
-        table.add_row(row);
+        let short = row.iter().zip(&answer.instants);
+        table.add_row(short.map(|(cell, is_instant)| if *is_instant { to_the_second(cell) } else { cell.clone() }));
     }
     let drawn = table.lines().collect::<Vec<_>>();
     let width = drawn.first().map(|line| line.chars().count()).unwrap_or_default();
@@ -152,6 +162,15 @@ fn table(answer: &Answer) -> Result<String> {
         return Ok(records(&answer.labels, &cells));
     }
     Ok(drawn.join("\n") + "\n")
+}
+
+/// An instant as one reads it in a table; where each column has a line, and in JSON, it is whole.
+fn to_the_second(instant: &str) -> String {
+    let (date, time) = instant.split_once('T').unwrap_or(("", instant));
+    let zone = time.rfind(['+', '-']).unwrap_or(time.len());
+    let seconds = time[..zone].split('.').next().unwrap_or_default();
+    let zone = time[zone..].trim_end_matches(":00");
+    format!("{date} {seconds}{zone}").trim_start().to_owned()
 }
 
 fn records(labels: &[String], rows: &[Vec<String>]) -> String {
@@ -226,6 +245,19 @@ fn is_obeyed(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_in_a_table_is_short() {
+        for (instant, expected) in [
+            ("2026-11-26T07:37:07.830145+00:00", "2026-11-26 07:37:07+00"),
+            ("2026-11-26T07:37:07+05:30", "2026-11-26 07:37:07+05:30"),
+            ("2026-11-26T07:37:07-03:00", "2026-11-26 07:37:07-03"),
+            ("infinity", "infinity"),
+            ("", ""),
+        ] {
+            assert_eq!(to_the_second(instant), expected);
+        }
+    }
 
     #[test]
     fn a_terminal_obeys_no_text() {

@@ -204,9 +204,10 @@ fn what_is_lost(client: &mut Client, version: &str) -> Result<String> {
             counted(runs, "run"),
         ));
     }
-    let sql = "SELECT count(*), COALESCE(sum(s.series), 0)::int8, COALESCE(sum(s.runs), 0)::int8, \
-                      COALESCE(sum(s.value_count), 0)::int8, (SELECT count(*) FROM timedb.list_users(NULL, true)) \
-               FROM timedb.tenant_stats() s";
+    let sql = "SELECT count(DISTINCT tenant_id), COALESCE(sum(series), 0)::int8, COALESCE(sum(runs), 0)::int8, \
+                      COALESCE(sum(value_count), 0)::int8, count(email) \
+               FROM (SELECT tenant_id, series, runs, value_count, NULL AS email FROM timedb.tenant_stats() \
+                     UNION ALL SELECT tenant_id, 0, 0, 0, email FROM timedb.list_users(NULL, true)) AS had";
     let row = client.query_one(sql, &[])?;
     let [tenants, series, runs, values, users]: [i64; 5] = [0, 1, 2, 3, 4].map(|column| row.get(column));
     Ok(format!(

@@ -3,6 +3,7 @@
 mod check;
 mod connection;
 mod mistakes;
+mod page;
 mod stats;
 mod support;
 mod tables;

@@ -170,15 +170,14 @@ fn a_table_that_is_too_wide_for_the_terminal_is_shown_column_by_column() {
     ops(&database, &format!("users create --tenant-id {TENANT} --email a@b.c")).done();
     let wide = ops(&database, "users list").done();
     assert!(wide.lines().nth(1).expect("a frame").starts_with('┌'), "{wide}");
+    let colours = Regex::new(r"\x1b\[[0-9;]*m").expect("a pattern");
     for narrow in [
         timedb(&database, "ops").env("COLUMNS", "60").types("users list").done(),
         timedb(&database, "ops")
             .types_at_a_terminal(60, "users list", "")
             .done(),
     ] {
-        let plain = Regex::new(r"\x1b\[[0-9;]*m")
-            .expect("a pattern")
-            .replace_all(&narrow, "");
+        let plain = colours.replace_all(&narrow, "");
         assert!(plain.contains("User ID    "), "{plain}");
         assert!(
             plain.lines().all(|line| line.trim_end().chars().count() <= 60),
