@@ -1,5 +1,7 @@
 //! Ctrl-C: what the server is doing for us ends there, and then we do. What was not committed is undone.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +16,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::progress;
 
 static SESSIONS: Mutex<Vec<(CancelToken, MakeRustlsConnect)>> = Mutex::new(Vec::new());
+/// A file that is not to stay behind.
+static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Remembers a session, whose statement is then cancelled.
@@ -22,6 +26,11 @@ pub fn cancels(session: CancelToken, tls: MakeRustlsConnect) {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push((session, tls));
+}
+
+/// Says which file is not to stay behind, or that there is none any more.
+pub fn unfinished(path: Option<PathBuf>) {
+    *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) = path;
 }
 
 /// From now on. A server of ours, which stops in its own way, does not call it.
@@ -44,6 +53,9 @@ pub fn watch() -> Result<()> {
             });
             // Whoever does not want to wait for the server says so again.
             tokio::select! { _ = cancelled => {}, _ = interrupted.recv() => {} }
+            if let Some(path) = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                fs::remove_file(path).ok();
+            }
             progress::aside(|| {
                 anstream::eprintln!("timedb: interrupted");
                 exit(1)

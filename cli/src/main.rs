@@ -6,11 +6,14 @@
 //! It exits with 0, with 1 where what was asked for could not be done, with 2 where it could not be understood.
 
 mod ask;
+mod columns;
 mod commands;
 mod connection;
 mod failure;
+mod files;
 mod interrupt;
 mod key;
+mod plot;
 mod progress;
 mod secrets;
 mod show;

@@ -8,11 +8,13 @@ mod erase;
 mod keys;
 mod maintain;
 mod man;
+mod read;
 mod retention;
 mod runs;
 mod series;
 mod stats;
 mod tables;
+mod upload;
 mod users;
 
 use anyhow::Result;
@@ -51,6 +53,10 @@ pub enum Command {
     /// How long values are kept
     #[command(subcommand)]
     Retention(retention::Retention),
+    /// Store a file of values as one run
+    Upload(Box<upload::Upload>),
+    /// Read values into the terminal, a chart or a file
+    Read(Box<read::Read>),
     /// What was uploaded, and taking it back
     #[command(subcommand)]
     Runs(runs::Runs),
@@ -82,6 +88,8 @@ impl Command {
             Command::Stats(command) => command.run(),
             Command::Maintain(command) => command.run(),
             Command::Retention(command) => command.run(),
+            Command::Upload(command) => command.run(),
+            Command::Read(command) => command.run(),
             Command::Runs(command) => command.run(),
             Command::Series(command) => command.run(),
             Command::Erase(command) => command.run(),

@@ -2,11 +2,14 @@
 
 mod check;
 mod connection;
+mod files;
 mod mistakes;
 mod page;
+mod read;
 mod stats;
 mod support;
 mod tables;
 mod upkeep;
+mod upload;
 mod users;
 mod walkthrough;

@@ -1,7 +1,9 @@
 //! Types commands, and reads what they print.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 
 use timedb_testkit::{Database, Identity, Server};
 
@@ -68,16 +70,58 @@ impl Typist {
         self.types_words(&line.split_whitespace().collect::<Vec<_>>())
     }
 
+    /// Stands in a folder.
+    pub fn within(mut self, folder: &Folder) -> Self {
+        self.command.current_dir(folder.path());
+        self
+    }
+
+    /// Types a line that reads this from a pipe.
+    pub fn pipes(self, line: &str, piped: &[u8]) -> Typed {
+        let mut child = self.spawned(line, Stdio::piped());
+        let (mut pipe, piped) = (child.stdin.take().expect("a pipe"), piped.to_owned());
+        // What is refused is not read to its end.
+        let writes = thread::spawn(move || pipe.write_all(&piped).ok());
+        let output = child.wait_with_output().expect("an end");
+        writes.join().expect("a writer");
+        Typed::of(output)
+    }
+
+    /// What a script of bash prints, in which the command is called by its name.
+    pub fn scripts(self, script: &str) -> String {
+        let mut bash = Command::new("bash");
+        for (variable, value) in self.command.get_envs() {
+            match value {
+                Some(value) => bash.env(variable, value),
+                None => bash.env_remove(variable),
+            };
+        }
+        let binary = Path::new(env!("CARGO_BIN_EXE_timedb")).parent().expect("a folder");
+        let path = format!("{}:{}", binary.display(), std::env::var("PATH").expect("a path"));
+        let folder = self.command.get_current_dir().expect("a folder").to_owned();
+        let script = format!("exec 2>&1\n{script}");
+        let output = bash
+            .env("PATH", path)
+            .current_dir(folder)
+            .args(["-euc", &script])
+            .output();
+        Typed::of(output.expect("bash starts")).done()
+    }
+
     pub fn types_words(mut self, words: &[&str]) -> Typed {
         let output = self.command.args(words).stdin(Stdio::null()).output();
         Typed::of(output.expect("the command starts"))
     }
 
     /// Types a line and does not wait.
-    pub fn begins(mut self, line: &str) -> Child {
+    pub fn begins(self, line: &str) -> Child {
+        self.spawned(line, Stdio::null())
+    }
+
+    fn spawned(mut self, line: &str, stdin: Stdio) -> Child {
         self.command
             .args(line.split_whitespace())
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         self.command.spawn().expect("the command starts")
@@ -107,6 +151,41 @@ impl Typist {
         let output = child.wait_with_output().expect("it ends");
         drop(input);
         Typed::of(output)
+    }
+}
+
+/// A folder of a test's own, which goes with it.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn of(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("timedb cli {test} {}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.0.join(name), content).expect("a file");
+    }
+
+    /// The names of what is in it.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).expect("a folder");
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
     }
 }
 
