@@ -96,8 +96,10 @@ impl Target {
             }
             connected => connected,
         };
-        let client = connected.map_err(describe)?;
+        let mut client = connected.map_err(describe)?;
         interrupt::cancels(client.cancel_token(), reach.tls);
+        // Whoever may make functions in this database does not have them called by whoever types a command.
+        client.batch_execute("SET search_path = pg_catalog, pg_temp")?;
         Ok(client)
     }
 }

@@ -171,6 +171,16 @@ fn sslmode_means_what_libpq_means_by_it() {
     by_address("verify-ca").done();
     let misnamed = by_address("verify-full").failed(1);
     assert!(misnamed.contains("certificate not valid for name"), "{misnamed}");
+    let by_variables = |authority: &str| {
+        without_a_server()
+            .env("PGSSLMODE", "verify-full")
+            .env("PGSSLROOTCERT", authority)
+            .env("PGHOSTADDR", &guarded.address)
+            .env("PGPASSWORD", "hunter2")
+            .types("bindings --dsn postgresql://role@localhost/guarded")
+    };
+    by_variables(&own.to_string()).done();
+    assert!(by_variables(&other.to_string()).failed(1).contains(unknown));
     guarded.assert_refused(
         "role",
         "sslmode=verify-full sslrootcert=/nonexistent",

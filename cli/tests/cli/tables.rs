@@ -88,7 +88,7 @@ fn what_will_be_lost_is_said_before_it_is_asked_for() {
         .batch_execute("CREATE VIEW public.mine AS SELECT * FROM timedb.runs")
         .expect("a view");
     let depended = typist().types("delete tables -y").failed(1);
-    assert!(depended.contains("view mine depends on"), "{depended}");
+    assert!(depended.contains("view public.mine depends on"), "{depended}");
     admin.batch_execute("DROP VIEW public.mine").expect("dropped");
     let gone = typist().types_at_a_terminal(80, "delete tables", "yes\n").done();
     assert!(gone.contains("Deleted timedb"), "{gone}");

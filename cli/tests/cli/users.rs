@@ -250,3 +250,34 @@ fn ids_are_checked_before_anybody_is_asked() {
     let late = format!("users regenerate-key --user-id {} -y", Uuid::nil());
     assert!(ops(&database, &late).failed(1).contains("does not exist"));
 }
+
+#[test]
+fn a_function_of_somebody_elses_is_not_called_by_an_operator_who_types() {
+    let database = Database::fresh("cli trap");
+    database.create_user(TENANT.parse().expect("an id"), "a@b.c", "write");
+    let mut admin = database.admin();
+    admin
+        .batch_execute("GRANT CREATE ON SCHEMA public TO evil")
+        .expect("granted");
+    let trap = "CREATE FUNCTION public.trap(bigint, text) RETURNS bigint LANGUAGE plpgsql AS \
+                  'BEGIN RAISE EXCEPTION USING MESSAGE = ''called by '' || current_user; END'; \
+                CREATE AGGREGATE public.count(text) (SFUNC = public.trap, STYPE = bigint, INITCOND = '0')";
+    database.login("evil").batch_execute(trap).expect("a trap");
+    admin
+        .query("SELECT count('a'::text)", &[])
+        .expect_err("the premise: it fits better than Postgres' own");
+    let asked = timedb(&database, "postgres").types("delete tables").failed(2);
+    assert!(asked.contains("1 user will be lost"), "{asked}");
+}
+
+#[test]
+fn at_a_terminal_a_key_is_asked_for() {
+    let database = Database::fresh("cli prompt");
+    let (alice, _) = database.two_tenants();
+    let typed = timedb(&database, "caller").types_at_a_terminal(120, "stats", &format!("{}\n", alice.api_key));
+    let shown = typed.done();
+    assert!(shown.contains("API key: ") && shown.contains("value_count"), "{shown}");
+    let typed = timedb(&database, "caller").types_at_a_terminal(120, "stats", "tdb_mistyped\n");
+    assert_eq!(typed.code, Some(1), "{typed:?}");
+    assert!(typed.out.contains("Invalid or inactive API key."), "{typed:?}");
+}
