@@ -11,6 +11,14 @@ counts=$target/test/counts.tsv
 mkdir -p "$logs"
 : >"$counts"
 
+# Tests that meet a server over the wire are programs like any client, the same for every version: built once, with what the
+# oldest one needs where that is installed.
+tests=(cargo test -p timedb "${features[@]}" --test)
+if [ "$postgres_major" != "$oldest_postgres" ] && has_server_and_headers "$oldest_postgres"; then
+    tests=(env "PGRX_PG_CONFIG_PATH=/usr/lib/postgresql/$oldest_postgres/bin/pg_config"
+        cargo test -p timedb --no-default-features --features "pg$oldest_postgres" --test)
+fi
+
 # Everything that links no Postgres. The same packages in every call: another set may need other
 # features of the crates they share, and so a second build of them.
 pure=(-p timedb-core -p timedb-testkit -p timedb-examples -p timedb-fuzz)
@@ -39,31 +47,31 @@ layer_interleaving() {
 # All of it twice, where read is a node of a plan and where it is the function; the random attacker mixes both.
 layer_attacks() {
     local status=0
-    "$server" run -- cargo test -p timedb "${features[@]}" --test attacks || status=$?
+    "$server" run -- "${tests[@]}" attacks || status=$?
     "$server" run --setting 'timedb.enable_scan = off' -- \
-        cargo test -p timedb "${features[@]}" --test attacks -- --skip random:: || status=$?
+        "${tests[@]}" attacks -- --skip random:: || status=$?
     return "$status"
 }
 
 layer_gateways() {
     scripts/gateways.sh || return
-    "$server" run -- cargo test -p timedb "${features[@]}" --test gateways
+    "$server" run -- "${tests[@]}" gateways
 }
 
 # Against the library that a release was shipped with, under a server that is used.
 layer_upgrade() {
     local library
     library=$(scripts/released.sh 0.1.0) || return
-    TIMEDB_RELEASED=$library "$server" run -- cargo test -p timedb "${features[@]}" --test upgrade
+    TIMEDB_RELEASED=$library "$server" run -- "${tests[@]}" upgrade
 }
 
 # On servers of its own, which it kills.
 layer_faults() {
-    cargo test -p timedb "${features[@]}" --test faults -- --nocapture
+    "${tests[@]}" faults -- --nocapture
 }
 
 layer_client() {
-    "$server" run -- cargo test -p timedb "${features[@]}" --test client
+    "$server" run -- "${tests[@]}" client
 }
 
 # The command, typed at the server as ordinary roles.
@@ -81,7 +89,7 @@ layer_versions() {
     fi
     library=$(scripts/library.sh "$oldest_postgres") || return
     TIMEDB_OLDER_PG_CONFIG=$programs/pg_config TIMEDB_OLDER_LIBRARY=$library \
-        cargo test -p timedb "${features[@]}" --test client -- --ignored versions:: "${left_out[@]}"
+        "${tests[@]}" client -- --ignored versions:: "${left_out[@]}"
 }
 
 # What dpkg does with the packages of this checkout, and with one of the release where its library can be built.
@@ -90,7 +98,7 @@ layer_packages() {
     scripts/deb.sh debug >/dev/null || return
     [ "$postgres_major" -ge 18 ] || ! scripts/released.sh 0.1.0 --find || library=$(scripts/released.sh 0.1.0) || return
     env ${library:+TIMEDB_RELEASED="$library"} TIMEDB_DEB="$target/deb" \
-        cargo test -p timedb "${features[@]}" --test packages -- --nocapture
+        "${tests[@]}" packages -- --nocapture
 }
 
 # Reads what the runners say of themselves: cargo's (and libtest-mimic's) "test result: …" and

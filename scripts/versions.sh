@@ -26,7 +26,7 @@ table() {
     printf '\n|---|'
     printf -- '---:|%.0s' "${versions[@]}"
     echo
-    for layer in pure in-backend contract interleaving client attacks gateways cli faults upgrade versions; do
+    for layer in pure in-backend contract interleaving client attacks gateways cli packages faults upgrade versions; do
         printf '| %s |' "$layer"
         for version in "${versions[@]}"; do
             printf ' %s |' "$(of "$version" "$layer")"
