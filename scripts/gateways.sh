@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # Puts into target/gateways what tests/gateways runs and is not there yet: PgBouncer and pg_cron from Debian's
-# packages, postrust from crates.io, pools for Python from PyPI, curl from the distribution. All of it lies
-# beside the system: no service is installed, so none is started, stopped or configured, and no root is needed.
+# packages, postrust from crates.io, clients of docs/clients.md from PyPI, npm, crates.io and Debian, and curl from the
+# distribution. All of it lies beside the system: no service is installed, so none is started, stopped or configured, and
+# no root is needed. What is as large as a JDK, R or node is used where it is, and not fetched.
 . "$(dirname "$0")/environment.sh"
 
 gateways=$target/gateways
 pgbouncer=$gateways/pgbouncer
 postrust_version=2.3.0
 python=$gateways/python
-# What an application has in it, pinned: whose pools docs/pools.md is about.
+# What an application has in it, pinned: whose pools docs/pools.md is about, and the clients of docs/clients.md.
 requirements=tests/gateways/requirements.txt
+node=$gateways/node
+packages_of_node=tests/gateways/package.json
+jdbc=$gateways/jdbc
 
 # Prepared statements of clients survive in a transaction pool from 1.21 on; Debian 12 has 1.18, the next one 1.24.
 newer_suite=trixie
@@ -106,6 +110,23 @@ install_python() {
     cp "$requirements" "$python/installed"
 }
 
+install_node_packages() {
+    rm -rf "$node"
+    mkdir -p "$node"
+    cp "$packages_of_node" "$node/package.json"
+    npm install --silent --no-audit --no-fund --no-package-lock --prefix "$node" &&
+        cp "$packages_of_node" "$node/installed"
+}
+
+unpack_jdbc() {
+    rm -rf "$jdbc.new"
+    mkdir -p "$jdbc.new"
+    (cd "$jdbc.new" && apt-get -q -o APT::Sandbox::User= download libpostgresql-jdbc-java && dpkg-deb --extract ./*.deb .) &&
+        cp -L "$jdbc.new/usr/share/java/postgresql.jar" "$jdbc.new" &&
+        rm -rf "$jdbc.new"/*.deb "$jdbc.new/usr" &&
+        mv "$jdbc.new" "$jdbc"
+}
+
 if [ ! -x "$pgbouncer/run" ]; then
     command -v apt-get >/dev/null || fail "No apt-get here to fetch PgBouncer with: put one of 1.21 or
 later, started by a script named run, into $pgbouncer"
@@ -117,6 +138,15 @@ if [ ! -d "$gateways/pg_cron-$postgres_major" ] && apt-cache show "postgresql-$p
 fi
 is_current || build_postrust
 cmp --silent "$requirements" "$python/installed" || install_python
+if command -v npm >/dev/null; then
+    cmp --silent "$packages_of_node" "$node/installed" || install_node_packages ||
+        echo "Left out: the clients of node, as npm did not fetch them." >&2
+fi
+if [ ! -d "$jdbc" ] && command -v javac >/dev/null; then
+    unpack_jdbc || echo "Left out: JDBC, as there is no libpostgresql-jdbc-java to fetch." >&2
+fi
+# Their crates are none of timedb's, so they have a lock of their own; the first build takes about a minute.
+cargo build --quiet --locked --manifest-path examples/clients/Cargo.toml --target-dir "$gateways/rust"
 "$pgbouncer/run" --version | head -n1
 echo "postrust $postrust_version"
 echo "Python with $(tr '\n' ' ' <"$requirements")"

@@ -3,6 +3,7 @@
 //! `scripts/gateways.sh` installs the programs; `make test` runs this on a private server.
 
 mod applications;
+mod clients;
 mod contract;
 mod cron;
 mod docs;
