@@ -11,6 +11,8 @@ postrust_version=2.3.0
 python=$gateways/python
 # What an application has in it, pinned: whose pools docs/pools.md is about, and the clients of docs/clients.md.
 requirements=tests/gateways/requirements.txt
+# What a reader of the notebooks installs.
+notebooks=examples/notebooks/requirements.txt
 node=$gateways/node
 packages_of_node=tests/gateways/package.json
 jdbc=$gateways/jdbc
@@ -106,8 +108,9 @@ is_current() {
 install_python() {
     rm -rf "$python"
     python3 -m venv "$python"
-    "$python/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
-    cp "$requirements" "$python/installed"
+    "$python/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" \
+        --requirement "$notebooks"
+    cat "$requirements" "$notebooks" >"$python/installed"
 }
 
 install_node_packages() {
@@ -137,7 +140,7 @@ if [ ! -d "$gateways/pg_cron-$postgres_major" ] && apt-cache show "postgresql-$p
     unpack_pg_cron
 fi
 is_current || build_postrust
-cmp --silent "$requirements" "$python/installed" || install_python
+cat "$requirements" "$notebooks" | cmp --silent - "$python/installed" || install_python
 if command -v npm >/dev/null; then
     cmp --silent "$packages_of_node" "$node/installed" || install_node_packages ||
         echo "Left out: the clients of node, as npm did not fetch them." >&2

@@ -8,6 +8,7 @@ mod contract;
 mod cron;
 mod docs;
 mod http;
+mod notebooks;
 mod pgbouncer;
 mod pools;
 mod postrust;
