@@ -5,6 +5,8 @@ mod bindings;
 mod check;
 mod completions;
 mod erase;
+mod export;
+mod import;
 mod keys;
 mod maintain;
 mod man;
@@ -46,6 +48,10 @@ pub enum Command {
     Audit(audit::Audit),
     /// Look for what is wrong with the installation: prints nothing where nothing is
     Check(check::Check),
+    /// Write all of a tenant to a file
+    Export(export::Export),
+    /// Make a tenant from a file that export has written
+    Import(import::Import),
     /// How much is stored
     Stats(stats::Stats),
     /// Pack what was written, and remove what retention lets go, of all tenants: for operators, nightly
@@ -85,6 +91,8 @@ impl Command {
             Command::Bindings(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Check(command) => command.run(),
+            Command::Export(command) => command.run(),
+            Command::Import(command) => command.run(),
             Command::Stats(command) => command.run(),
             Command::Maintain(command) => command.run(),
             Command::Retention(command) => command.run(),

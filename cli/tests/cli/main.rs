@@ -4,6 +4,7 @@ mod check;
 mod connection;
 mod files;
 mod mistakes;
+mod moving;
 mod page;
 mod read;
 mod stats;

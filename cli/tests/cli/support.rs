@@ -118,6 +118,13 @@ impl Typist {
         self.spawned(line, Stdio::null())
     }
 
+    /// The same of words that may have blanks in them.
+    pub fn starts(mut self, words: &[&str]) -> Child {
+        let command = self.command.args(words).stdin(Stdio::null());
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        piped.spawn().expect("the command starts")
+    }
+
     fn spawned(mut self, line: &str, stdin: Stdio) -> Child {
         self.command
             .args(line.split_whitespace())
