@@ -2,6 +2,9 @@
 //!
 //! `tdb_` and base64url of 36 bytes: a 2-byte route taken from the tenant id, 30 random bytes, and a CRC-32 of what
 //! precedes it, so that a typo or a truncation is refused before anything is looked up.
+//!
+//! Keys that were brought along from the original service are base64url of 32 random bytes and nothing else: they have no
+//! prefix, no route and no checksum. None is ever made here.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,6 +22,10 @@ const KEY_BYTES: usize = CHECKED_BYTES + 4;
 /// The length of every key, in characters.
 pub const KEY_LENGTH: usize = PREFIX.len() + KEY_BYTES / 3 * 4;
 
+/// The length of a key of the original service, and what it decodes to.
+const IMPORTED_LENGTH: usize = 43;
+const IMPORTED_BYTES: usize = 32;
+
 /// The operating system gave no random bytes.
 #[derive(Debug)]
 pub struct NoRandomness;
@@ -35,7 +42,22 @@ pub fn make(tenant: Uuid) -> Result<String, NoRandomness> {
     Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// Whether a text can be a key at all: its prefix, length, alphabet and checksum.
+/// Whether a text is worth a lookup: that of its hash, which finds an imported key only where one was imported.
+pub fn can_be_key(text: &str) -> bool {
+    is_well_formed(text) || is_imported_form(text)
+}
+
+/// Whether a text can be a key that the original service has made: its length and alphabet, which is all there is to see. One in
+/// sixteen millions begins like ours; it is left behind, so that a truncated key of ours is never looked up.
+pub fn is_imported_form(text: &str) -> bool {
+    if text.len() != IMPORTED_LENGTH || text.starts_with(PREFIX) {
+        return false;
+    }
+    let mut bytes = [0; IMPORTED_BYTES];
+    URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) == Ok(IMPORTED_BYTES)
+}
+
+/// Whether a text can be a key of ours at all: its prefix, length, alphabet and checksum.
 pub fn is_well_formed(key: &str) -> bool {
     if key.len() != KEY_LENGTH {
         return false;
@@ -48,7 +70,8 @@ pub fn is_well_formed(key: &str) -> bool {
     decoded == Ok(KEY_BYTES) && crc32fast::hash(&bytes[..CHECKED_BYTES]).to_be_bytes() == bytes[CHECKED_BYTES..]
 }
 
-/// What is stored of a key: SHA-256 of its whole text. A key has 240 random bits, so no salt and no slow hash is needed.
+/// What is stored of a key: SHA-256 of its whole text. A key has 240 random bits, an imported one 256, so no salt and no slow
+/// hash is needed.
 pub fn hash(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
@@ -118,6 +141,44 @@ mod tests {
             &"ä".repeat(26),
         ] {
             assert!(!is_well_formed(text));
+        }
+    }
+
+    /// As Python's secrets.token_urlsafe(32) makes them.
+    const IMPORTED: &str = "Drmhze6EPcv0fN_81Bj-nA-9x4k6Rk9mS2Y7tq0aXoE";
+
+    #[test]
+    fn a_key_of_the_original_is_43_characters_of_base64url_and_may_be_looked_up() {
+        assert!(is_imported_form(IMPORTED) && can_be_key(IMPORTED) && !is_well_formed(IMPORTED));
+        let ours = make(tenant()).unwrap();
+        assert!(can_be_key(&ours) && !is_imported_form(&ours));
+    }
+
+    #[test]
+    fn nothing_else_is_worth_a_lookup() {
+        let longer = format!("{IMPORTED}A");
+        let padded = format!("{IMPORTED}=");
+        let prefixed = format!("tdb_{IMPORTED}");
+        // The last character tells four bits; the others of its six are none.
+        let loose = format!("{}F", &IMPORTED[..42]);
+        let foreign = IMPORTED.replace('_', "/");
+        let blank = format!(" {}", &IMPORTED[1..]);
+        let ours = format!("tdb_{}", &IMPORTED[4..]);
+        let wide = "ä".repeat(21) + "A";
+        for text in [
+            "",
+            &IMPORTED[..42],
+            &longer,
+            &padded,
+            &prefixed,
+            &loose,
+            &foreign,
+            &blank,
+            &ours,
+            &wide,
+            &make(tenant()).unwrap()[..43],
+        ] {
+            assert!(!can_be_key(text), "{text:?}");
         }
     }
 

@@ -78,7 +78,7 @@ unsafe extern "C-unwind" fn assign(new_value: *const c_char, _extra: *mut c_void
     IS_NEW.set(true);
     CREDENTIAL.set(match text {
         Some("") => Credential::None,
-        Some(text) if key::is_well_formed(text) => Credential::Hash(key::hash(text)),
+        Some(text) if key::can_be_key(text) => Credential::Hash(key::hash(text)),
         _ => Credential::Malformed,
     });
 }

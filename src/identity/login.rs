@@ -72,7 +72,7 @@ statements! {
 
 /// Whose key this is, if it is anybody's; whether it still stands is not asked here.
 fn presented_login(api_key: Option<&str>) -> Result<Option<Login>> {
-    let Some(api_key) = api_key.filter(|api_key| key::is_well_formed(api_key)) else {
+    let Some(api_key) = api_key.filter(|api_key| key::can_be_key(api_key)) else {
         return Ok(None);
     };
     let _presented = Presented::hash_of(api_key);

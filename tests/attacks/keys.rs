@@ -1,7 +1,9 @@
 //! Keys: guessing one, telling one wrong key from another, finding one in a table or a dump, and doing without.
 
 use postgres::Client;
-use timedb_testkit::{Database, KEY_NEEDED, KEY_REFUSED, Stage, assert_nobody, login, one, one_of, refused, run};
+use timedb_testkit::{
+    Database, KEY_NEEDED, KEY_REFUSED, Stage, assert_nobody, login, one, one_of, refused, run, server_log,
+};
 use uuid::Uuid;
 
 use crate::support::{each_refused, new_key, secret};
@@ -174,6 +176,141 @@ fn t36_a_malformed_key_is_refused_without_a_lookup() {
         &mut app,
         "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
     ));
+}
+
+/// A key as the original service made them, which a superuser has brought along for a user: its hash is all that is stored.
+fn imported_key(stage: &Stage, user: Uuid) -> String {
+    let bytes: [u8; 32] = timedb_core::key::hash(&new_key(user));
+    let key = base64url(&bytes);
+    let sql = "INSERT INTO timedb.api_keys (tenant_id, key_id, user_id, hint, key_hash, scope)
+               SELECT tenant_id, gen_random_uuid(), user_id, right($2, 4), sha256(convert_to($2, 'UTF8')), 'write'
+               FROM timedb.users WHERE user_id = $1";
+    assert_eq!(stage.admin().execute(sql, &[&user, &key]).expect("a key"), 1);
+    key
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[test]
+fn t36_43_characters_are_looked_up_once_and_open_nothing_but_a_key_that_was_imported() {
+    let stage = Stage::set("t36 imported");
+    let stored: Vec<u8> = one_of(
+        &mut stage.admin(),
+        "SELECT key_hash FROM timedb.api_keys WHERE user_id = $1",
+        &[&stage.bob.user_id],
+    );
+    let key = &stage.bob.api_key;
+    let mut app = stage.app();
+    let malformed = answer(&mut app, Some("x"));
+    // What a dump tells of a key, in the form of one; a key's own beginning and end; and any other.
+    let attempts = [
+        base64url(&stored),
+        key[4..47].into(),
+        key[9..].into(),
+        base64url(&[7; 32]),
+    ];
+    run(&mut app, "BEGIN");
+    for attempt in &attempts {
+        let before = lookups(&mut app);
+        try_key(&mut app, attempt);
+        assert!(lookups(&mut app) <= before + 1, "{attempt}");
+    }
+    let before = lookups(&mut app);
+    try_key(&mut app, &new_key(stage.bob.tenant_id));
+    let of_ours = lookups(&mut app) - before;
+    try_key(&mut app, &base64url(&[8; 32]));
+    assert_eq!(
+        lookups(&mut app) - before - of_ours,
+        of_ours,
+        "as often as for one of ours"
+    );
+    let before = lookups(&mut app);
+    for truncated in [&key[..43], &format!("{}=", &base64url(&[7; 32])), &base64url(&[7; 31])] {
+        try_key(&mut app, truncated);
+    }
+    assert_eq!(lookups(&mut app), before);
+    run(&mut app, "ROLLBACK");
+    for attempt in &attempts {
+        assert_eq!(answer(&mut app, Some(attempt)), malformed);
+    }
+    let imported = imported_key(&stage, stage.bob.user_id);
+    let tenant = "SELECT tenant_id FROM timedb.authenticate($1)";
+    assert_eq!(one_of::<Uuid>(&mut app, tenant, &[&imported]), stage.bob.tenant_id);
+    assert_eq!(
+        answer(&mut app, Some(&base64url(&timedb_core::key::hash(&imported)))),
+        malformed
+    );
+    assert_nobody(&mut app);
+}
+
+#[test]
+fn t35_an_imported_key_ends_like_any_other_and_is_replaced_by_one_of_ours() {
+    let stage = Stage::set("t35 imported");
+    let mut app = stage.app();
+    let malformed = answer(&mut app, Some("x"));
+    let imported = [(); 3].map(|()| imported_key(&stage, stage.bob.user_id));
+    let mut admin = stage.admin();
+    let of = |admin: &mut Client, key: &str| -> Uuid {
+        let sql = "SELECT key_id FROM timedb.api_keys WHERE key_hash = sha256(convert_to($1, 'UTF8'))";
+        one_of(admin, sql, &[&key])
+    };
+    for key in &imported {
+        app.execute("SELECT timedb.authenticate($1)", &[key]).expect("it opens");
+    }
+    let replaced = of(&mut admin, &imported[0]);
+    let new: String = one_of(
+        &mut admin,
+        "SELECT timedb.regenerate_key(user_id => $1, key_id => $2)",
+        &[&stage.bob.user_id, &replaced],
+    );
+    assert!(timedb_core::key::is_well_formed(&new), "one of ours");
+    let revoked = of(&mut admin, &imported[1]);
+    admin
+        .execute("SELECT timedb.revoke_key($1)", &[&revoked])
+        .expect("it ends");
+    assert_eq!(answer(&mut app, Some(&imported[0])), malformed);
+    assert_eq!(answer(&mut app, Some(&imported[1])), malformed);
+    app.execute("SELECT timedb.authenticate($1)", &[&imported[2]])
+        .expect("it opens");
+    admin
+        .execute("SELECT timedb.deactivate_user(user_id => $1)", &[&stage.bob.user_id])
+        .expect("its user ends");
+    assert_eq!(answer(&mut app, Some(&imported[2])), malformed);
+    assert_eq!(answer(&mut app, Some(&new)), malformed);
+}
+
+#[test]
+fn t32_an_imported_key_is_in_no_log_and_no_table() {
+    let stage = Stage::set("t32 imported");
+    let key = imported_key(&stage, stage.bob.user_id);
+    let (wrong, unknown) = (base64url(&[9; 32]), base64url(&timedb_core::key::hash(&key)));
+    let mut app = stage.app();
+    app.execute("SELECT timedb.authenticate($1)", &[&key])
+        .expect("it opens");
+    for key in [&wrong, &unknown] {
+        refused(app.batch_execute(&format!("SELECT timedb.authenticate('{key}')"))).code("28000");
+        refused(app.execute("SELECT timedb.authenticate($1)", &[key])).code("28000");
+    }
+    let mut other = stage.app();
+    other
+        .execute("SELECT set_config('timedb.api_key', $1, false)", &[&key])
+        .expect("it is set");
+    let tenant: Uuid = one(&mut other, "SELECT tenant_id FROM timedb.whoami()");
+    let shown: String = one(&mut other, "SHOW timedb.api_key");
+    assert_eq!((shown.as_str(), tenant), ("********", stage.bob.tenant_id));
+    let log = server_log();
+    let lines = stage.database.lines_of("app", &log);
+    assert!(
+        lines.iter().any(|line| line.contains("timedb: login failed")),
+        "{lines:?}"
+    );
+    assert!([&key, &wrong, &unknown].iter().all(|key| !log.contains(key.as_str())));
+    let found = "SELECT count(*) FROM timedb.api_keys k WHERE position($1 in k::text) > 0 \
+                   OR position(encode($1::text::bytea, 'hex') in k::text) > 0";
+    assert_eq!(one_of::<i64>(&mut stage.admin(), found, &[&key]), 0);
 }
 
 /// Half of them with the victim's own route: as near as one can get without the secret.
