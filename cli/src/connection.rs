@@ -60,6 +60,11 @@ impl Attempt {
 }
 
 impl Target {
+    /// Another server, or another database, than the one that is acted on.
+    pub fn of(dsn: String) -> Self {
+        Self { dsn: Some(dsn) }
+    }
+
     /// The connection string that was given, by the option or the environment.
     fn dsn(&self) -> String {
         let from_environment = || ["TIMEDB_DSN", "DATABASE_URL"].into_iter().find_map(set);

@@ -14,6 +14,7 @@ mod failure;
 mod files;
 mod interrupt;
 mod key;
+mod original;
 mod plot;
 mod progress;
 mod secrets;

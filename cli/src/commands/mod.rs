@@ -7,6 +7,7 @@ mod completions;
 mod erase;
 mod export;
 mod import;
+mod import_original;
 mod keys;
 mod maintain;
 mod man;
@@ -52,6 +53,8 @@ pub enum Command {
     Export(export::Export),
     /// Make a tenant from a file that export has written
     Import(import::Import),
+    /// Store what the original service has
+    ImportOriginal(import_original::ImportOriginal),
     /// How much is stored
     Stats(stats::Stats),
     /// Pack what was written, and remove what retention lets go, of all tenants: for operators, nightly
@@ -93,6 +96,7 @@ impl Command {
             Command::Check(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Import(command) => command.run(),
+            Command::ImportOriginal(command) => command.run(),
             Command::Stats(command) => command.run(),
             Command::Maintain(command) => command.run(),
             Command::Retention(command) => command.run(),

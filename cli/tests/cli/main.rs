@@ -5,6 +5,7 @@ mod connection;
 mod files;
 mod mistakes;
 mod moving;
+mod moving_original;
 mod page;
 mod read;
 mod stats;

@@ -1,0 +1,114 @@
+//! `timedb import-original`: all tenants of the original service, one after the other.
+
+use std::io::{Write, stdout};
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+use indicatif::ProgressBar;
+use postgres::{Client, IsolationLevel};
+use uuid::Uuid;
+
+use crate::archive::{arrival, session, tables};
+use crate::connection::Target;
+use crate::original::source::Source;
+use crate::original::tenant::{self, Stored};
+
+/// Stores what the original service has: series, runs, values and all their versions, users and their keys, which go on
+/// working. Each tenant is one transaction; tenants that are through are left out, so it can be broken off and begun again.
+/// Only reads the original. Needs a superuser of the database that it writes to.
+#[derive(Args)]
+pub struct ImportOriginal {
+    /// Where the original's tables are: a connection string
+    #[arg(env = "TIMEDB_ORIGINAL_DSN", hide_env_values = true)]
+    dsn_of_original: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// What became of a tenant.
+enum Outcome {
+    Stored(Stored),
+    WasThrough,
+}
+
+impl ImportOriginal {
+    pub fn run(self) -> Result<()> {
+        let mut client = self.target.connect()?;
+        session::prepare(&mut client, "import-original")?;
+        tables::check_known(&tables::columns(&mut client)?)?;
+        let mut original = Target::of(self.dsn_of_original).connect_to_any()?;
+        // What is hidden by row-level security would be left behind without a word.
+        original.batch_execute("SET row_security = off; SET statement_timeout = 0; SET TimeZone = 'UTC'")?;
+        let snapshot = original
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()?;
+        let mut source = Source::of(snapshot)?;
+        import(&mut source, &mut client)
+    }
+}
+
+/// One tenant that cannot be stored does not keep the others from it.
+fn import(source: &mut Source, client: &mut Client) -> Result<()> {
+    let mut out = stdout().lock();
+    let (mut stored, mut through, mut failed) = (0, 0, 0);
+    for tenant in source.tenants()? {
+        match import_tenant(source, client, tenant) {
+            Ok(Outcome::Stored(now)) => {
+                stored += 1;
+                tell(&mut out, tenant, &now)?;
+            }
+            Ok(Outcome::WasThrough) => {
+                through += 1;
+                writeln!(out, "{tenant}: was imported before")?;
+            }
+            Err(error) if client.is_closed() => return Err(error),
+            Err(error) => {
+                failed += 1;
+                anstream::eprintln!("timedb: tenant {tenant}: {}", crate::failure::words(&error));
+            }
+        }
+    }
+    let unused = source.unused_series()?;
+    writeln!(
+        out,
+        "{stored} tenants imported, whose counts are those of the original; {through} were there before"
+    )?;
+    if unused > 0 {
+        writeln!(out, "Left out: {unused} series without values, which are no tenant's")?;
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(anyhow!("{failed} tenants were not imported")),
+    }
+}
+
+fn import_tenant(source: &mut Source, client: &mut Client, tenant: Uuid) -> Result<Outcome> {
+    let mut transaction = client.build_transaction().read_only(false).start()?;
+    arrival::lock(&mut transaction, tenant)?;
+    if tenant::is_through(&mut transaction, tenant)? {
+        return Ok(Outcome::WasThrough);
+    }
+    let progress = ProgressBar::new(0);
+    let stored = tenant::store(source, &mut transaction, tenant, &progress);
+    progress.finish_and_clear();
+    let stored = stored?;
+    transaction.commit()?;
+    Ok(Outcome::Stored(stored))
+}
+
+fn tell(out: &mut impl Write, tenant: Uuid, stored: &Stored) -> Result<()> {
+    let counts = stored.counts;
+    let older = counts.versions - counts.values;
+    write!(
+        out,
+        "{tenant}: users {}, keys {}, series {}, runs {}, values {}, older versions {older}",
+        counts.users, stored.keys, counts.series, counts.runs, counts.values
+    )?;
+    match stored.without_key {
+        0 => writeln!(out)?,
+        users => writeln!(out, "; without a key: {users} users")?,
+    }
+    Ok(())
+}
