@@ -1,5 +1,6 @@
 //! One command a file: its arguments, and what it asks the server.
 
+mod api;
 mod audit;
 mod bindings;
 mod check;
@@ -27,6 +28,8 @@ use crate::interrupt;
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// Serve the database over HTTP
+    Api(api::Api),
     /// Make timedb in a database: the extension, and the role that its HTTP server connects as
     #[command(subcommand)]
     Create(tables::Create),
@@ -83,8 +86,13 @@ pub enum Command {
 
 impl Command {
     pub fn run(self) -> Result<()> {
+        // The server ends by itself, once requests in flight are answered.
+        if let Command::Api(command) = self {
+            return command.run();
+        }
         interrupt::watch()?;
         match self {
+            Command::Api(_) => unreachable!("it has run"),
             Command::Create(command) => command.run(),
             Command::Delete(command) => command.run(),
             Command::Users(command) => command.run(),

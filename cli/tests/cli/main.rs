@@ -1,5 +1,6 @@
 //! The command as somebody types it: against a real server, as ordinary login roles.
 
+mod api;
 mod check;
 mod connection;
 mod files;

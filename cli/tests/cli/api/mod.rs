@@ -1,0 +1,9 @@
+//! `timedb api`, as clients meet it: a real server of the test's own in front of the private database server.
+
+mod attacks;
+mod limits;
+mod original;
+mod pool;
+mod role;
+mod rpc;
+mod server;
