@@ -2,7 +2,7 @@
 # chooses another Postgres than the one that scripts/setup.sh finds or installs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench serve stop psql cli install lint static site deb clean setup debug release
+.PHONY: help demo test test-all bench serve http stop psql cli install lint static site deb clean setup debug release
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -22,7 +22,10 @@ bench: ## measure timedb against its peers, about 15 minutes; some of it: make b
 serve: ## leave a private server running, with a fresh database timedb
 	@scripts/do.sh serve
 
-stop: ## stop the server of `make serve` and remove it
+http: ## the same, with an HTTP server in front: prints requests that work when pasted
+	@scripts/do.sh http
+
+stop: ## stop the server of `make serve`, and that of `make http`, and remove them
 	@scripts/do.sh stop
 
 psql: ## open psql on the server of `make serve`

@@ -8,6 +8,10 @@ build() {
     scripts/build.sh "$1"
 }
 
+build_command() {
+    cargo build --release -p timedb-cli
+}
+
 case ${1:-} in
 demo)
     build release
@@ -15,14 +19,27 @@ demo)
     ;;
 serve)
     build release
+    build_command
+    scripts/http.sh stop
     scripts/private-server.sh serve
     ;;
-stop | psql)
-    scripts/private-server.sh "$1"
+http)
+    build release
+    build_command
+    scripts/http.sh stop
+    scripts/private-server.sh serve
+    scripts/http.sh start
+    ;;
+stop)
+    scripts/http.sh stop
+    scripts/private-server.sh stop
+    ;;
+psql)
+    scripts/private-server.sh psql
     ;;
 cli)
     scripts/setup.sh
-    cargo build --release -p timedb-cli
+    build_command
     echo "$target/release/timedb"
     ;;
 install)
@@ -66,10 +83,11 @@ setup)
     scripts/setup.sh
     ;;
 clean)
+    scripts/http.sh stop
     scripts/private-server.sh stop
     cargo clean
     ;;
 *)
-    fail "do.sh demo|serve|psql|stop|cli|install|test|bench|lint|static|site|deb|debug|release|setup|clean"
+    fail "do.sh demo|serve|http|psql|stop|cli|install|test|bench|lint|static|site|deb|debug|release|setup|clean"
     ;;
 esac

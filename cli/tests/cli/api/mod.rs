@@ -3,6 +3,7 @@
 mod attacks;
 mod limits;
 mod original;
+mod pasted;
 mod pool;
 mod role;
 mod rpc;
