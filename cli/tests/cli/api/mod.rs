@@ -3,6 +3,7 @@
 mod attacks;
 mod limits;
 mod original;
+mod page;
 mod pasted;
 mod pool;
 mod role;
