@@ -5,8 +5,8 @@
 //!
 //! It exits with 0, with 1 where what was asked for could not be done, with 2 where it could not be understood.
 
-mod archive;
 mod api;
+mod archive;
 mod ask;
 mod columns;
 mod commands;
