@@ -55,6 +55,8 @@ layer_attacks() {
 
 layer_gateways() {
     scripts/gateways.sh || return
+    # The command that a notebook types.
+    cargo build -p timedb-cli || return
     "$server" run -- "${tests[@]}" gateways
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use timedb_testkit::{Database, assert_ordinary_roles, without_postgres_variables};
+use timedb_testkit::{Database, Options, assert_ordinary_roles, without_postgres_variables};
 
 use crate::program::installed;
 
@@ -37,5 +37,21 @@ fn the_notebook_on_forecasts_runs_as_an_ordinary_role() {
         python
             .env("TIMEDB_DSN", database.url("caller"))
             .env("TIMEDB_API_KEY", &user.api_key);
+    });
+}
+
+/// From a server that has timedb's files and nothing else, to two tenants and back: by the command, which lies beside these tests.
+#[test]
+fn the_notebook_on_two_tenants_runs_from_an_empty_database() {
+    let cluster = Options::default().bare().start().expect("a server of our own");
+    let url = cluster.server().url("postgres", "postgres");
+    let tests = std::env::current_exe().expect("the path of the running tests");
+    let programs = tests.ancestors().nth(2).expect("tests run in target/debug/deps");
+    assert!(programs.join("timedb").exists(), "cargo build -p timedb-cli");
+    run_notebook("multi_tenant_authentication.ipynb", |python| {
+        let path = std::env::var("PATH").unwrap_or_default();
+        python
+            .env("PATH", format!("{}:{path}", programs.display()))
+            .env("TIMEDB_DSN", &url);
     });
 }
