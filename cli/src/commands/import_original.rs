@@ -37,6 +37,7 @@ impl ImportOriginal {
         session::prepare(&mut client, "import-original")?;
         tables::check_known(&tables::columns(&mut client)?)?;
         let mut original = Target::of(self.dsn_of_original).connect_to_any()?;
+        look_where_the_tables_are(&mut original)?;
         // What is hidden by row-level security would be left behind without a word.
         original.batch_execute("SET row_security = off; SET statement_timeout = 0; SET TimeZone = 'UTC'")?;
         let snapshot = original
@@ -47,6 +48,19 @@ impl ImportOriginal {
         let mut source = Source::of(snapshot)?;
         import(&mut source, &mut client)
     }
+}
+
+/// In the schema that the DSN or the role says, and for all else in `pg_catalog` first.
+fn look_where_the_tables_are(original: &mut Client) -> Result<()> {
+    original.batch_execute("RESET search_path")?;
+    let sql = "SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text)
+               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+               WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('values_table')";
+    if let Some(row) = original.query_opt(sql, &[])? {
+        let schema: String = row.get(0);
+        original.batch_execute(&format!("SET search_path = pg_catalog, {schema}, pg_temp"))?;
+    }
+    Ok(())
 }
 
 /// One tenant that cannot be stored does not keep the others from it.
