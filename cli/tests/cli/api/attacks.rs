@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use serde_json::json;
-use timedb_testkit::{KEY_NEEDED, Options, Stage, one};
+use timedb_testkit::{KEY_NEEDED, Options, Stage, one, wait_until};
 
 use super::server::Api;
 
@@ -157,6 +157,7 @@ fn no_key_is_logged_by_the_server_or_by_postgres() {
     let mut unknown = key.clone();
     unknown.replace_range(10..11, if &unknown[10..11] == "A" { "B" } else { "A" });
     assert_eq!(api.with_key(&unknown).get("/values").status, 401);
+    wait_until("the last request is told", || api.log().contains("GET /values 401"));
     let log = api.log();
     assert!(
         log.contains("GET /values 200") && log.contains("GET /rpc/{name} 404"),

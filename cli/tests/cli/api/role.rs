@@ -2,7 +2,7 @@
 
 use postgres::Client;
 use serde_json::{Value, json};
-use timedb_testkit::{Cluster, Database, Options, Stage, assert_ordinary_roles, run};
+use timedb_testkit::{Cluster, Database, Options, Stage, assert_ordinary_roles, run, wait_until};
 
 use super::server::Api;
 
@@ -162,7 +162,7 @@ fn a_session_that_is_anothers_again_serves_nobody_and_is_closed() {
     );
     let answer = alice.get("/values");
     assert_eq!(answer.status, 503, "{answer:?}");
-    assert!(api.log().contains("not of the role"), "{}", api.log());
+    wait_until("it is told", || api.log().contains("not of the role"));
     assert_serves(&own.stage, &api);
     assert_ne!(
         backend(&mut own.stage.admin()),
