@@ -1,5 +1,5 @@
-//! docs/command.md is true: its sh blocks are typed into one shell, in order, on a server that has never had timedb, and what
-//! is printed is compared with the text block below each.
+//! Pages of commands are true: the sh blocks of each are typed into one shell, in order, on a server that has never had timedb, and
+//! what is printed is compared with the text block below each.
 
 use std::fs;
 use std::process::Stdio;
@@ -8,8 +8,6 @@ use regex::Regex;
 use timedb_testkit::{Options, Project};
 
 use crate::support::clean;
-
-const FEWEST: usize = 10;
 
 /// The line where it begins, what is typed, and what is shown below it.
 struct Block<'a> {
@@ -95,11 +93,20 @@ fn comparable(output: &str) -> String {
 }
 
 #[test]
-fn every_command_of_the_page_prints_what_the_page_shows() {
-    let page = Project::default().root().join("docs/command.md");
-    let page = fs::read_to_string(page).expect("the page");
+fn every_command_of_its_page_prints_what_the_page_shows() {
+    assert_true("docs/command.md", 10);
+}
+
+#[test]
+fn every_command_of_the_tutorial_prints_what_the_tutorial_shows() {
+    assert_true("docs/tutorial.md", 6);
+}
+
+#[track_caller]
+fn assert_true(name: &str, fewest: usize) {
+    let page = fs::read_to_string(Project::default().root().join(name)).expect("the page");
     let blocks = blocks(&page);
-    assert!(blocks.len() >= FEWEST, "the page has {} blocks", blocks.len());
+    assert!(blocks.len() >= fewest, "the page has {} blocks", blocks.len());
     let printed = printed(&blocks);
     let mut differences = String::new();
     for (number, block) in blocks.iter().enumerate() {
@@ -107,7 +114,7 @@ fn every_command_of_the_page_prints_what_the_page_shows() {
         let got = after.split_once(&format!("{}\n", mark(number + 1))).expect("it ends").0;
         if comparable(got) != comparable(&block.shown) {
             let (line, shown) = (block.line, &block.shown);
-            differences.push_str(&format!("line {line} shows\n{shown}\nand prints\n{got}\n"));
+            differences.push_str(&format!("{name}:{line} shows\n{shown}\nand prints\n{got}\n"));
         }
     }
     assert!(differences.is_empty(), "{differences}");
