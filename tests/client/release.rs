@@ -39,7 +39,7 @@ fn control_meta_lock_and_library_are_of_one_version() {
         .collect();
     assert_eq!(
         ours.len(),
-        6,
+        7,
         "the premise: the library and the members of the workspace"
     );
     for package in ours {
