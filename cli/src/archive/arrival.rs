@@ -24,9 +24,9 @@ pub fn check_absent(transaction: &mut Transaction, tenant: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// One key that opens two tenants would open neither.
+/// One key that opens two tenants would open neither; of two of one id revoke_key() would end the one or the other.
 pub fn check_keys(transaction: &mut Transaction, tenant: Uuid) -> Result<()> {
-    let sql = "SELECT EXISTS (SELECT FROM timedb.api_keys k JOIN timedb.api_keys o ON o.key_hash = k.key_hash
+    let sql = "SELECT EXISTS (SELECT FROM timedb.api_keys k JOIN timedb.api_keys o ON o.key_hash = k.key_hash OR o.key_id = k.key_id
                               WHERE k.tenant_id = $1 AND o.tenant_id <> $1)";
     if transaction.query_one(sql, &[&tenant])?.get(0) {
         bail!("a key of the tenant {tenant} is another tenant's in this database");

@@ -501,6 +501,73 @@ fn a_key_that_is_another_tenants_already_is_not_imported() {
     database.authenticated(&bob);
 }
 
+/// COPY would take a carriage return for the end of a row, and what follows it for a row that names its own tenant.
+#[test]
+fn a_file_cannot_hold_a_row_of_another_tenant_behind_a_carriage_return() {
+    let database = Database::fresh("import of a row within a row");
+    let (alice, bob) = database.two_tenants();
+    let folder = Folder::new();
+    export(&database, alice.tenant_id, &folder.file());
+    let whole = fs::read(folder.file()).expect("the file");
+    let erase = "SELECT remaining FROM timedb.erase_tenant($1)";
+    while one_of::<i64>(&mut database.admin(), erase, &[&alice.tenant_id]) > 0 {}
+    let stolen = "Drmhze6EPcv0fN_81Bj-nA-9x4k6Rk9mS2Y7tq0aXoE";
+    let hash: String = Sha256::digest(stolen)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let lied = changed(
+        &whole,
+        |header| header,
+        |rows| {
+            let key = rows
+                .lines()
+                .find(|line| line.contains("\\\\x"))
+                .expect("a row of a key")
+                .to_owned();
+            let (before, after) = key.split_once("\\\\x").expect("its hash");
+            let of_bob = format!("{before}\\\\x{hash}{}", &after[64..])
+                .replace(&alice.user_id.to_string(), &bob.user_id.to_string());
+            rows.replace(&key, &format!("{key}\r{}\t{of_bob}\r\\.\r", bob.tenant_id))
+        },
+    );
+    fs::write(folder.file(), lied).expect("the file");
+    let before = rows_of(&database, bob.tenant_id);
+    let told = import_refused(&database, &folder.file());
+    assert!(told.contains("carriage return"), "{told}");
+    assert_eq!(rows_of(&database, bob.tenant_id), before);
+    let opened = database
+        .login("app")
+        .execute("SELECT timedb.authenticate($1)", &[&stolen]);
+    assert!(opened.is_err());
+}
+
+/// An operator's revoke_key() would end the one or the other.
+#[test]
+fn the_id_of_another_tenants_key_is_not_imported() {
+    let database = Database::fresh("import of a key's id twice");
+    let (alice, _) = database.two_tenants();
+    let folder = Folder::new();
+    export(&database, alice.tenant_id, &folder.file());
+    let other = Uuid::now_v7();
+    let whole = fs::read(folder.file()).expect("the file");
+    let from = alice.tenant_id.to_string();
+    let hash: String = one_of(
+        &mut database.admin(),
+        "SELECT encode(key_hash, 'hex') FROM timedb.api_keys WHERE tenant_id = $1",
+        &[&alice.tenant_id],
+    );
+    let lied = changed(
+        &whole,
+        |header| header.replace(&from, &other.to_string()),
+        |rows| rows.replace(&hash, &"ab".repeat(32)),
+    );
+    fs::write(folder.file(), lied).expect("the file");
+    let told = import_refused(&database, &folder.file());
+    assert!(told.contains("is another tenant's"), "{told}");
+    assert_eq!(rows_of(&database, other), 0);
+}
+
 #[test]
 fn what_is_broken_off_leaves_nothing() {
     let from = Database::fresh("export broken off");
