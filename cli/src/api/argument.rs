@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde::de::Error as _;
 use serde_json::value::RawValue;
 
 use super::catalog::{Argument, Function};
 use super::failure::Failure;
 use super::transaction::Parameter;
+
+/// As many as Postgres has. Each is a call on the stack: a client decides how many there are, and has shown no key yet.
+const DIMENSIONS: usize = 6;
 
 /// What was given for the arguments of a function, by their places.
 #[derive(Default)]
@@ -140,7 +144,7 @@ fn text(argument: &Argument, json: &str) -> Result<Option<String>, serde_json::E
     }
     if argument.is_array && json.starts_with('[') {
         let elements: Vec<&RawValue> = serde_json::from_str(json)?;
-        return array(&elements).map(Some);
+        return array(&elements, DIMENSIONS).map(Some);
     }
     if json.starts_with('"') {
         return serde_json::from_str(json).map(Some);
@@ -148,13 +152,17 @@ fn text(argument: &Argument, json: &str) -> Result<Option<String>, serde_json::E
     Ok(Some(json.to_owned()))
 }
 
-fn array(elements: &[&RawValue]) -> Result<String, serde_json::Error> {
+fn array(elements: &[&RawValue], dimensions: usize) -> Result<String, serde_json::Error> {
+    if dimensions == 0 {
+        let words = format!("an array has at most {DIMENSIONS} dimensions");
+        return Err(serde_json::Error::custom(words));
+    }
     let mut words = Vec::with_capacity(elements.len());
     for element in elements {
         let json = element.get();
         words.push(match json.as_bytes() {
             b"null" => "NULL".to_owned(),
-            [b'[', ..] => array(&serde_json::from_str::<Vec<&RawValue>>(json)?)?,
+            [b'[', ..] => array(&serde_json::from_str::<Vec<&RawValue>>(json)?, dimensions - 1)?,
             [b'"', ..] => element_of(&serde_json::from_str::<String>(json)?),
             // Numbers, and objects of JSON.
             _ => element_of(json),

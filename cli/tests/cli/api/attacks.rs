@@ -88,6 +88,25 @@ fn no_header_and_no_argument_becomes_a_setting() {
     assert!(!smuggled.contains("series_key"), "{smuggled}");
 }
 
+/// Whoever follows them one within the other needs a stack as deep as they are, and reads what is left of them at each.
+#[test]
+fn arrays_within_arrays_are_refused_however_many() {
+    let stage = Stage::set("api deep");
+    let api = Api::of(&stage.database, "caller");
+    for depth in [400_000, 10_000, 7] {
+        let body = format!("{{\"series_keys\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
+        let answer = api
+            .with_key("tdb_bad")
+            .send("POST", "/rpc/read", "application/json", body.as_bytes());
+        assert_eq!(answer.status, 400, "{depth}");
+    }
+    let nested = api
+        .with_key_of(&stage.alice)
+        .post("/rpc/read", &json!({"series_keys": [["a"], ["b"]]}));
+    assert!(nested.status < 500, "{nested:?}");
+    assert_eq!(api.without_key().get("/health").status, 200);
+}
+
 #[test]
 fn sql_in_names_and_arguments_is_a_text() {
     let stage = Stage::set("api injection");
