@@ -81,6 +81,12 @@ layer_cli() {
     "$server" run -- cargo test -p timedb-cli
 }
 
+# Three servers and a router in front of them.
+layer_router() {
+    scripts/plproxy.sh || return
+    "$server" run --shards 3 -- "${tests[@]}" router
+}
+
 # From the oldest version to this one, on servers of its own.
 layer_versions() {
     local programs=/usr/lib/postgresql/$oldest_postgres/bin library left_out=()
@@ -131,6 +137,12 @@ run_layer() {
 layers=("$@")
 if [ $# = 0 ]; then
     layers=(pure in-backend contract interleaving client attacks gateways cli faults)
+    # Debian has PL/Proxy for its own server alone.
+    if scripts/plproxy.sh --find; then
+        layers+=(router)
+    else
+        echo "Left out: router, as there is no PL/Proxy for Postgres $postgres_major to be had"
+    fi
     # Packages are for the distribution's own server.
     if has_server_and_headers "$postgres_major" && command -v dpkg-shlibdeps >/dev/null; then
         layers+=(packages)

@@ -22,6 +22,16 @@ pub type Reported<T> = std::result::Result<T, ErrorReport>;
 pub enum Error {
     /// Nobody is logged in.
     LoginNeeded,
+    /// On a router, a key of the original service, which names no shard.
+    NoRoute,
+    /// On a router, a second call that writes in one transaction.
+    WrittenAlready,
+    /// On a router, a call that writes for a tenant who is being moved.
+    Moving,
+    /// On a router, the server of the tenant's shard cannot be reached, or was lost on the way.
+    ShardLost { may_have_written: bool },
+    /// On a router, a shard whose functions are not those of this version.
+    ShardDiffers(String),
     /// Nobody is logged in, as the login was in a transaction that was rolled back: in the same words.
     LoginUndone,
     /// A key that is unknown, malformed, revoked, expired, null, or of a deactivated user: one message for all.
@@ -147,9 +157,11 @@ impl Error {
 
     pub fn code(&self) -> Code {
         match self {
-            Error::LoginNeeded | Error::LoginUndone | Error::KeyRefused => {
+            Error::LoginNeeded | Error::LoginUndone | Error::KeyRefused | Error::NoRoute => {
                 Code::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
             }
+            Error::ShardLost { .. } => Code::ERRCODE_CONNECTION_FAILURE,
+            Error::ShardDiffers(_) => Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Error::ScopeTooLow(_) | Error::BindingTooLow(_) | Error::ForeignTenant => {
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE
             }
@@ -167,8 +179,8 @@ impl Error {
             | Error::WindowTooWide(_)
             | Error::AnswerTooLarge => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Error::DeletedMeanwhile | Error::MadeMeanwhile => Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
-            Error::Busy(_) => Code::ERRCODE_LOCK_NOT_AVAILABLE,
-            Error::Unsupported { .. } => Code::ERRCODE_FEATURE_NOT_SUPPORTED,
+            Error::Busy(_) | Error::Moving => Code::ERRCODE_LOCK_NOT_AVAILABLE,
+            Error::Unsupported { .. } | Error::WrittenAlready => Code::ERRCODE_FEATURE_NOT_SUPPORTED,
             Error::Row(error) => row_code(&error.kind),
             Error::PointsText(_) | Error::PackText(_) => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
             Error::PointsBinary(_) => Code::ERRCODE_INVALID_BINARY_REPRESENTATION,
@@ -180,7 +192,13 @@ impl Error {
     pub fn message(&self) -> String {
         match self {
             Error::LoginNeeded | Error::LoginUndone => "API key required. Please provide X-API-Key header.".into(),
-            Error::KeyRefused => "Invalid or inactive API key.".into(),
+            Error::KeyRefused | Error::NoRoute => "Invalid or inactive API key.".into(),
+            Error::WrittenAlready => {
+                "a transaction may write by one call only where tenants are spread over servers".into()
+            }
+            Error::Moving => "the tenant is being moved to another server".into(),
+            Error::ShardLost { .. } => "the server of this tenant cannot be reached".into(),
+            Error::ShardDiffers(found) => format!("the server of this tenant runs {found}"),
             Error::ScopeTooLow(needed) | Error::BindingTooLow(needed) => {
                 format!("this needs an API key of scope \"{needed}\"")
             }
@@ -246,6 +264,22 @@ impl Error {
 
     fn fixed_hint(&self) -> Option<&'static str> {
         match self {
+            Error::NoRoute => Some(
+                "A key of the original service names no server: have timedb.create_key() make another for its user.",
+            ),
+            Error::WrittenAlready => Some(
+                "What the first call has written stays, whatever becomes of this transaction; commit after each call.",
+            ),
+            Error::Moving => Some("Reads go on. Try again in a moment."),
+            Error::ShardLost {
+                may_have_written: false,
+            } => Some("Nothing was done. Try again; other tenants may go on."),
+            Error::ShardLost { may_have_written: true } => Some(
+                "All of the call was carried out, or nothing: ask timedb.list_runs(), or read, before trying again.",
+            ),
+            Error::ShardDiffers(_) => {
+                Some("Have an operator update timedb and timedb_shard there, or timedb_router here.")
+            }
             Error::LoginNeeded => Some("In SQL, call timedb.authenticate(api_key) first."),
             Error::LoginUndone => {
                 Some("The login was rolled back with its transaction; commit it, or log in inside this one.")
@@ -286,7 +320,8 @@ impl Error {
     /// The HTTP status this error means, where the session serves an HTTP request.
     pub fn http_status(&self) -> Option<u16> {
         match self {
-            Error::LoginNeeded | Error::LoginUndone | Error::KeyRefused => Some(401),
+            Error::LoginNeeded | Error::LoginUndone | Error::KeyRefused | Error::NoRoute => Some(401),
+            Error::Moving | Error::ShardLost { .. } => Some(503),
             // PostgREST would answer 401, as every user of a key comes as its anonymous role.
             Error::ScopeTooLow(_) | Error::BindingTooLow(_) | Error::ForeignTenant => Some(403),
             Error::Absent { .. } | Error::NoActiveKey(_) => Some(404),

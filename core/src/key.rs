@@ -88,6 +88,24 @@ fn route(tenant: Uuid) -> [u8; ROUTE_BYTES] {
     [digest[0], digest[1]]
 }
 
+/// The route of a tenant as a number, 0 to 65535.
+pub fn route_of_tenant(tenant: Uuid) -> u16 {
+    u16::from_be_bytes(route(tenant))
+}
+
+/// The route that a key names, if it is a key of ours.
+pub fn route_of_key(key: &str) -> Option<u16> {
+    if !is_well_formed(key) {
+        return None;
+    }
+    // Six bits a character: sixteen are in the first three.
+    let mut bytes = [0; 3];
+    URL_SAFE_NO_PAD
+        .decode_slice(key.get(PREFIX.len()..PREFIX.len() + 4)?, &mut bytes)
+        .ok()?;
+    Some(u16::from_be_bytes([bytes[0], bytes[1]]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +132,18 @@ mod tests {
             bytes(&a)[..ROUTE_BYTES],
             Sha256::digest(tenant().as_bytes())[..ROUTE_BYTES]
         );
+    }
+
+    #[test]
+    fn a_key_names_the_route_of_its_tenant_and_nothing_else_names_one() {
+        for _ in 0..100 {
+            let tenant = Uuid::now_v7();
+            let key = make(tenant).unwrap();
+            assert_eq!(route_of_key(&key), Some(route_of_tenant(tenant)));
+        }
+        for text in ["", "tdb_", "tdb_bad", IMPORTED, &make(tenant()).unwrap()[..51]] {
+            assert_eq!(route_of_key(text), None);
+        }
     }
 
     #[test]

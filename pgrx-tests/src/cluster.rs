@@ -11,11 +11,11 @@ use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
 use crate::account::Account;
 use crate::database::Database;
-use crate::environment::{LIBRARY, LOG, PG_CONFIG, PROJECT, SERVER_DIR};
+use crate::environment::{LIBRARY, LOG, PG_CONFIG, PROJECT, SERVER_DIR, SHARDS};
 use crate::installation::Installation;
 use crate::keeper::Keeper;
 use crate::project::{Project, built_library};
-use crate::server::{SUPERUSER, Server};
+use crate::server::{Kind, SUPERUSER, Server};
 
 /// Not `$TMPDIR`, which may be long: a socket's path has 107 bytes.
 const TEMPORARY: &str = "/tmp";
@@ -32,6 +32,8 @@ pub struct Options {
     durable: bool,
     bare: bool,
     initdb: Vec<String>,
+    kind: Kind,
+    packages: Vec<PathBuf>,
 }
 
 impl Options {
@@ -72,6 +74,24 @@ impl Options {
         self
     }
 
+    /// A timedb that routers show keys to.
+    pub fn shard(mut self) -> Self {
+        self.kind = Kind::Shard;
+        self
+    }
+
+    /// A router of these shards, which must outlive it.
+    pub fn router(mut self, shards: Vec<Server>) -> Self {
+        self.kind = Kind::Router(shards);
+        self
+    }
+
+    /// A package of the distribution for this Postgres, by where it was unpacked.
+    pub fn package(mut self, unpacked: impl Into<PathBuf>) -> Self {
+        self.packages.push(unpacked.into());
+        self
+    }
+
     /// Makes the files of the WAL the smallest there are, 1 MiB each, for a test that gives them little room.
     pub fn small_wal(self) -> Self {
         self.initdb("--wal-segsize=1")
@@ -94,11 +114,15 @@ impl Options {
             .canonicalize()
             .with_context(|| format!("cannot find the library {}", library.display()))?;
 
-        let copy = Installation::of(&pg_config)?.copy_under(&folder)?;
+        let original = Installation::of(&pg_config)?;
+        let copy = original.copy_under(&folder)?;
+        for package in &self.packages {
+            copy.add_package(&original, package)?;
+        }
         copy.add_timedb(&self.project, &library)?;
         symlink(&copy.programs, folder.join("bin"))?;
 
-        let server = Server::at(&folder);
+        let server = Server::of_kind(&folder, self.kind.clone());
         let cluster = Cluster {
             server,
             copy,
@@ -237,6 +261,17 @@ impl Cluster {
             .env(PROJECT, self.project.root())
             .env(PG_CONFIG, &self.pg_config)
             .env_remove("RUST_BACKTRACE");
+        let shards: Vec<String> = self
+            .server
+            .shards()
+            .iter()
+            .map(|shard| shard.folder().display().to_string())
+            .collect();
+        if shards.is_empty() {
+            command.env_remove(SHARDS);
+        } else {
+            command.env(SHARDS, shards.join(":"));
+        }
     }
 
     /// Lets the server live on after this process and returns where it is. [`remove`] ends it.

@@ -11,9 +11,9 @@ use timedb_testkit::{Options, Project};
 pub const USAGE: &str = "\
 A private Postgres server with timedb, in a temporary folder, on a Unix socket only.
 
-  private-server run [OPTIONS] [--fsync] -- COMMAND [ARGUMENTS]
+  private-server run [OPTIONS] [--fsync] [--shards N] -- COMMAND [ARGUMENTS]
       runs COMMAND against a fresh server (PGHOST, PGDATABASE=timedb, … are set),
-      stops the server, and exits as COMMAND did
+      stops the server, and exits as COMMAND did; with shards, against a router of so many
   private-server serve [OPTIONS]
       leaves a server running with a fresh database timedb, and says where
   private-server psql [ARGUMENTS]
@@ -34,11 +34,26 @@ The environment variable PG_CONFIG names the Postgres to copy.
 
 pub enum Action {
     Help,
-    Run { options: Options, command: Vec<OsString> },
-    Serve { options: Options, project: Project },
-    Stop { project: Project },
-    Psql { project: Project, arguments: Vec<OsString> },
-    Script { project: Project, folder: PathBuf },
+    Run {
+        options: Options,
+        shards: usize,
+        command: Vec<OsString>,
+    },
+    Serve {
+        options: Options,
+        project: Project,
+    },
+    Stop {
+        project: Project,
+    },
+    Psql {
+        project: Project,
+        arguments: Vec<OsString>,
+    },
+    Script {
+        project: Project,
+        folder: PathBuf,
+    },
 }
 
 /// What the words before `--`, or before psql's own, have said.
@@ -47,6 +62,7 @@ struct Said {
     options: Options,
     project: Project,
     fsync: bool,
+    shards: usize,
     rest: Vec<OsString>,
 }
 
@@ -80,6 +96,7 @@ fn options(parser: &mut Parser) -> Result<Option<Said>> {
             Long("setting") => said.options = said.options.setting(parser.value()?.string()?),
             Long("project") => said.project = Project::at(PathBuf::from(parser.value()?)),
             Long("fsync") => said.fsync = true,
+            Long("shards") => said.shards = parser.value()?.parse()?,
             Value(first) => {
                 said.rest.push(first);
                 said.rest.extend(parser.raw_args()?);
@@ -96,6 +113,7 @@ fn action(verb: &str, said: Said) -> Result<Action> {
         options,
         project,
         fsync,
+        shards,
         mut rest,
     } = said;
     match verb {
@@ -103,6 +121,7 @@ fn action(verb: &str, said: Said) -> Result<Action> {
             ensure!(!rest.is_empty(), "run: which command?");
             Ok(Action::Run {
                 options: options.durable(fsync),
+                shards,
                 command: rest,
             })
         }

@@ -7,6 +7,8 @@ use std::process::Command;
 pub const SERVER_DIR: &str = "TIMEDB_SERVER_DIR";
 /// The server's log file.
 pub const LOG: &str = "TIMEDB_LOG";
+/// Where the server is a router: the folders of its shards, with colons between them.
+pub const SHARDS: &str = "TIMEDB_SHARDS";
 /// The `libtimedb.so` that the server has installed.
 pub const LIBRARY: &str = "TIMEDB_LIBRARY";
 /// The checkout whose control file and SQL are used; else the one this was compiled from (which may

@@ -70,8 +70,27 @@ impl Installation {
             let name = script.file_name().context("a script without a name")?;
             put(&extensions.join(name), &read(&script)?)?;
         }
+        for further in project.further_extensions()? {
+            let name = further
+                .control_file
+                .file_name()
+                .context("a control file without a name")?;
+            put(&extensions.join(name), &read(&further.control_file)?)?;
+            put(&extensions.join(&further.script_name), further.script.as_bytes())?;
+        }
         // Last: between a release and the change of the version after it, both scripts have one name.
         put(&extensions.join(project.script_name()?), project.script()?.as_bytes())
+    }
+
+    /// Puts what a package of the distribution has for this Postgres into the copy; `unpacked` is the root that its files lie below.
+    pub fn add_package(&self, original: &Installation, unpacked: &Path) -> Result<()> {
+        for (from, to) in [
+            (&original.libraries, self.libraries.clone()),
+            (&original.share.join("extension"), self.extensions()),
+        ] {
+            link_entries(&beneath(unpacked, from), &to, &|_| true)?;
+        }
+        Ok(())
     }
 
     fn extensions(&self) -> PathBuf {
@@ -141,7 +160,10 @@ fn is_postgres_program(name: &str) -> bool {
 }
 
 fn is_not_timedb(name: &str) -> bool {
-    name != "timedb.control" && !name.starts_with("timedb--")
+    !["timedb.control", "timedb_router.control", "timedb_shard.control"].contains(&name)
+        && !["timedb--", "timedb_router--", "timedb_shard--"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
 }
 
 fn link_entries(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {

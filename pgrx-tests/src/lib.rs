@@ -14,6 +14,7 @@ mod kill;
 mod pg_upgrade;
 mod project;
 mod server;
+mod spread;
 
 // The tests on it.
 mod cancel;
@@ -33,7 +34,7 @@ pub use cancel::{cancelled, once_under_way};
 pub use cluster::{Cluster, Options, remove};
 pub use database::{Database, Identity};
 pub use disk::SmallDisk;
-pub use environment::{LIBRARY, LOG, PG_CONFIG, PROJECT, SERVER_DIR, without_postgres_variables};
+pub use environment::{LIBRARY, LOG, PG_CONFIG, PROJECT, SERVER_DIR, SHARDS, without_postgres_variables};
 pub use kill::kill_process;
 pub use log::server_log;
 pub use login::{backend_pid, fail_to_login, login, tenant};
@@ -48,6 +49,7 @@ pub use sight::{
     RELATIONS, SHOWN_SETTINGS, assert_functions_refuse, assert_key_refused, assert_nobody, assert_sees_nothing, seen,
     series_of, shown,
 };
+pub use spread::Spread;
 pub use stage::{Stage, Stored, bind};
 pub use standby::wait_until_replayed;
 pub use wait::{wait_longer_until, wait_until, wait_until_blocked};

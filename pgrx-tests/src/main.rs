@@ -29,7 +29,11 @@ fn act(action: Action) -> Result<ExitCode> {
             print!("{}", command_line::USAGE);
             Ok(ExitCode::SUCCESS)
         }
-        Action::Run { options, command } => run::run(&options, &command),
+        Action::Run {
+            options,
+            shards,
+            command,
+        } => run::run(&options, shards, &command),
         Action::Serve { options, project } => serve::serve(&options, &project),
         Action::Stop { project } => serve::stop(&project),
         Action::Psql { project, arguments } => serve::psql(&project, &arguments),

@@ -7,6 +7,13 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::environment::{LIBRARY, PROJECT};
 
+/// An extension beside timedb that uses its library.
+pub struct Further {
+    pub control_file: PathBuf,
+    pub script_name: String,
+    pub script: String,
+}
+
 /// A checkout of timedb.
 #[derive(Clone, Debug)]
 pub struct Project {
@@ -53,8 +60,29 @@ impl Project {
 
     /// The install script: every `sql/NN_*.sql` in the order of their names.
     pub fn script(&self) -> Result<String> {
-        let parts = self.sql_files("sql", is_part_of_script)?;
-        ensure!(!parts.is_empty(), "no sql/NN_*.sql in {}", self.root.display());
+        self.joined("sql")
+    }
+
+    /// The extensions beside timedb, where the project has them: their control files, and the install script of each, of the same
+    /// version.
+    pub fn further_extensions(&self) -> Result<Vec<Further>> {
+        let mut further = Vec::new();
+        for (name, folder) in [("timedb_router", "router/sql"), ("timedb_shard", "router/shard")] {
+            let control_file = self.root.join(format!("router/{name}.control"));
+            if control_file.exists() {
+                further.push(Further {
+                    script_name: format!("{name}--{}.sql", self.version()?),
+                    script: self.joined(folder)?,
+                    control_file,
+                });
+            }
+        }
+        Ok(further)
+    }
+
+    fn joined(&self, folder: &str) -> Result<String> {
+        let parts = self.sql_files(folder, is_part_of_script)?;
+        ensure!(!parts.is_empty(), "no {folder}/NN_*.sql in {}", self.root.display());
         let mut script = String::new();
         for part in parts {
             script.push_str(&read(&part)?);

@@ -11,18 +11,19 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use timedb_testkit::{Cluster, Options};
+use timedb_testkit::{Cluster, Options, Spread};
 
 const DATABASE: &str = "timedb";
 /// What a shell adds to the number of the signal that ended a command.
 const ENDED_BY_SIGNAL: i32 = 128;
 
-pub fn run(options: &Options, command: &[OsString]) -> Result<ExitCode> {
+pub fn run(options: &Options, shards: usize, command: &[OsString]) -> Result<ExitCode> {
     let signals = Interruptions::pass_on()?;
-    let cluster = options.start()?;
+    let spread = Spread::start(options, shards)?;
+    let cluster = spread.router();
     cluster.create_database(DATABASE)?;
-    let status = run_command(&cluster, command, &signals)?;
-    drop(cluster);
+    let status = run_command(cluster, command, &signals)?;
+    drop(spread);
     Ok(exit_code(status))
 }
 

@@ -1,4 +1,5 @@
-//! Where a private server listens, and how to connect to it. Its socket trusts every role.
+//! Where a private server listens, and how to connect to it. Its socket trusts every role. One that is a router has shards, and
+//! what is made on it is made on them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use postgres::{Client, Config, NoTls};
 
-use crate::environment::without_postgres_variables;
+use crate::environment::{SHARDS, without_postgres_variables};
 
 /// A role that owns the private server.
 pub(crate) const SUPERUSER: &str = "postgres";
@@ -20,11 +21,36 @@ const PORT: u16 = 5432;
 #[derive(Clone, Debug)]
 pub struct Server {
     folder: PathBuf,
+    kind: Kind,
+}
+
+/// What the databases of a server are.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Kind {
+    #[default]
+    Timedb,
+    /// A timedb that routers show keys to.
+    Shard,
+    /// `timedb_router`, and the servers of its shards.
+    Router(Vec<Server>),
 }
 
 impl Server {
     pub fn at(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self::of_kind(folder, Kind::Timedb)
+    }
+
+    pub(crate) fn of_kind(folder: impl Into<PathBuf>, kind: Kind) -> Self {
+        let folder = folder.into();
+        Self { folder, kind }
+    }
+
+    /// The servers of the shards, where this one is a router.
+    pub fn shards(&self) -> &[Server] {
+        match &self.kind {
+            Kind::Router(shards) => shards,
+            Kind::Timedb | Kind::Shard => &[],
+        }
     }
 
     /// The server that `private-server run` started this process for.
@@ -36,7 +62,11 @@ impl Server {
                 "PGHOST names no private server: run the tests by `make test`, \
                  or one of them by `target/debug/private-server run -- cargo test …`",
             )?;
-        Ok(Self { folder })
+        let kind = match std::env::var(SHARDS) {
+            Ok(folders) => Kind::Router(folders.split(':').map(Server::at).collect()),
+            Err(_) => Kind::Timedb,
+        };
+        Ok(Self::of_kind(folder, kind))
     }
 
     pub fn folder(&self) -> &Path {
@@ -74,15 +104,42 @@ impl Server {
             .env("PGDATABASE", database);
     }
 
-    /// Makes a database that has the extension.
+    /// Makes a database that has the extension; of a router, one on each of its shards too, and more logical shards than servers.
     pub fn create_database(&self, name: &str) -> Result<()> {
         let mut client = self.connect(SUPERUSER, "postgres")?;
         client
             .batch_execute(&format!(r#"CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}"#))
-            .with_context(|| format!("cannot create the database {name}"))
+            .with_context(|| format!("cannot create the database {name}"))?;
+        for shard in self.shards() {
+            shard.create_database(name)?;
+        }
+        if !self.shards().is_empty() {
+            self.name_shards(name)?;
+        }
+        Ok(())
+    }
+
+    fn name_shards(&self, database: &str) -> Result<()> {
+        let shards = self.shards();
+        let logical = (2 * shards.len()).next_power_of_two();
+        let mut transaction = self.connect(SUPERUSER, database)?;
+        let mut transaction = transaction.transaction()?;
+        for (number, shard) in shards.iter().cycle().take(logical).enumerate() {
+            let sql = "INSERT INTO timedb_router.shards (shard, conninfo) VALUES ($1, $2)";
+            transaction.execute(sql, &[&i32::try_from(number)?, &shard.conninfo(database)])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// As a router's table of shards has it.
+    pub fn conninfo(&self, database: &str) -> String {
+        format!("host={} port={PORT} dbname={database}", self.folder.display())
     }
 
     pub fn drop_database(&self, name: &str) -> Result<()> {
+        for shard in self.shards() {
+            shard.drop_database(name)?;
+        }
         let mut client = self.connect(SUPERUSER, "postgres")?;
         client
             .batch_execute(&format!(r#"DROP DATABASE IF EXISTS "{name}" WITH (FORCE)"#))
@@ -95,9 +152,12 @@ impl Server {
         let mut client = self.connect(SUPERUSER, "postgres")?;
         client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}"))?;
         let mut template = self.connect(SUPERUSER, TEMPLATE)?;
-        template
-            .batch_execute("CREATE EXTENSION timedb")
-            .context("CREATE EXTENSION timedb")?;
+        let sql = match &self.kind {
+            Kind::Timedb => "CREATE EXTENSION timedb",
+            Kind::Shard => "CREATE EXTENSION timedb; CREATE EXTENSION timedb_shard",
+            Kind::Router(_) => "CREATE EXTENSION plproxy; CREATE EXTENSION timedb_router",
+        };
+        template.batch_execute(sql).context(sql)?;
         template.close()?;
         client
             .batch_execute(

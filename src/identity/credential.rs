@@ -32,6 +32,11 @@ pub fn current() -> Credential {
     CREDENTIAL.get()
 }
 
+/// The text itself: for a router, which has to show it to a shard.
+pub fn text() -> Option<String> {
+    guc::get(c"timedb.api_key")
+}
+
 /// Whether this is the first time that somebody acts by what is set now.
 pub fn is_first_use() -> bool {
     IS_NEW.replace(false)

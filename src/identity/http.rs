@@ -19,13 +19,31 @@ pub fn header(name: &str) -> Option<String> {
     Some(headers.get(name)?.as_str()?.to_owned())
 }
 
+/// The status that a SQLSTATE means which a shard has answered a router with: what [`Error::http_status`] says of those of ours.
+pub fn status_of(sqlstate: &str) -> Option<u16> {
+    match sqlstate {
+        "28000" => Some(401),
+        "42501" => Some(403),
+        "42704" => Some(404),
+        "42710" | "55000" | "23505" => Some(409),
+        "54000" => Some(413),
+        "55P03" | "08006" => Some(503),
+        _ => None,
+    }
+}
+
 /// The report of an error that PostgREST answers with the status it means.
 fn report(status: u16, error: &Error) -> ErrorReport {
+    report_of(status, &error.sqlstate(), &error.message(), error.hint().as_deref())
+}
+
+/// The same of an error that is told by its parts.
+pub fn report_of(status: u16, sqlstate: &str, message: &str, hint: Option<&str>) -> ErrorReport {
     let message = serde_json::json!({
-        "code": error.sqlstate(),
-        "message": error.message(),
+        "code": sqlstate,
+        "message": message,
         "details": null,
-        "hint": error.hint(),
+        "hint": hint,
     });
     // `headers` is not optional for PostgREST.
     let detail = serde_json::json!({ "status": status, "headers": challenge(status) });
@@ -44,7 +62,7 @@ fn challenge(status: u16) -> serde_json::Value {
 // The one way out of the library for its errors: every body's `?` comes here.
 impl From<Error> for ErrorReport {
     fn from(error: Error) -> ErrorReport {
-        if matches!(error, Error::KeyRefused) {
+        if matches!(error, Error::KeyRefused | Error::NoRoute) {
             log::login_failed();
         }
         if let Some(status) = error.http_status()

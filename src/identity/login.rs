@@ -50,9 +50,20 @@ fn pre_request() -> Reported<()> {
 
 /// Binds to the key's tenant; whatever goes wrong, nobody is logged in afterwards.
 fn log_in<T>(api_key: Option<&str>, lasting: Lasting, answer: impl FnOnce(&Identity) -> Result<T>) -> Result<T> {
+    warn_if_it_evaporates(lasting);
+    let (login, answer) = log_in_quietly(api_key, lasting, answer)?;
+    log::logged_in(&login, lasting);
+    Ok(answer)
+}
+
+/// The same without a word.
+pub(super) fn log_in_quietly<T>(
+    api_key: Option<&str>,
+    lasting: Lasting,
+    answer: impl FnOnce(&Identity) -> Result<T>,
+) -> Result<(Login, T)> {
     // Refused beforehand, so that an ERROR on the way (a timeout, a cancel) refuses too.
     let refused = settings::refuse(lasting);
-    warn_if_it_evaporates(lasting);
     let login = presented_login(api_key)?;
     let standing = login.and_then(|login| Some((login, standing::of_login(&login)?)));
     let Some((login, identity)) = standing else {
@@ -61,8 +72,7 @@ fn log_in<T>(api_key: Option<&str>, lasting: Lasting, answer: impl FnOnce(&Ident
     let answer = answer(&identity)?;
     settings::bind(login, lasting);
     refused.lift();
-    log::logged_in(&login, lasting);
-    Ok(answer)
+    Ok((login, answer))
 }
 
 statements! {
@@ -109,7 +119,7 @@ fn _presented_key_hash() -> Option<Vec<u8>> {
 }
 
 /// Replaces the statement's text, which may hold a key, in pg_stat_activity and in what an ERROR would log.
-fn hide_statement() {
+pub(super) fn hide_statement() {
     const SHOWN: &CStr = c"SELECT timedb.authenticate(<hidden>)";
     // SAFETY: the text is static.
     unsafe {
@@ -119,7 +129,7 @@ fn hide_statement() {
 }
 
 /// Outside a transaction block, a login of the transaction ends with this very statement.
-fn warn_if_it_evaporates(lasting: Lasting) {
+pub(super) fn warn_if_it_evaporates(lasting: Lasting) {
     // SAFETY: reads the transaction's state.
     if lasting == Lasting::Transaction && unsafe { !pg_sys::IsTransactionBlock() } {
         ereport!(
@@ -131,7 +141,7 @@ fn warn_if_it_evaporates(lasting: Lasting) {
 }
 
 /// An HTTP client means UTC, whatever the role or the database is set to.
-fn use_utc() {
+pub(super) fn use_utc() {
     let context = pg_sys::GucContext::PGC_USERSET;
     guc::set(c"timezone", c"UTC", context, Lasting::Transaction);
 }

@@ -7,8 +7,10 @@ pub mod limits;
 mod log;
 mod login;
 mod reset;
+mod routed;
 pub mod session;
 pub mod settings;
+mod shard;
 pub mod standing;
 
 /// Defines the settings and puts up the hooks; called once, when the library is loaded.
@@ -19,4 +21,5 @@ pub fn define() {
     limits::define();
     settings::reserve_prefix();
     reset::watch();
+    routed::define();
 }

@@ -1,7 +1,7 @@
-//! The settings `timedb.tenant` and `timedb.login`, their hooks, and what a failed login leaves behind. The only file
-//! that names them; `timedb.api_key` is `credential`.
+//! The settings `timedb.tenant`, `timedb.login` and `timedb.login_key`, their hooks, and what a failed login leaves behind. The
+//! only file that names them; `timedb.api_key` is `credential`.
 //!
-//! Both are changed by `authenticate` and `logout` alone: the check hook refuses everybody else, a superuser included.
+//! They are changed by `authenticate` and `logout` alone: the check hook refuses everybody else, a superuser included.
 //! A typed copy follows every assignment, and so every rollback. What policies believe is decided in `standing`, not here.
 
 use crate::pg::guc::{self, Context, Definition, Lasting};
@@ -15,9 +15,11 @@ use uuid::Uuid;
 
 const TENANT: &CStr = c"timedb.tenant";
 const LOGIN: &CStr = c"timedb.login";
+const LOGIN_KEY: &CStr = c"timedb.login_key";
 
 static TENANT_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static LOGIN_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static LOGIN_KEY_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
 /// Who the settings say is logged in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +48,7 @@ struct Refusal {
 thread_local! {
     static BOUND_TENANT: Cell<Option<Uuid>> = const { Cell::new(None) };
     static BOUND_LOGIN: Cell<Option<LoginValue>> = const { Cell::new(None) };
+    static HAS_KEY: Cell<bool> = const { Cell::new(false) };
     static LAST_SERIAL: Cell<u64> = const { Cell::new(0) };
     static REFUSED_IN_SESSION: Cell<Refusal> = Cell::new(Refusal::default());
     static REFUSED_IN_TRANSACTION: Cell<Refusal> = Cell::new(Refusal::default());
@@ -97,6 +100,16 @@ pub fn define() {
             assign_login,
         )
         .define();
+        Definition {
+            show: Some(show_key),
+            ..definition(
+                LOGIN_KEY,
+                c"On a router, the key this session has logged in with. Never stored, never shown.",
+                &LOGIN_KEY_TEXT,
+                assign_key,
+            )
+        }
+        .define();
         pg_sys::RegisterXactCallback(Some(at_transaction_end), std::ptr::null_mut());
     }
 }
@@ -135,6 +148,18 @@ pub fn bind(login: Login, lasting: Lasting) {
     }
     let value = format!("{} {} {serial}", login.key_id, login.scope);
     set(&login.tenant.to_string(), &value, lasting);
+}
+
+/// The same on a router, which has to show the key at every call: it lasts as long as the login does, through every rollback.
+pub fn bind_with_key(login: Login, api_key: &str, lasting: Lasting) {
+    bind(login, lasting);
+    let _door = Door::open();
+    put(LOGIN_KEY, api_key, lasting);
+}
+
+/// The key that [`bind_with_key`] was given.
+pub fn login_key() -> Option<String> {
+    guc::get(LOGIN_KEY)
 }
 
 /// Logs out. For the session, that also ends what an earlier failure refused.
@@ -207,12 +232,17 @@ pub fn forget_refusals() {
     }
 }
 
+/// With no key: where one stays beside a login, it is put there afterwards.
 fn set(tenant: &str, login: &str, lasting: Lasting) {
     let _door = Door::open();
-    for (name, value) in [(TENANT, tenant), (LOGIN, login)] {
-        let value = CString::new(value).unwrap_or_default();
-        guc::set(name, &value, pg_sys::GucContext::PGC_SUSET, lasting);
+    for (name, value) in [(TENANT, tenant), (LOGIN, login), (LOGIN_KEY, "")] {
+        put(name, value, lasting);
     }
+}
+
+fn put(name: &CStr, value: &str, lasting: Lasting) {
+    let value = CString::new(value).unwrap_or_default();
+    guc::set(name, &value, pg_sys::GucContext::PGC_SUSET, lasting);
 }
 
 /// Lets the check hook accept a value, and closes again however the setting ends.
@@ -251,6 +281,20 @@ unsafe extern "C-unwind" fn assign_tenant(new_value: *const c_char, _extra: *mut
     // SAFETY: Postgres passes null or a valid string.
     let text = unsafe { guc::text_of(new_value) }.unwrap_or_default();
     BOUND_TENANT.set(Uuid::parse_str(text).ok());
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn assign_key(new_value: *const c_char, _extra: *mut c_void) {
+    // SAFETY: Postgres passes null or a valid string.
+    HAS_KEY.set(unsafe { guc::text_of(new_value) }.is_some_and(|key| !key.is_empty()));
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn show_key() -> *const c_char {
+    match HAS_KEY.get() {
+        true => c"********".as_ptr(),
+        false => c"".as_ptr(),
+    }
 }
 
 #[pg_guard]

@@ -1,4 +1,4 @@
-//! What pgrx cannot say of an error: SQLSTATE `PGRST`, and that the log shall not show the statement it came from.
+//! What pgrx cannot say of an error: a SQLSTATE that is none of its list, `PGRST` among them, and that the log shall not show the statement it came from.
 //!
 //! Postgres asks the callbacks of `error_context_stack` to complete every error while it is raised, and takes them off
 //! again where it is caught. Ours is linked by who is about to raise, or may.
@@ -7,8 +7,10 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{c_int, c_void};
 
-/// What to raise where the SQLSTATE should be `PGRST`: pgrx knows Postgres' own only.
+/// What to raise where the SQLSTATE should be `PGRST`, or the one that [`link_as`] was told: pgrx knows Postgres' own only.
 pub const PGRST: PgSqlErrorCode = PgSqlErrorCode::ERRCODE_PROTOCOL_VIOLATION;
+
+const OF_POSTGREST: [u8; 5] = *b"PGRST";
 
 /// What the server's log shows of where an error came from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,7 @@ pub enum Log {
 
 thread_local! {
     static LOG: Cell<Log> = const { Cell::new(Log::Whole) };
+    static STATE: Cell<[u8; 5]> = const { Cell::new(OF_POSTGREST) };
     static CALLBACK: UnsafeCell<pg_sys::ErrorContextCallback> =
         const { UnsafeCell::new(pg_sys::ErrorContextCallback {
             previous: std::ptr::null_mut(),
@@ -28,8 +31,18 @@ thread_local! {
         }) };
 }
 
+/// For an error that is raised now, with a SQLSTATE of somebody else's.
+pub fn link_as(state: [u8; 5], log: Log) {
+    link(log);
+    if log == Log::Hidden {
+        LOG.set(log);
+    }
+    STATE.set(state);
+}
+
 /// From here on errors are completed: until the next one is caught, or [`unlink`].
 pub fn link(log: Log) {
+    STATE.set(OF_POSTGREST);
     if is_linked() {
         return;
     }
@@ -89,7 +102,7 @@ unsafe extern "C-unwind" fn complete(_arg: *mut c_void) {
     // SAFETY: called by errfinish, for the error it finishes.
     unsafe {
         if geterrcode() == PGRST as c_int {
-            errcode(packed(*b"PGRST"));
+            errcode(packed(STATE.get()));
         }
         if LOG.get() == Log::Hidden {
             errhidestmt(true);

@@ -19,6 +19,8 @@ pub enum For {
     Erasing = 7,
     /// Whoever sets how long values are kept.
     Setting = 8,
+    /// On a router, calls that write for tenants of one route, and who moves one of them.
+    Moving = 9,
 }
 
 /// Waits until nobody else holds this lock of a tenant, and holds it until the transaction ends. A cancel, a timeout or a

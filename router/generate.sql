@@ -1,0 +1,183 @@
+-- Writes the pages that are not written by hand, from the catalog of a timedb: psql -v is_router=1 -v is_operator=0 -v is_shard=0 -v is_comments=0, and so on. One function of
+-- timedb's becomes, here, a function of PL/Proxy's, a shell around it that raises the shard's errors as they were, and the one that
+-- clients call; on the shard, one that takes the key first.
+
+\set QUIET on
+\pset format unaligned
+\pset tuples_only on
+\pset pager off
+
+CREATE TEMPORARY VIEW arguments AS
+SELECT p.oid, a.n, a.type, a.mode, a.name, dense_rank() OVER (PARTITION BY p.oid, a.mode IN ('i') ORDER BY a.n) AS nth
+FROM pg_proc p,
+     LATERAL unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]),
+                    coalesce(p.proargmodes, array_fill('i'::"char", ARRAY[p.pronargs])), p.proargnames)
+       WITH ORDINALITY a(type, mode, name, n);
+
+-- Those that a key or an operator can call, but for what is of the session itself, and for the types of values, which no router
+-- has.
+CREATE TEMPORARY VIEW functions AS
+SELECT p.oid, p.proname AS name, quote_ident(p.proname) AS quoted, p.provolatile = 'v' AS writes, p.proretset AS many,
+       p.prorows AS rows,
+       CASE p.provolatile WHEN 'v' THEN 'VOLATILE' ELSE 'STABLE' END AS volatility,
+       pg_get_function_arguments(p.oid) AS declared,
+       pg_get_function_identity_arguments(p.oid) AS identified,
+       pg_get_function_result(p.oid) AS result,
+       p.prorettype, nullif((SELECT t.typrelid FROM pg_type t WHERE t.oid = p.prorettype), 0) AS composite,
+       may.admin AS managed,
+       coalesce((SELECT string_agg(format('$%s', g.nth), ', ' ORDER BY g.nth)
+                 FROM arguments g WHERE g.oid = p.oid AND g.mode = 'i'), '') AS passed,
+       coalesce((SELECT string_agg(format('$%s', g.nth + 1), ', ' ORDER BY g.nth)
+                 FROM arguments g WHERE g.oid = p.oid AND g.mode = 'i'), '') AS passed_after,
+       coalesce((SELECT string_agg(format('a%s %s', g.nth, format_type(g.type, NULL)), ', ' ORDER BY g.nth)
+                 FROM arguments g WHERE g.oid = p.oid AND g.mode = 'i'), '') AS numbered,
+       coalesce((SELECT string_agg(format_type(g.type, NULL), ', ' ORDER BY g.nth)
+                 FROM arguments g WHERE g.oid = p.oid AND g.mode = 'i'), '') AS types,
+       coalesce((SELECT string_agg(format('OUT %I %s', g.name, format_type(g.type, NULL)), ', ' ORDER BY g.nth)
+                 FROM arguments g WHERE g.oid = p.oid AND g.mode = 'o'), '') AS outputs,
+       coalesce((SELECT string_agg(quote_ident(g.name), ', ' ORDER BY g.nth)
+                 FROM arguments g WHERE g.oid = p.oid AND g.mode = 'o'), '') AS output_names,
+       may.caller AS is_for_keys
+FROM pg_proc p,
+     LATERAL (SELECT bool_or(g.grantee::regrole::text = 'timedb_caller') AS caller,
+                     bool_or(g.grantee::regrole::text = 'timedb_admin') AS admin
+              FROM aclexplode(p.proacl) g WHERE g.privilege_type = 'EXECUTE') may
+WHERE p.pronamespace = 'timedb'::regnamespace AND p.prokind = 'f' AND (may.caller OR may.admin)
+  AND p.proname !~ '^_' AND p.proname NOT IN ('authenticate', 'logout', 'whoami', 'pre_request', 'current_tenant')
+  AND NOT EXISTS (SELECT FROM unnest(p.prorettype || p.proargtypes::oid[]) t(oid) JOIN pg_type USING (oid)
+                  WHERE oid IN ('cstring'::regtype, 'internal'::regtype)
+                     OR typnamespace = 'timedb'::regnamespace AND typtype = 'b');
+
+-- How a call of this one is written where its answer is the answer.
+CREATE TEMPORARY VIEW calls AS
+SELECT f.*,
+       CASE WHEN f.outputs <> '' THEN concat_ws(', ', nullif(f.numbered, ''), f.outputs) ELSE f.numbered END AS inner_declared,
+       CASE WHEN f.many THEN 'many' WHEN f.outputs LIKE '%, OUT %' THEN 'record'
+            WHEN f.outputs <> '' THEN 'one' WHEN f.prorettype = 'void'::regtype THEN 'void' ELSE 'scalar' END AS shape
+FROM functions f;
+
+-- For a shape: the statement that answers what an expression's function answers.
+CREATE FUNCTION pg_temp.answer(shape text, output_names text, call text) RETURNS text LANGUAGE sql AS $$
+  SELECT CASE shape
+    WHEN 'many' THEN format('RETURN QUERY SELECT * FROM %s;', call)
+    WHEN 'record' THEN format('SELECT * INTO %s FROM %s;', output_names, call)
+    WHEN 'one' THEN format('%s := %s;', output_names, call)
+    WHEN 'void' THEN format('PERFORM %s;', call)
+    ELSE format('answer := %s;', call) END
+$$;
+
+\if :is_router
+SELECT '-- Generated from the functions of timedb by generate.sql: not to be edited. What a key can call.' || E'\n';
+
+-- Types that functions answer.
+SELECT format(E'CREATE TYPE timedb.%I AS (\n  %s\n);\nCOMMENT ON TYPE timedb.%I IS %L;\n',
+              t.typname, string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum),
+              t.typname, obj_description(t.oid, 'pg_type'))
+FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0
+WHERE t.oid IN (SELECT f.prorettype FROM functions f) AND t.typnamespace = 'timedb'::regnamespace
+GROUP BY t.oid, t.typname ORDER BY t.typname;
+
+SELECT
+  -- To the shard.
+  format(E'CREATE FUNCTION timedb_router._%s(shown_key text%s) RETURNS %s LANGUAGE plproxy AS $$\n'
+         '  CONNECT timedb_router._shard();\n  TARGET timedb_shard.%s;\n$$;\n',
+         f.name, CASE WHEN f.inner_declared <> '' THEN ', ' || f.inner_declared END, f.result, f.quoted)
+  ||
+  -- The shell.
+  format(E'CREATE FUNCTION timedb_router.%s(%s) RETURNS %s LANGUAGE plpgsql %s PARALLEL UNSAFE%s\n'
+         '  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$\n'
+         'DECLARE\n  told_detail text;\n  told_hint text;\n%s%sBEGIN\n  FOR tried IN 1..%s LOOP\n    BEGIN\n'
+         '      %s\n%s      RETURN%s;\n    EXCEPTION WHEN OTHERS THEN\n'
+         '      GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;\n'
+         '      PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, %s, %s);\n    END;\n  END LOOP;\nEND\n$$;\n',
+         f.quoted, f.inner_declared, f.result, f.volatility, CASE WHEN f.many THEN format(' ROWS %s', f.rows) END,
+         CASE f.shape WHEN 'scalar' THEN format(E'  answer %s;\n', f.result) END,
+         CASE WHEN f.writes THEN E'  is_free CONSTANT boolean :=\n    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());\n  has_written boolean;\n' END,
+         CASE WHEN f.writes THEN 1 ELSE 2 END,
+         pg_temp.answer(f.shape, f.output_names,
+           format('timedb_router._%s(%s)', f.name, concat_ws(', ', 'timedb_router._key()', nullif(f.passed, '')))),
+         CASE WHEN f.writes THEN E'      has_written := timedb_router._wrote();\n' END,
+         CASE f.shape WHEN 'scalar' THEN ' answer' END,
+         CASE WHEN f.writes THEN 'true' ELSE 'false' END, CASE WHEN f.writes THEN 'false' ELSE 'tried = 1' END)
+  ||
+  -- What clients call.
+  CASE
+    WHEN f.managed THEN
+      format(E'CREATE FUNCTION timedb.%s(%s) RETURNS %s LANGUAGE plpgsql %s PARALLEL UNSAFE%s\n'
+             '  SET search_path = pg_catalog, pg_temp AS $$\n%sBEGIN\n  IF timedb_router._manages_as() = ''operator'' THEN\n    %s\n  ELSE\n    %s\n  END IF;\n%sEND\n$$;\n',
+             f.quoted, f.declared, f.result, f.volatility, CASE WHEN f.many THEN format(' ROWS %s', f.rows) END,
+             CASE f.shape WHEN 'scalar' THEN format(E'DECLARE\n  answer %s;\n', f.result) END,
+             pg_temp.answer(f.shape, f.output_names, format('timedb_router._%s_operator(%s)', f.name, f.passed)),
+             pg_temp.answer(f.shape, f.output_names, format('timedb_router.%s(%s)', f.quoted, f.passed)),
+             CASE f.shape WHEN 'scalar' THEN E'  RETURN answer;\n' END)
+    ELSE
+      format(E'CREATE FUNCTION timedb.%s(%s) RETURNS %s LANGUAGE sql %s PARALLEL UNSAFE%s\n'
+             'BEGIN ATOMIC\n  SELECT * FROM timedb_router.%s(%s);\nEND;\n',
+             f.quoted, f.declared, f.result, f.volatility, CASE WHEN f.many THEN format(' ROWS %s', f.rows) END,
+             f.quoted, f.passed)
+  END
+FROM calls f WHERE f.is_for_keys ORDER BY f.name COLLATE "C", f.identified;
+\endif
+
+\if :is_operator
+SELECT '-- Generated from the functions of timedb by generate.sql: not to be edited. What an operator can call, on one server.' || E'\n';
+
+SELECT
+  format(E'CREATE FUNCTION timedb_router._%s_at(conninfo text%s) RETURNS %s LANGUAGE plproxy AS $$\n'
+         '  CONNECT conninfo;\n  SELECT %s;\n$$;\n',
+         f.name, CASE WHEN f.inner_declared <> '' THEN ', ' || f.inner_declared END, f.result,
+         format(CASE WHEN f.shape IN ('scalar', 'void', 'one') AND f.composite IS NULL THEN 'timedb.%s(%s)'
+                     ELSE '* FROM timedb.%s(%s) r' END, f.quoted, f.passed_after))
+  ||
+  format(E'CREATE FUNCTION timedb_router._%s_on(conninfo text%s) RETURNS %s LANGUAGE plpgsql %s PARALLEL UNSAFE%s\n'
+         '  SET search_path = pg_catalog, pg_temp AS $$\n'
+         'DECLARE\n  told_detail text;\n  told_hint text;\n%s%sBEGIN\n  FOR tried IN 1..%s LOOP\n    BEGIN\n'
+         '      %s\n%s      RETURN%s;\n    EXCEPTION WHEN OTHERS THEN\n'
+         '      GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;\n'
+         '      PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, %s, %s);\n    END;\n  END LOOP;\nEND\n$$;\n',
+         f.name, CASE WHEN f.inner_declared <> '' THEN ', ' || f.inner_declared END, f.result, f.volatility,
+         CASE WHEN f.many THEN format(' ROWS %s', f.rows) END,
+         CASE f.shape WHEN 'scalar' THEN format(E'  answer %s;\n', f.result) END,
+         CASE WHEN f.writes THEN E'  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);\n  has_written boolean;\n' END,
+         CASE WHEN f.writes THEN 1 ELSE 2 END,
+         pg_temp.answer(f.shape, f.output_names, format('timedb_router._%s_at(%s)', f.name, concat_ws(', ', '$1', nullif(f.passed_after, '')))),
+         CASE WHEN f.writes THEN E'      has_written := timedb_router._wrote();\n' END,
+         CASE f.shape WHEN 'scalar' THEN ' answer' END,
+         CASE WHEN f.writes THEN 'true' ELSE 'false' END, CASE WHEN f.writes THEN 'false' ELSE 'tried = 1' END)
+FROM calls f WHERE f.managed ORDER BY f.name COLLATE "C", f.identified;
+\endif
+
+\if :is_shard
+SELECT '-- Generated from the functions of timedb by generate.sql: not to be edited. What a key can call, with the key first.' || E'\n';
+
+SELECT
+  format(E'CREATE FUNCTION timedb_shard.%s(shown_key text%s) RETURNS %s LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE%s\n'
+         '  SET search_path = pg_catalog, pg_temp AS $$\n'
+         'DECLARE\n  entered CONSTANT boolean := timedb_shard._enter(shown_key);\n  left_ boolean;\n%sBEGIN\n  %s\n'
+         '  left_ := timedb_shard._leave();\n%sEND\n$$;\nCOMMENT ON FUNCTION timedb_shard.%s(%s) IS %L;\n',
+         f.quoted, CASE WHEN f.inner_declared <> '' THEN ', ' || f.inner_declared END, f.result,
+         CASE WHEN f.many THEN format(' ROWS %s', f.rows) END,
+         CASE f.shape WHEN 'scalar' THEN format(E'  answer %s;\n', f.result) END,
+         pg_temp.answer(f.shape, f.output_names, format('timedb.%s(%s)', f.quoted, f.passed_after)),
+         CASE f.shape WHEN 'scalar' THEN E'  RETURN answer;\n' END,
+         f.quoted, concat_ws(', ', 'text', nullif(f.types, '')),
+         format('timedb.%s() by the key that comes first.', f.name))
+FROM calls f WHERE f.is_for_keys ORDER BY f.name COLLATE "C", f.identified;
+\endif
+
+\if :is_comments
+SELECT '-- Generated from the functions of timedb by generate.sql: not to be edited. The words of timedb for what clients call.' || E'\n';
+
+SELECT format(E'COMMENT ON %s timedb.%I(%s) IS\n  %L;',
+              CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, p.proname,
+              (SELECT string_agg(format_type(t.oid, NULL), ', ' ORDER BY t.n)
+               FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY t(oid, n)),
+              obj_description(p.oid, 'pg_proc'))
+FROM pg_proc p
+WHERE p.pronamespace = 'timedb'::regnamespace AND p.proname !~ '^_'
+  AND EXISTS (SELECT FROM aclexplode(p.proacl) g WHERE g.grantee IN ('timedb_caller'::regrole, 'timedb_admin'::regrole))
+  AND NOT EXISTS (SELECT FROM unnest(p.prorettype || p.proargtypes::oid[]) t(oid) JOIN pg_type USING (oid)
+                  WHERE oid IN ('cstring'::regtype, 'internal'::regtype)
+                     OR typnamespace = 'timedb'::regnamespace AND typtype = 'b')
+ORDER BY p.proname COLLATE "C", pg_get_function_identity_arguments(p.oid);
+\endif

@@ -1,0 +1,63 @@
+-- Owners and grants, from nothing. What acts by a key connects as timedb_router_caller, what acts for an operator as
+-- timedb_router_admin: PL/Proxy takes the name of whom a function runs as.
+
+REVOKE ALL ON ALL ROUTINES IN SCHEMA timedb FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA timedb_router FROM PUBLIC;
+
+DO $owners$
+DECLARE
+  routine regprocedure;
+BEGIN
+  FOR routine IN
+    SELECT p.oid FROM pg_proc p
+    WHERE p.pronamespace IN ('timedb'::regnamespace, 'timedb_router'::regnamespace) AND p.prosecdef
+  LOOP
+    EXECUTE format('ALTER ROUTINE %s OWNER TO timedb_router_caller', routine);
+  END LOOP;
+  FOR routine IN
+    SELECT p.oid FROM pg_proc p
+    WHERE p.prosecdef AND (
+      p.pronamespace = 'timedb_router'::regnamespace AND (p.proname ~ '_operator$' OR p.proname = '_list_maintenance')
+      OR p.pronamespace = 'timedb'::regnamespace
+         AND p.proname IN ('erase_tenant', 'bind_role', 'unbind_role', 'list_bindings', 'tenant_stats', 'self_check'))
+  LOOP
+    EXECUTE format('ALTER ROUTINE %s OWNER TO timedb_router_admin', routine);
+  END LOOP;
+END
+$owners$;
+
+GRANT USAGE ON SCHEMA timedb, timedb_router
+  TO timedb_caller, timedb_user, timedb_admin, timedb_router_caller, timedb_router_admin;
+GRANT SELECT ON timedb_router.shards, timedb_router.moved TO timedb_router_caller, timedb_router_admin;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA timedb_router TO timedb_router_caller, timedb_router_admin;
+GRANT EXECUTE ON FUNCTION timedb.whoami() TO timedb_router_caller;
+
+DO $grants$
+DECLARE
+  routine record;
+BEGIN
+  FOR routine IN
+    SELECT p.oid::regprocedure AS name, n.nspname, p.proname,
+           p.proname IN ('erase_tenant', 'bind_role', 'unbind_role', 'list_bindings', 'tenant_stats', 'self_check', 'maintain')
+           OR p.proname ~ '_operator$' OR p.proname = '_list_maintenance' AS is_operators,
+           EXISTS (SELECT FROM pg_proc o WHERE o.pronamespace = 'timedb_router'::regnamespace
+                   AND o.proname = format('_%s_operator', p.proname)) AS is_managed
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname IN ('timedb', 'timedb_router')
+      AND (n.nspname = 'timedb' OR p.proname !~ '^_' OR p.proname ~ '_operator$'
+           OR p.proname IN ('_manages_as', '_list_maintenance'))
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', routine.name, CASE
+      WHEN routine.is_operators THEN 'timedb_admin'
+      WHEN routine.is_managed OR routine.proname IN
+        ('authenticate', 'logout', 'whoami', 'pre_request', 'current_tenant', '_manages_as')
+        THEN 'timedb_caller, timedb_user, timedb_admin'
+      ELSE 'timedb_caller, timedb_user' END);
+  END LOOP;
+END
+$grants$;
+GRANT SELECT ON timedb.maintenance TO timedb_admin;
+
+-- A dump of the database keeps where the tenants are.
+SELECT pg_catalog.pg_extension_config_dump('timedb_router.shards', '');
+SELECT pg_catalog.pg_extension_config_dump('timedb_router.moved', '');

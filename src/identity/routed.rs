@@ -1,0 +1,284 @@
+//! On a router, which has no tables of tenants: the session remembers the key and whose it is, and every call shows it to the
+//! shard, which decides. What PL/Proxy makes of the shard's answer is made again what the shard has said.
+
+use super::credential::{self, Credential};
+use super::login::{hide_statement, use_utc, warn_if_it_evaporates};
+use super::settings::{self, Bound, Login, Refused};
+use super::{http, log};
+use crate::error::{Error, Reported, Result};
+use crate::pg::datum::{id, pg_id};
+use crate::pg::error_context::{self, Log};
+use crate::pg::guc::Lasting;
+use crate::pg::lock;
+use crate::pg::read_only::refuse_if_read_only;
+use crate::pg::roles::current_user_acts_as;
+use crate::pg::statement::statements;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use pgrx::{PgLogLevel, PgSqlErrorCode as Code, pg_guard, pg_sys};
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use timedb_core::key;
+use timedb_core::remote::{self, Said};
+use timedb_core::scope::Scope;
+use uuid::Uuid;
+
+thread_local! {
+    /// The login that a shard is being asked about, and how long it is to last.
+    static BEGUN: RefCell<Option<(Refused, Lasting)>> = const { RefCell::new(None) };
+    /// Whether a call of this transaction has written on a shard.
+    static HAS_WRITTEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Called once, when the library is loaded.
+pub fn define() {
+    // SAFETY: called from _PG_init; the callback is a function of this library, which Postgres never unloads.
+    unsafe { pg_sys::RegisterXactCallback(Some(at_transaction_end), std::ptr::null_mut()) };
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn at_transaction_end(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
+    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
+    if [XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE].contains(&event) {
+        HAS_WRITTEN.set(false);
+        // What was refused stays so.
+        BEGUN.take();
+    }
+}
+
+/// A login begins: until [`_router_bind`], nobody is logged in, whatever a rollback brings back. A key that names no shard ends it.
+#[pg_extern(sql = false)]
+fn _router_begin_login(api_key: Option<&str>, is_local: Option<bool>) -> Reported<bool> {
+    hide_statement();
+    error_context::link(Log::Hidden);
+    let lasting = lasting(is_local);
+    let refused = settings::refuse(lasting);
+    warn_if_it_evaporates(lasting);
+    BEGUN.set(Some((refused, lasting)));
+    check(api_key)?;
+    error_context::unlink();
+    Ok(true)
+}
+
+fn lasting(is_local: Option<bool>) -> Lasting {
+    if is_local.unwrap_or(false) || http::in_request() {
+        Lasting::Transaction
+    } else {
+        Lasting::Session
+    }
+}
+
+fn check(api_key: Option<&str>) -> Result<()> {
+    match api_key {
+        Some(api_key) if key::is_well_formed(api_key) => Ok(()),
+        Some(api_key) if key::is_imported_form(api_key) => Err(Error::NoRoute),
+        _ => Err(Error::KeyRefused),
+    }
+}
+
+/// The shard knows the key: from here on the session, or the transaction, acts by it.
+#[pg_extern(sql = false)]
+fn _router_bind(api_key: &str, tenant_id: pgrx::Uuid, key_id: pgrx::Uuid, scope: &str) -> Reported<bool> {
+    let Some((refused, lasting)) = BEGUN.take() else {
+        return Err(Error::Broken("a login ends that nobody has begun".into()).into());
+    };
+    let scope: Scope = scope.parse().map_err(|_| Error::Broken(format!("a scope {scope:?}")))?;
+    let login = Login {
+        tenant: id(tenant_id),
+        key_id: id(key_id),
+        scope,
+    };
+    settings::bind_with_key(login, api_key, lasting);
+    refused.lift();
+    log::logged_in(&login, lasting);
+    Ok(true)
+}
+
+/// What `pre_request` begins with; answers the key of the request.
+#[pg_extern(sql = false)]
+fn _router_begin_request() -> Reported<String> {
+    settings::clear(Lasting::Transaction);
+    use_utc();
+    let refused = settings::refuse(Lasting::Transaction);
+    let api_key = http::header("x-api-key").ok_or(Error::LoginNeeded)?;
+    refused.lift();
+    Ok(api_key)
+}
+
+/// The key to show to the shard.
+#[pg_extern(sql = false)]
+fn _router_key() -> Reported<String> {
+    Ok(presented()?)
+}
+
+fn presented() -> Result<String> {
+    match settings::bound() {
+        Bound::Key(_) => settings::login_key().ok_or(Error::LoginNeeded),
+        Bound::Nobody { others_count: true } => match credential::current() {
+            Credential::Hash(_) => credential::text().ok_or(Error::LoginNeeded),
+            Credential::Malformed => Err(Error::KeyRefused),
+            Credential::None => Err(nobody()),
+        },
+        Bound::Nobody { others_count: false } => Err(nobody()),
+    }
+}
+
+fn nobody() -> Error {
+    match settings::login_was_undone() {
+        true => Error::LoginUndone,
+        false => Error::LoginNeeded,
+    }
+}
+
+/// The tenant of the session's login; null where the key is in the settings, which nobody has asked a shard about.
+#[pg_extern(sql = false)]
+fn _router_tenant() -> Option<pgrx::Uuid> {
+    match settings::bound() {
+        Bound::Key(login) => Some(pg_id(login.tenant)),
+        Bound::Nobody { .. } => None,
+    }
+}
+
+/// The route of the key to show, 0 to 65535.
+#[pg_extern(sql = false)]
+fn _router_route() -> Reported<i32> {
+    let api_key = presented()?;
+    check(Some(&api_key))?;
+    Ok(route_of_key(&api_key)?)
+}
+
+fn route_of_key(api_key: &str) -> Result<i32> {
+    key::route_of_key(api_key).map(i32::from).ok_or(Error::KeyRefused)
+}
+
+/// The route of a key that is being presented.
+#[pg_extern(sql = false)]
+fn _router_route_of_key(api_key: &str) -> Reported<i32> {
+    Ok(route_of_key(api_key)?)
+}
+
+#[pg_extern(sql = false)]
+fn _router_route_of_tenant(tenant_id: pgrx::Uuid) -> i32 {
+    i32::from(key::route_of_tenant(id(tenant_id)))
+}
+
+/// As what the caller manages users and keys: as the key that he has, else as an operator; as on one server.
+#[pg_extern(sql = false)]
+fn _router_manages_as() -> Reported<&'static str> {
+    let has_key = match settings::bound() {
+        Bound::Key(_) => true,
+        Bound::Nobody { others_count } => others_count && !matches!(credential::current(), Credential::None),
+    };
+    if !has_key && current_user_acts_as(c"timedb_admin") {
+        return Ok("operator");
+    }
+    presented()?;
+    Ok("tenant")
+}
+
+statements! {
+    IS_MOVING(Uuid) -> (bool,) =
+        c"SELECT m.is_moving FROM timedb_router.moved m WHERE m.tenant_id = $1";
+}
+
+/// A call is about to write on a shard: one a transaction, as what a shard has committed no rollback here undoes. Whoever moves a
+/// tenant waits for those who have come this far, and whoever comes later is told.
+#[pg_extern(sql = false)]
+fn _router_begin_write(tenant_id: Option<pgrx::Uuid>, route: i32) -> Reported<bool> {
+    refuse_if_read_only(c"timedb");
+    if HAS_WRITTEN.get() {
+        return Err(Error::WrittenAlready.into());
+    }
+    lock::hold_with_others(lock::For::Moving, of_route(route));
+    if let Some(tenant_id) = tenant_id
+        && let [(true,)] = IS_MOVING.read_fresh((id(tenant_id),))?[..]
+    {
+        return Err(Error::Moving.into());
+    }
+    Ok(true)
+}
+
+/// For whoever moves a tenant of this route, and has said so: waits for the calls that began before.
+#[pg_extern(sql = false)]
+fn _router_wait_for_writers(route: i32) {
+    lock::hold(lock::For::Moving, of_route(route));
+}
+
+/// A number for the locks of a route, where others have the tenant's id.
+fn of_route(route: i32) -> Uuid {
+    Uuid::from_u128(u128::from(route.unsigned_abs()))
+}
+
+/// A shard has carried out a call that writes.
+#[pg_extern(sql = false)]
+fn _router_wrote() -> bool {
+    HAS_WRITTEN.set(true);
+    true
+}
+
+/// Raises what a shard has said, or what is to be said where there was no answer. Answers where the connection was lost, and the
+/// call may be tried once more.
+#[pg_extern(sql = false)]
+fn _router_raise(
+    sqlstate: &str,
+    message: &str,
+    detail: Option<&str>,
+    hint: Option<&str>,
+    writes: bool,
+    may_try_again: bool,
+) -> Reported<bool> {
+    match remote::understand(sqlstate, message) {
+        Said::Lost { after_asking } => {
+            told_to_the_log(message, detail);
+            let may_have_written = writes && after_asking;
+            if may_have_written {
+                HAS_WRITTEN.set(true);
+            } else if may_try_again {
+                return Ok(true);
+            }
+            Err(Error::ShardLost { may_have_written }.into())
+        }
+        Said::Differs(found) => {
+            told_to_the_log(message, detail);
+            Err(Error::ShardDiffers(found).into())
+        }
+        Said::Refused(message) => Err(told_again(
+            sqlstate,
+            message,
+            detail.map(|detail| remote::without(detail, remote::DETAIL)),
+            hint.map(|hint| remote::without(hint, remote::HINT)),
+        )),
+        Said::Here => Err(told_again(sqlstate, message, detail, hint)),
+    }
+}
+
+/// In whose words a shard was not to be reached is for whoever operates it: they name hosts.
+fn told_to_the_log(message: &str, detail: Option<&str>) {
+    error_context::hidden(|| {
+        ErrorReport::new(Code::ERRCODE_CONNECTION_FAILURE, format!("timedb: {message}"), "timedb")
+            .set_detail(detail.unwrap_or_default())
+            .report(PgLogLevel::LOG_SERVER_ONLY);
+    });
+}
+
+fn told_again(sqlstate: &str, message: &str, detail: Option<&str>, hint: Option<&str>) -> ErrorReport {
+    if sqlstate == "28000" {
+        log::login_failed();
+    }
+    if let Some(status) = http::status_of(sqlstate)
+        && http::in_request()
+    {
+        return http::report_of(status, sqlstate, message, hint);
+    }
+    let state = sqlstate.as_bytes().try_into().unwrap_or(*b"XX000");
+    error_context::link_as(state, Log::Hidden);
+    let report = ErrorReport::new(error_context::PGRST, message.to_owned(), "timedb");
+    let report = match detail {
+        Some(detail) if !detail.is_empty() => report.set_detail(detail),
+        _ => report,
+    };
+    match hint {
+        Some(hint) if !hint.is_empty() => report.set_hint(hint),
+        _ => report,
+    }
+}

@@ -1,0 +1,7 @@
+//! A router in front of three servers, over the wire, as ordinary roles: the functions of timedb, wherever a tenant is.
+
+mod generated;
+mod routes;
+mod support;
+mod surface;
+mod writes;
