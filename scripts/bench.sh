@@ -47,6 +47,9 @@ else
     echo "Not installed: tshistory is left out." >&2
 fi
 
+# W24 has a router.
+scripts/plproxy.sh || echo "No PL/Proxy to be had: what goes through a router is left out." >&2
+
 scripts/build.sh release
 cargo build --release -p timedb-bench
 

@@ -81,17 +81,17 @@ pack() {
 }
 
 pack_extension() {
-    local libraries extensions script step
+    local libraries extensions scripts step
     libraries=$("$PG_CONFIG" --pkglibdir)
     extensions=$("$PG_CONFIG" --sharedir)/extension
-    script=$("$built/private-server" script "$deb")
+    mapfile -t scripts < <("$built/private-server" script "$deb")
     put_program "$extension" "$built/libtimedb.so" "${libraries#/}/timedb.so"
     # A library is not run.
     chmod 644 "$deb/$extension/${libraries#/}/timedb.so"
-    for step in timedb.control "$script" sql/timedb--*--*.sql; do
+    for step in timedb.control router/*.control "${scripts[@]}" sql/timedb--*--*.sql; do
         put "$extension" 644 "$step" "${extensions#/}/$(basename "$step")"
     done
-    rm "$script"
+    rm "${scripts[@]}"
     pack "$extension" database \
         "postgresql-$postgres_major, $(needed_libraries "$extension" "$deb/$extension/${libraries#/}/timedb.so")" \
         "revised time series for PostgreSQL $postgres_major

@@ -5,7 +5,7 @@ choose_postgres
 
 libraries=$("$PG_CONFIG" --pkglibdir)
 extensions=$("$PG_CONFIG" --sharedir)/extension
-script=$("$target/release/private-server" script "$target")
+mapfile -t scripts < <("$target/release/private-server" script "$target")
 
 as_owner() {
     if [ -w "$libraries" ] && [ -w "$extensions" ]; then
@@ -26,9 +26,13 @@ put() {
 }
 
 put 755 "$target/release/libtimedb.so" "$libraries/timedb.so"
-put 644 "$script" "$extensions/$(basename "$script")"
+for script in "${scripts[@]}"; do
+    put 644 "$script" "$extensions/$(basename "$script")"
+done
 for step in sql/timedb--*--*.sql; do
     [ ! -e "$step" ] || put 644 "$step" "$extensions/$(basename "$step")"
 done
-put 644 timedb.control "$extensions/timedb.control"
+for control in timedb.control router/*.control; do
+    put 644 "$control" "$extensions/$(basename "$control")"
+done
 echo "Now, in a database, as a superuser: CREATE EXTENSION timedb;"

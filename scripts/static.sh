@@ -39,20 +39,32 @@ check_pgspot_finds() {
     ! is_clean "$planted" || fail "pgspot does not see: $2"
 }
 
+# legible SCRIPT: without what pgspot cannot read: functions of PL/Proxy's, which hold no SQL of this database, and bodies of
+# BEGIN ATOMIC, whose names are resolved when they are created.
+legible() {
+    local legible
+    legible=$static/legible-$(basename "$1")
+    perl -0pe 's/CREATE FUNCTION [^;]*? LANGUAGE plproxy AS \$\$.*?\$\$;\n//sg;
+               s/CREATE FUNCTION [^;]*?\nBEGIN ATOMIC\n.*?\nEND;\n//sg' "$1" >"$legible"
+    echo "$legible"
+}
+
 check_sql() {
-    local script update options
-    script=$("$target/debug/private-server" script "$static")
+    local script scripts update options read
+    mapfile -t scripts < <("$target/debug/private-server" script "$static")
+    script=${scripts[0]}
     check_pgspot_finds "$script" "CREATE FUNCTION timedb.planted() RETURNS int SECURITY DEFINER
         LANGUAGE sql AS 'SELECT count(*)::int FROM users';"
     check_pgspot_finds "$script" "RESET search_path; SELECT now() > now();"
     check_pgspot_finds "$script" "CREATE SCHEMA IF NOT EXISTS planted;"
     # Not the scripts in sql/released/: each was clean when it was what this checks, and changes no more.
-    for update in "$script" sql/timedb--*--*.sql; do
+    for update in "${scripts[@]}" sql/timedb--*--*.sql; do
         [ -e "$update" ] || continue
         options=()
-        [ "$update" = "$script" ] || options=("${reviewed_in_updates[@]}")
-        is_clean "${options[@]}" "$update" || {
-            "$pgspot" "${reviewed[@]}" "${options[@]}" "$update" || true
+        [[ $update != sql/* ]] || options=("${reviewed_in_updates[@]}")
+        read=$(legible "$update")
+        is_clean "${options[@]}" "$read" || {
+            "$pgspot" "${reviewed[@]}" "${options[@]}" "$read" || true
             fail "pgspot has findings in $update: put them right, or say in scripts/static.sh why they are wrong."
         }
         echo "pgspot: $(basename "$update") is clean"

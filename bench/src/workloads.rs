@@ -15,6 +15,7 @@ mod new_series;
 mod overlapping;
 mod relative;
 mod revisions;
+mod router;
 mod sizes;
 mod stream;
 mod tenants;
@@ -52,7 +53,7 @@ pub struct Workload {
     pub measure: fn(&mut Lab) -> Result<Vec<Record>>,
 }
 
-const ALL: [Workload; 25] = [
+const ALL: [Workload; 26] = [
     Workload {
         name: "W1",
         measure: upload::arrays,
@@ -152,6 +153,10 @@ const ALL: [Workload; 25] = [
     Workload {
         name: "memory",
         measure: memory::measure,
+    },
+    Workload {
+        name: "W24",
+        measure: router::measure,
     },
 ];
 

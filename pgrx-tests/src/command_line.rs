@@ -21,7 +21,7 @@ A private Postgres server with timedb, in a temporary folder, on a Unix socket o
   private-server stop
       stops that server and removes it
   private-server script FOLDER
-      writes the extension's install script, timedb--VERSION.sql, to FOLDER
+      writes the extensions' install scripts, timedb--VERSION.sql first, to FOLDER
 
 Options:
   --library FILE     the libtimedb.so to install (the one beside this program)

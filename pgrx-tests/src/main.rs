@@ -38,14 +38,21 @@ fn act(action: Action) -> Result<ExitCode> {
         Action::Stop { project } => serve::stop(&project),
         Action::Psql { project, arguments } => serve::psql(&project, &arguments),
         Action::Script { project, folder } => {
-            let path = folder.join(project.script_name()?);
-            write_script(&project, &path)?;
-            println!("{}", path.display());
+            for (name, script) in scripts(&project)? {
+                let path = folder.join(name);
+                fs::write(&path, script).with_context(|| format!("cannot write {}", path.display()))?;
+                println!("{}", path.display());
+            }
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-fn write_script(project: &Project, path: &std::path::Path) -> Result<()> {
-    fs::write(path, project.script()?).with_context(|| format!("cannot write {}", path.display()))
+/// The install scripts by their names, timedb's own first.
+fn scripts(project: &Project) -> Result<Vec<(String, String)>> {
+    let mut scripts = vec![(project.script_name()?, project.script()?)];
+    for further in project.further_extensions()? {
+        scripts.push((further.script_name, further.script));
+    }
+    Ok(scripts)
 }
