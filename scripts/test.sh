@@ -21,7 +21,7 @@ fi
 
 # Everything that links no Postgres. The same packages in every call: another set may need other
 # features of the crates they share, and so a second build of them.
-pure=(-p timedb-core -p timedb-testkit -p timedb-examples -p timedb-fuzz)
+pure=(-p timedb-core -p timedb-testkit -p timedb-examples -p timedb-fuzz -p timedb-bench)
 
 layer_pure() {
     cargo test --no-fail-fast "${pure[@]}"
