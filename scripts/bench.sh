@@ -1,13 +1,22 @@
 #!/usr/bin/env bash
 # bench.sh [W4,W5]: timedb measured against its peers, all of it or the workloads named. It first installs what is
 # missing: the distribution's packages that the tests need too, python3-venv among them, and into the target folder what
-# bench/python/*.txt name. Peers that cannot be had are left out, each with a line.
+# bench/python/*.txt name. Peers that cannot be had are left out, each with a line. `bench.sh scale` measures
+# nothing: it simulates many servers, and writes bench/scale.md.
 . "$(dirname "$0")/environment.sh"
+
+workloads=${1:-}
+
+# A simulation needs neither a server nor peers.
+if [ "$workloads" = scale ]; then
+    scripts/setup.sh
+    cargo build --release -p timedb-bench
+    exec "$target/release/timedb-bench" scale
+fi
 
 scripts/setup.sh tests
 choose_postgres
 
-workloads=${1:-}
 python=$target/bench/python
 tshistory=$target/bench/tshistory
 

@@ -1,4 +1,5 @@
-//! timedb measured against other ways to store the same values: `make bench`, or `make bench W=W4,W5`.
+//! timedb measured against other ways to store the same values: `make bench`, or `make bench W=W4,W5`. (And `W=scale`, which
+//! measures nothing: a simulation of many servers.)
 //! It runs within `private-server run`. The table goes to the terminal, the figures to
 //! `bench/results.json`, the pictures and the tables to `docs/`. Absolute times mean little; the ratios count.
 
@@ -16,6 +17,7 @@ mod progress;
 mod python;
 mod record;
 mod results;
+mod scale;
 mod statistics;
 mod table;
 mod workloads;
@@ -48,8 +50,10 @@ fn main() -> ExitCode {
 
 /// Answers how many workloads failed. Each is stored as soon as it is done.
 fn bench(list: &str) -> Result<usize> {
-    if list == "picture" {
-        return draw_again();
+    match list {
+        "picture" => return draw_again(),
+        "scale" => return scale::write(&project()?).map(|()| 0),
+        _ => {}
     }
     let chosen = workloads::chosen(list)?;
     let mut lab = Lab::open(chosen.len())?;
@@ -109,9 +113,13 @@ fn show(results: &Results, project: &Path) -> Result<()> {
 
 /// The pictures and the tables alone, from the figures that are there.
 fn draw_again() -> Result<usize> {
-    let project = std::env::var_os(timedb_testkit::PROJECT).context("run this by scripts/bench.sh")?;
-    let project = PathBuf::from(project);
+    let project = project()?;
     let results = Results::read(&project.join("bench/results.json"))?;
     show(&results, &project)?;
     Ok(0)
+}
+
+fn project() -> Result<PathBuf> {
+    let project = std::env::var_os(timedb_testkit::PROJECT).context("run this by scripts/bench.sh")?;
+    Ok(PathBuf::from(project))
 }
