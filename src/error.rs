@@ -24,6 +24,8 @@ pub enum Error {
     LoginNeeded,
     /// On a router, a key of the original service, which names no shard.
     NoRoute,
+    /// A router that knows of no shard.
+    NoShards,
     /// On a router, a second call that writes in one transaction.
     WrittenAlready,
     /// On a router, a call that writes for a tenant who is being moved.
@@ -161,7 +163,7 @@ impl Error {
                 Code::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
             }
             Error::ShardLost { .. } => Code::ERRCODE_CONNECTION_FAILURE,
-            Error::ShardDiffers(_) => Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Error::ShardDiffers(_) | Error::NoShards => Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Error::ScopeTooLow(_) | Error::BindingTooLow(_) | Error::ForeignTenant => {
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE
             }
@@ -193,6 +195,7 @@ impl Error {
         match self {
             Error::LoginNeeded | Error::LoginUndone => "API key required. Please provide X-API-Key header.".into(),
             Error::KeyRefused | Error::NoRoute => "Invalid or inactive API key.".into(),
+            Error::NoShards => "the router has no shards".into(),
             Error::WrittenAlready => {
                 "a transaction may write by one call only where tenants are spread over servers".into()
             }

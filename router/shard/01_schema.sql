@@ -37,12 +37,10 @@ CREATE SCHEMA timedb_shard;
 COMMENT ON SCHEMA timedb_shard IS 'The functions of timedb with a key before their arguments, for routers.';
 
 CREATE FUNCTION timedb_shard._enter(api_key text) RETURNS boolean
-  AS 'MODULE_PATHNAME', '_shard_enter_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+  AS 'MODULE_PATHNAME', '_shard_enter_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION timedb_shard._enter(text) IS 'Acts by a key for the call that follows; 28000 if it is not valid.';
 CREATE FUNCTION timedb_shard._leave() RETURNS boolean
-  AS 'MODULE_PATHNAME', '_shard_leave_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+  AS 'MODULE_PATHNAME', '_shard_leave_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION timedb_shard._leave() IS 'The call has ended, and with it the login.';
 
 CREATE FUNCTION timedb_shard.whoami(

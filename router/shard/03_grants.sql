@@ -1,8 +1,6 @@
 -- Owners and grants, from nothing.
 
 REVOKE ALL ON ALL ROUTINES IN SCHEMA timedb_shard FROM PUBLIC;
-ALTER FUNCTION timedb_shard._enter(text) OWNER TO timedb_auth;
-ALTER FUNCTION timedb_shard._leave() OWNER TO timedb_auth;
 GRANT USAGE ON SCHEMA timedb_shard TO timedb_router_caller, timedb_router_admin;
 GRANT EXECUTE ON ALL ROUTINES IN SCHEMA timedb_shard TO timedb_router_caller;
 REVOKE EXECUTE ON FUNCTION timedb_shard.find_user(text, uuid, uuid) FROM timedb_router_caller;

@@ -108,15 +108,16 @@ $$;
 COMMENT ON FUNCTION timedb_router._acting_tenant() IS
   'The tenant of this session''s key, where it can matter which of its route it is; else perhaps null.';
 
-CREATE FUNCTION timedb_router._shard() RETURNS text
-  LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  tenant uuid := timedb_router._acting_tenant();
-BEGIN
-  RETURN CASE WHEN tenant IS NULL THEN timedb_router._of_route(timedb_router._route())
-              ELSE timedb_router._of_tenant(tenant) END;
-END
-$$;
+CREATE FUNCTION timedb_router._known_shard() RETURNS text
+  AS 'MODULE_PATHNAME', '_router_shard_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION timedb_router._known_shard() IS
+  'The database that this session''s key is shown to; null where that depends on whose key it is, which nobody has asked yet.';
+
+-- Without a search_path of its own: every call has it from the shell that it is made from, and would pay for another.
+CREATE FUNCTION timedb_router._shard() RETURNS text LANGUAGE sql STABLE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT coalesce(timedb_router._known_shard(), timedb_router._of_tenant(timedb_router._acting_tenant()));
+END;
 COMMENT ON FUNCTION timedb_router._shard() IS 'The database that this session''s key is shown to.';
 
 CREATE FUNCTION timedb_router._log_in(

@@ -50,20 +50,9 @@ fn pre_request() -> Reported<()> {
 
 /// Binds to the key's tenant; whatever goes wrong, nobody is logged in afterwards.
 fn log_in<T>(api_key: Option<&str>, lasting: Lasting, answer: impl FnOnce(&Identity) -> Result<T>) -> Result<T> {
-    warn_if_it_evaporates(lasting);
-    let (login, answer) = log_in_quietly(api_key, lasting, answer)?;
-    log::logged_in(&login, lasting);
-    Ok(answer)
-}
-
-/// The same without a word.
-pub(super) fn log_in_quietly<T>(
-    api_key: Option<&str>,
-    lasting: Lasting,
-    answer: impl FnOnce(&Identity) -> Result<T>,
-) -> Result<(Login, T)> {
     // Refused beforehand, so that an ERROR on the way (a timeout, a cancel) refuses too.
     let refused = settings::refuse(lasting);
+    warn_if_it_evaporates(lasting);
     let login = presented_login(api_key)?;
     let standing = login.and_then(|login| Some((login, standing::of_login(&login)?)));
     let Some((login, identity)) = standing else {
@@ -72,7 +61,8 @@ pub(super) fn log_in_quietly<T>(
     let answer = answer(&identity)?;
     settings::bind(login, lasting);
     refused.lift();
-    Ok((login, answer))
+    log::logged_in(&login, lasting);
+    Ok(answer)
 }
 
 statements! {

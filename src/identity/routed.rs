@@ -133,8 +133,36 @@ fn nobody() -> Error {
 /// The tenant of the session's login; null where the key is in the settings, which nobody has asked a shard about.
 #[pg_extern(sql = false)]
 fn _router_tenant() -> Option<pgrx::Uuid> {
+    acting_tenant().map(pg_id)
+}
+
+statements! {
+    /// Of a tenant: the exception, else what its route says; where only the key is known, that too, unless anybody of the route has
+    /// moved: then who it is must be asked.
+    SHARD(Option<Uuid>, i32) -> (Option<String>, bool) =
+        c"SELECT coalesce(
+                   (SELECT m.conninfo FROM timedb_router.moved m WHERE m.tenant_id = $1),
+                   (SELECT s.conninfo FROM timedb_router.shards s
+                    WHERE s.shard = ($2 & (SELECT max(l.shard) FROM timedb_router.shards l)))),
+                 $1 IS NULL AND EXISTS (SELECT FROM timedb_router.moved m WHERE m.route = $2)";
+}
+
+/// The database that the key is shown to; null where that depends on whose key it is.
+#[pg_extern(sql = false)]
+fn _router_shard() -> Reported<Option<String>> {
+    let api_key = presented()?;
+    check(Some(&api_key))?;
+    let (tenant, route) = (acting_tenant(), route_of_key(&api_key)?);
+    match SHARD.read((tenant, route))?.pop() {
+        Some((_, true)) => Ok(None),
+        Some((Some(conninfo), false)) => Ok(Some(conninfo)),
+        _ => Err(Error::NoShards.into()),
+    }
+}
+
+fn acting_tenant() -> Option<Uuid> {
     match settings::bound() {
-        Bound::Key(login) => Some(pg_id(login.tenant)),
+        Bound::Key(login) => Some(login.tenant),
         Bound::Nobody { .. } => None,
     }
 }
