@@ -191,6 +191,14 @@ enum Content {
 }
 
 impl Body {
+    /// Of one that is here already.
+    pub fn value(&self) -> Option<&[u8]> {
+        match &self.content {
+            Content::Whole(bytes) => Some(bytes),
+            Content::Pieces(_) => None,
+        }
+    }
+
     /// What is to be dropped with the body.
     pub fn keep(&mut self, here: oneshot::Sender<()>) {
         self.here = Some(here);

@@ -10,7 +10,7 @@ use super::catalog::{Argument, Function};
 use super::failure::Failure;
 use super::transaction::Parameter;
 
-/// As many as Postgres has. Each is a call on the stack: a client decides how many there are, and has shown no key yet.
+/// As many as Postgres has. Each is a call on the stack: a client decides how many there are, and may have shown no key yet.
 const DIMENSIONS: usize = 6;
 
 /// What was given for the arguments of a function, by their places.

@@ -19,6 +19,7 @@ use super::Options;
 use super::catalog::{Catalog, Function};
 use super::failure::Failure;
 use super::role::{self, Chosen, WEB};
+use super::room::Room;
 use crate::connection::Reach;
 
 /// How long a request waits for a connection that others have, and for one that is made.
@@ -34,6 +35,8 @@ pub struct Database {
     is_assumed: bool,
     catalog: RwLock<Arc<Catalog>>,
     pub max_body: usize,
+    pub room: Arc<Room>,
+    pub body_timeout: Duration,
     pub timeout: Duration,
 }
 
@@ -49,6 +52,8 @@ impl Database {
             is_assumed: chosen.is_assumed,
             catalog: RwLock::default(),
             max_body: options.max_body,
+            room: Room::of(options.body_memory, options.max_body),
+            body_timeout: options.body_timeout,
             timeout: options.timeout,
         };
         database

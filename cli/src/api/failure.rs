@@ -153,6 +153,16 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Where no route has been chosen yet.
+    pub fn answer_at(self, path: &str) -> Response {
+        match path.starts_with("/rpc/") {
+            true => Told(self).into_response(),
+            false => Detail(self).into_response(),
+        }
+    }
+}
+
 /// As the original service answers.
 pub struct Detail(pub Failure);
 

@@ -15,6 +15,7 @@ mod openapi;
 mod original;
 mod request;
 mod role;
+mod room;
 mod rpc;
 mod transaction;
 
@@ -25,19 +26,18 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::decompression::RequestDecompressionLayer;
-use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::connection::Reach;
 use database::Database;
 
-/// How long somebody may be silent in the middle of a request or an answer.
+/// How long somebody may read nothing in the middle of an answer.
 const SILENCE: Duration = Duration::from_secs(30);
 
 pub struct Options {
@@ -46,6 +46,10 @@ pub struct Options {
     pub connections: usize,
     /// In bytes, unpacked.
     pub max_body: usize,
+    /// Of all bodies together.
+    pub body_memory: usize,
+    /// Within which all of a body must be here.
+    pub body_timeout: Duration,
     pub timeout: Duration,
 }
 
@@ -78,8 +82,7 @@ fn router(database: Arc<Database>) -> Router {
         .method_not_allowed_fallback(failure::no_such_method)
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(RequestDecompressionLayer::new())
-        .layer(from_fn(request::whole))
-        .layer(RequestBodyTimeoutLayer::new(SILENCE))
+        .layer(from_fn_with_state(Arc::clone(&database), request::whole))
         .layer(from_fn(log::request))
         .with_state(database)
 }

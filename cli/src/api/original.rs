@@ -75,7 +75,7 @@ async fn read(State(database): State<Arc<Database>>, request: Request<Body>) -> 
         parameters,
         form,
     };
-    Ok(ask(&database, asked.key, question).await?.into_response())
+    Ok(ask(&database, asked.caller, question).await?.into_response())
 }
 
 async fn upload(State(database): State<Arc<Database>>, request: Request<Body>) -> Result<Response, Detail> {
@@ -97,7 +97,7 @@ async fn upload(State(database): State<Arc<Database>>, request: Request<Body>) -
         parameters,
         form: Form::Value,
     };
-    Ok(ask(&database, asked.key, question).await?.into_response())
+    Ok(ask(&database, asked.caller, question).await?.into_response())
 }
 
 async fn update(State(database): State<Arc<Database>>, request: Request<Body>) -> Result<Response, Detail> {
@@ -121,7 +121,7 @@ async fn update(State(database): State<Arc<Database>>, request: Request<Body>) -
         parameters,
         form: Form::Value,
     };
-    Ok(ask(&database, asked.key, question).await?.into_response())
+    Ok(ask(&database, asked.caller, question).await?.into_response())
 }
 
 /// A record of `GET /values` may stand in an update as it is: what says nothing of which value it is, or what becomes of it,
@@ -156,7 +156,7 @@ async fn create_series(State(database): State<Arc<Database>>, request: Request<B
         parameters,
         form: Form::Value,
     };
-    Ok(ask(&database, asked.key, question).await?.into_response())
+    Ok(ask(&database, asked.caller, question).await?.into_response())
 }
 
 async fn list(State(database): State<Arc<Database>>, request: Request<Body>) -> Result<Response, Detail> {
@@ -169,5 +169,5 @@ async fn list(State(database): State<Arc<Database>>, request: Request<Body>) -> 
         parameters,
         form: Form::Value,
     };
-    Ok(ask(&database, asked.key, question).await?.into_response())
+    Ok(ask(&database, asked.caller, question).await?.into_response())
 }

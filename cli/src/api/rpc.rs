@@ -40,7 +40,7 @@ async fn call(
         false => of_body(&database, &function, &mut asked).await?,
     };
     let question = question(&function, given, is_arrow)?;
-    Ok(ask(&database, asked.key, question).await?.into_response())
+    Ok(ask(&database, asked.caller, question).await?.into_response())
 }
 
 /// Not with the name that was asked for, which may be anything.

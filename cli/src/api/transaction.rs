@@ -13,6 +13,7 @@ use super::answer::{Body, Form, Sink};
 use super::database::{Database, Lease};
 use super::failure::Failure;
 use super::key::Key;
+use super::room::Place;
 
 /// In whose session this is is asked first: an error, and with it no login, where it is another's than it should be. That a
 /// request is served is said (`request.method`), so that timedb gives its errors the statuses that they mean, as under
@@ -55,6 +56,18 @@ pub struct Question {
     pub sql: String,
     pub parameters: Vec<Parameter>,
     pub form: Form,
+}
+
+/// Who asks, and the room that the body of what is asked has.
+pub struct Caller {
+    pub key: Key,
+    pub place: Option<Place>,
+}
+
+impl From<Key> for Caller {
+    fn from(key: Key) -> Self {
+        Self { key, place: None }
+    }
 }
 
 /// A text for Postgres to read as whatever it is for, or bytes.
@@ -101,18 +114,21 @@ impl<'a> FromSql<'a> for Raw<'a> {
 
 /// Asks in a task of its own, so that whatever becomes of the request, the connection is given back or closed. Where the
 /// client goes away, the answer's receiver does, and what Postgres is at is cancelled.
-pub async fn ask(database: &Arc<Database>, key: Key, question: Question) -> Result<Body, Failure> {
+pub async fn ask(database: &Arc<Database>, caller: Caller, question: Question) -> Result<Body, Failure> {
     let (told, answer) = oneshot::channel();
     let (here, gone) = oneshot::channel::<()>();
     let database = Arc::clone(database);
     tokio::spawn(async move {
         let sink = Sink::new(question.form, question.access == Access::Read, told);
+        let Caller { key, place } = caller;
         let asked = asked(&database, &key, question, sink);
         tokio::select! {
             () = asked => {}
             // Nothing is ever sent: it is dropped with the request, or with the answer's body.
             _ = gone => {}
         }
+        // Only now nothing of the body is held any more.
+        drop(place);
     });
     let mut body = answer.await.map_err(|_| Failure::away())??;
     body.keep(here);

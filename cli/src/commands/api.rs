@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::api::{self, Options};
 use crate::connection::Target;
+use crate::failure::Usage;
 
 #[derive(Args)]
 pub struct Api {
@@ -22,7 +23,13 @@ pub struct Api {
     /// The largest body that is taken, in MiB, unpacked
     #[arg(long, default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u16).range(1..=1000))]
     max_body: u16,
-    /// How many seconds a request may take
+    /// How much of bodies is held at once, of all requests together, in MiB; one tenant may have half of it
+    #[arg(long, default_value_t = 256, value_name = "MIB", value_parser = clap::value_parser!(u16).range(1..))]
+    body_memory: u16,
+    /// How many seconds a body may take to come
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..))]
+    body_timeout: u16,
+    /// How many seconds a request may take in the database
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..))]
     timeout: u16,
     #[command(flatten)]
@@ -31,11 +38,20 @@ pub struct Api {
 
 impl Api {
     pub fn run(self) -> Result<()> {
+        if self.body_memory < self.max_body {
+            return Err(Usage(format!(
+                "--body-memory {} has no room for a body of --max-body {} MiB",
+                self.body_memory, self.max_body
+            ))
+            .into());
+        }
         let options = Options {
             host: self.host,
             port: self.port,
             connections: self.connections.into(),
             max_body: usize::from(self.max_body) << 20,
+            body_memory: usize::from(self.body_memory) << 20,
+            body_timeout: Duration::from_secs(self.body_timeout.into()),
             timeout: Duration::from_secs(self.timeout.into()),
         };
         api::run(options, &self.target.reach()?)

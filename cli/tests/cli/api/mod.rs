@@ -1,6 +1,7 @@
 //! `timedb api`, as clients meet it: a real server of the test's own in front of the private database server.
 
 mod attacks;
+mod bodies;
 mod limits;
 mod original;
 mod page;
