@@ -175,28 +175,54 @@ impl From<tokio_postgres::Error> for Ended {
 
 async fn run(database: &Database, lease: &Lease, key: &Key, question: &Question, sink: &mut Sink) -> Result<(), Ended> {
     let limit = database.timeout + std::time::Duration::from_secs(5);
-    let prepared = async {
-        let log_in = lease.prepare_cached(LOG_IN).await?;
-        let statement = lease.prepare_cached(&question.sql).await?;
-        Ok::<_, tokio_postgres::Error>((log_in, statement))
-    };
-    let (log_in, statement) = tokio::time::timeout(limit, prepared)
-        .await
-        .map_err(|_| Ended::By(Failure::too_slow()))??;
+    let log_in = within(limit, lease.prepare_cached(LOG_IN)).await?;
     let login: [&(dyn ToSql + Sync); 3] = [&key.text(), &question.access.method(), &database.role];
     // They are sent in this order, when each is polled first; what each came to is looked at in the same order.
-    let (began, logged_in, answered, ended) = tokio::join!(
+    let (began, logged_in, asked) = tokio::join!(
         biased;
         lease.batch_execute(question.access.begin()),
         lease.query_one(&log_in, &login),
-        answer(lease, &statement, &question.parameters, sink, limit),
-        lease.batch_execute("COMMIT"),
+        ask_and_end(lease, question, sink, limit),
     );
     began?;
     logged_in.map_err(|error| Ended::By(of_login(&error)))?;
+    asked
+}
+
+/// Where the session has prepared the statement before, all is sent at once. Else it is prepared here, behind the login: of
+/// somebody whose key is refused, Postgres reads nothing of what he asks.
+async fn ask_and_end(
+    lease: &Lease,
+    question: &Question,
+    sink: &mut Sink,
+    limit: std::time::Duration,
+) -> Result<(), Ended> {
+    let prepared = within(limit, lease.prepare_cached(&question.sql)).await;
+    let statement = match prepared {
+        Ok(statement) => statement,
+        Err(refused) => {
+            // So that the session can be used again, if the refusal lets it be.
+            within(limit, lease.batch_execute("ROLLBACK")).await?;
+            return Err(refused);
+        }
+    };
+    let (answered, ended) = tokio::join!(
+        biased;
+        answer(lease, &statement, &question.parameters, sink, limit),
+        lease.batch_execute("COMMIT"),
+    );
     answered?;
-    ended?;
-    Ok(())
+    Ok(ended?)
+}
+
+async fn within<T>(
+    limit: std::time::Duration,
+    asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, Ended> {
+    match tokio::time::timeout(limit, asked).await {
+        Ok(answered) => Ok(answered?),
+        Err(_) => Err(Ended::By(Failure::too_slow())),
+    }
 }
 
 fn of_login(error: &tokio_postgres::Error) -> Failure {

@@ -193,3 +193,32 @@ fn no_key_is_logged_by_the_server_or_by_postgres() {
         }
     }
 }
+
+/// Of what somebody asks whose key is refused, Postgres does not so much as look up the function; and he costs no connection.
+#[test]
+fn nothing_is_prepared_of_what_a_caller_asks_before_his_key_is_good() {
+    let stage = Stage::set("api prepared");
+    let api = Api::at(&stage.database.url("caller"), &["--connections", "1"]);
+    let alice = api.with_key_of(&stage.alice);
+    alice.get("/values").done();
+    let mut admin = stage.admin();
+    let backend =
+        "SELECT min(pid) FROM pg_stat_activity WHERE application_name = 'timedb api' AND datname = current_database()";
+    let before: i32 = one(&mut admin, backend);
+    timedb_testkit::run(&mut admin, "ALTER FUNCTION timedb.coverage RENAME TO another");
+    for nobody in [api.with_key("tdb_bad"), api.with_key("")] {
+        // One that is there, one that is not any more, a bad value.
+        for path in ["/rpc/gaps?step=1h", "/rpc/coverage", "/rpc/latest?before=x"] {
+            let answer = nobody.get(path);
+            assert_eq!(
+                (answer.status, &answer.json()["code"]),
+                (401, &json!("28000")),
+                "{path}"
+            );
+        }
+    }
+    let after: i32 = one(&mut admin, backend);
+    assert_eq!(after, before, "the connection is the same");
+    assert_eq!(alice.get("/rpc/coverage").status, 404, "the premise: it is looked up");
+    alice.get("/values").done();
+}
