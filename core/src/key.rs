@@ -22,8 +22,8 @@ const KEY_BYTES: usize = CHECKED_BYTES + 4;
 /// The length of every key, in characters.
 pub const KEY_LENGTH: usize = PREFIX.len() + KEY_BYTES / 3 * 4;
 
-/// The length of a key of the original service, and what it decodes to.
-const IMPORTED_LENGTH: usize = 43;
+/// The length of a key of the original service, in characters, and what it decodes to.
+pub const IMPORTED_LENGTH: usize = 43;
 const IMPORTED_BYTES: usize = 32;
 
 /// The operating system gave no random bytes.

@@ -324,4 +324,8 @@ fn a_dsn_that_cannot_be_read_is_not_repeated() {
     assert!(misplaced.contains("postgresql://a:…@b/d"), "{misplaced}");
     let key = without_a_server().types("stats tdb_hunter2").failed(2);
     assert!(key.contains("tdb_…") && !key.contains("hunter2"), "{key}");
+    // One of the original service.
+    let imported = "Zm9vYmFyLWJhei1xdXV4_0123456789abcdefghIJKA";
+    let key = without_a_server().types(&format!("stats {imported}")).failed(2);
+    assert!(key.contains("'…'") && !key.contains("0123456789"), "{key}");
 }
