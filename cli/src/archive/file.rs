@@ -17,6 +17,8 @@ const LONGEST_LINE: u64 = 1 << 20;
 const TRAILER_BYTES: u64 = "sha256 ".len() as u64 + 64 + 1;
 /// Hashes are of random bytes and pass as they are; of the rest a higher level makes little less.
 const COMPRESSION: i32 = 3;
+/// As a power of two, what unpacking may look back at: four times of what this compression does. A file may ask for gigabytes.
+const WINDOW: u32 = 23;
 
 /// An archive that is being written.
 pub struct NewArchive {
@@ -172,7 +174,8 @@ impl Archive {
         let header = serde_json::from_str(&header).context("the header cannot be read")?;
         let mut file = head.into_inner();
         file.seek(SeekFrom::Start(start))?;
-        let rows = zstd::Decoder::new(file.take(body - start))?;
+        let mut rows = zstd::Decoder::new(file.take(body - start))?;
+        rows.window_log_max(WINDOW)?;
         Ok(Archive {
             header,
             rows: BufReader::with_capacity(1 << 16, rows),

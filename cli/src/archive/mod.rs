@@ -13,6 +13,7 @@
 
 pub mod arrival;
 pub mod file;
+pub mod rows;
 pub mod session;
 pub mod tables;
 

@@ -11,7 +11,7 @@ use postgres::Transaction;
 use uuid::Uuid;
 
 use crate::archive::file::Archive;
-use crate::archive::{END_OF_ROWS, Header, Table, arrival, session, tables};
+use crate::archive::{Header, Table, arrival, rows, session, tables};
 use crate::connection::Target;
 
 /// Makes a tenant from a file that export has written, in one transaction: its keys log in as before, and every read answers as
@@ -107,30 +107,34 @@ impl Importing {
         let is_kept = self.has_keys || !tables::OF_KEYS.contains(&name.as_str());
         let mut copied = is_kept.then(|| transaction.copy_in(&sql)).transpose()?;
         let tenant = format!("{}\t", self.tenant);
-        let (mut line, mut read) = (Vec::new(), 0);
+        let mut read = 0;
         loop {
-            line.clear();
-            archive.rows.read_until(b'\n', &mut line)?;
-            if line == END_OF_ROWS {
+            let mut is_begun = false;
+            let is_one = rows::next(&mut archive.rows, rows::LONGEST, |piece| {
+                // COPY ends a row at one as well, where the first row does, and what follows would name its own tenant. Export
+                // writes it as \r.
+                if piece.contains(&b'\r') {
+                    bail!("the file has a carriage return within a row of timedb.{name}, which export never writes");
+                }
+                let Some(copied) = &mut copied else { return Ok(()) };
+                if !is_begun {
+                    copied.write_all(tenant.as_bytes())?;
+                }
+                is_begun = true;
+                Ok(copied.write_all(piece)?)
+            })?;
+            // It may have any number of them.
+            if !is_one || read > *rows {
                 break;
-            }
-            if !line.ends_with(b"\n") {
-                bail!("the file ends too soon");
-            }
-            // COPY ends a row at one as well, where the first row does, and what follows would name its own tenant. Export
-            // writes it as \r.
-            if line.contains(&b'\r') {
-                bail!("the file has a carriage return within a row of timedb.{name}, which export never writes");
             }
             read += 1;
             progress.inc(1);
-            if let Some(copied) = &mut copied {
-                copied.write_all(tenant.as_bytes())?;
-                copied.write_all(&line)?;
-            }
         }
         if let Some(copied) = copied {
             copied.finish().with_context(|| format!("the rows of timedb.{name}"))?;
+        }
+        if read > *rows {
+            bail!("the file has more rows of timedb.{name} than the {rows} that it says");
         }
         if read != *rows {
             bail!("the file has {read} rows of timedb.{name}, and says that it has {rows}");

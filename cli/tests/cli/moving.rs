@@ -407,6 +407,11 @@ fn a_damaged_file_one_of_later_times_and_one_that_lies_store_nothing() {
             "more in it than it says",
         ),
         (
+            "with more rows than it says",
+            changed(&whole, of("\"rows\":3", "\"rows\":2"), same),
+            "more rows of timedb.users than the 2",
+        ),
+        (
             "with a row twice",
             changed(&whole, same, |rows| {
                 let last = rows.trim_end_matches("\\.\n").lines().last().expect("a row").to_owned();

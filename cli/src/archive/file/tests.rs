@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use uuid::Uuid;
 
 use super::*;
-use crate::archive::Table;
+use crate::archive::{Table, rows};
 
 struct Folder(PathBuf);
 
@@ -60,6 +60,37 @@ fn what_was_written_is_read() {
     let mut rows = Vec::new();
     archive.rows.read_to_end(&mut rows).expect("its rows");
     assert_eq!(rows, ROWS);
+}
+
+/// What `written` has written, with its rows packed in another way.
+fn packed_anew(whole: &[u8], window: u32) -> Vec<u8> {
+    let mut lines = whole.split_inclusive(|byte| *byte == b'\n');
+    let head: Vec<u8> = lines.by_ref().take(2).flatten().copied().collect();
+    let mut rows = zstd::Encoder::new(head, COMPRESSION).expect("an encoder");
+    rows.window_log(window).expect("a window");
+    // Written in two pieces, so that it does not know how little comes.
+    rows.write_all(ROWS).expect("written");
+    rows.flush().expect("written");
+    let mut file = rows.finish().expect("a frame");
+    let sum = hex(&Sha256::digest(&file));
+    file.extend(format!("sha256 {sum}\n").bytes());
+    file
+}
+
+#[test]
+fn rows_that_need_more_memory_to_be_unpacked_than_ours_are_refused() {
+    let folder = Folder::new();
+    let path = folder.0.join("tenant");
+    let whole = written(&path);
+    for (window, is_taken) in [(20, true), (23, true), (24, false), (27, false)] {
+        fs::write(&path, packed_anew(&whole, window)).expect("a file");
+        let mut archive = Archive::open(&path).expect("its checksum is right");
+        let read = rows::next(&mut archive.rows, rows::LONGEST, |_| Ok(()));
+        assert_eq!(read.is_ok(), is_taken, "{window}");
+        if let Err(error) = read {
+            assert!(error.to_string().contains("cannot be unpacked"), "{error}");
+        }
+    }
 }
 
 #[test]
