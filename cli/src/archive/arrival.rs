@@ -34,6 +34,35 @@ pub fn check_keys(transaction: &mut Transaction, tenant: Uuid) -> Result<()> {
     Ok(())
 }
 
+/// When the tenant was erased here the last time, if it was.
+pub fn erased_at(transaction: &mut Transaction, tenant: Uuid) -> Result<Option<String>> {
+    let sql = "SELECT date_trunc('second', max(a.occurred_at))::text FROM timedb.audit a
+               WHERE a.tenant_id = $1 AND a.action = 'erase_tenant'";
+    Ok(transaction.query_one(sql, &[&tenant])?.get(0))
+}
+
+/// An operator may name a user by the id alone, so it is one user's in a database: where another tenant has it, as the one that
+/// this one is a copy of, the user here gets a new one. How many did.
+pub fn renew_users(transaction: &mut Transaction, tenant: Uuid) -> Result<usize> {
+    let sql = "SELECT u.user_id FROM timedb.users u
+               WHERE u.tenant_id = $1
+                 AND EXISTS (SELECT FROM timedb.users o WHERE o.user_id = u.user_id AND o.tenant_id <> $1)
+               ORDER BY u.user_id";
+    let users: Vec<Uuid> = transaction
+        .query(sql, &[&tenant])?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    for user in &users {
+        let new = Uuid::now_v7();
+        for table in ["users", "api_keys", "audit"] {
+            let sql = format!("UPDATE timedb.{table} t SET user_id = $3 WHERE t.tenant_id = $1 AND t.user_id = $2");
+            transaction.execute(&sql, &[&tenant, user, &new])?;
+        }
+    }
+    Ok(users.len())
+}
+
 /// The tenant's own audit tells where its users and keys come from.
 pub fn record(transaction: &mut Transaction, tenant: Uuid, action: &str, detail: &Value) -> Result<()> {
     transaction.execute(

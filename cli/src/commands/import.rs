@@ -39,9 +39,9 @@ impl Import {
             tenant,
             has_keys: tenant == archive.header.tenant_id,
         };
-        importing.store(&mut transaction, &mut archive)?;
+        let renewed = importing.store(&mut transaction, &mut archive)?;
         transaction.commit()?;
-        importing.tell(&archive.header)
+        importing.tell(&archive.header, renewed)
     }
 }
 
@@ -62,7 +62,8 @@ struct Importing {
 }
 
 impl Importing {
-    fn store(&self, transaction: &mut Transaction, archive: &mut Archive) -> Result<()> {
+    /// How many users have got a new id.
+    fn store(&self, transaction: &mut Transaction, archive: &mut Archive) -> Result<usize> {
         let known = tables::columns(transaction)?;
         tables::check_known(&known)?;
         arrival::lock(transaction, self.tenant)?;
@@ -78,12 +79,14 @@ impl Importing {
         }
         self.check_counts(transaction, &header)?;
         arrival::check_keys(transaction, self.tenant)?;
+        let renewed = arrival::renew_users(transaction, self.tenant)?;
         let detail = serde_json::json!({
             "exported_tenant": header.tenant_id.to_string(),
             "exported_at": header.exported_at,
             "keys": self.has_keys,
         });
-        arrival::record(transaction, self.tenant, "import_tenant", &detail)
+        arrival::record(transaction, self.tenant, "import_tenant", &detail)?;
+        Ok(renewed)
     }
 
     fn copy(
@@ -158,13 +161,19 @@ impl Importing {
         Ok(())
     }
 
-    fn tell(&self, header: &Header) -> Result<()> {
+    fn tell(&self, header: &Header, renewed: usize) -> Result<()> {
         let mut out = stdout().lock();
         writeln!(out, "Imported tenant {}: {}", self.tenant, header.summary())?;
         if !self.has_keys {
             writeln!(
                 out,
                 "Left out: its keys. timedb.create_key() makes new ones for its users."
+            )?;
+        }
+        if renewed > 0 {
+            writeln!(
+                out,
+                "Changed: the ids of {renewed} users, which are those of another tenant's"
             )?;
         }
         if !header.bindings.is_empty() {

@@ -21,6 +21,9 @@ pub struct ImportOriginal {
     /// Where the original's tables are: a connection string
     #[arg(env = "TIMEDB_ORIGINAL_DSN", hide_env_values = true)]
     dsn_of_original: String,
+    /// Bring back tenants that were erased here, too, instead of leaving them out
+    #[arg(long)]
+    with_erased: bool,
     #[command(flatten)]
     target: Target,
 }
@@ -29,6 +32,8 @@ pub struct ImportOriginal {
 enum Outcome {
     Stored(Stored),
     WasThrough,
+    /// Here, at this time.
+    WasErased(String),
 }
 
 impl ImportOriginal {
@@ -46,7 +51,7 @@ impl ImportOriginal {
             .read_only(true)
             .start()?;
         let mut source = Source::of(snapshot)?;
-        import(&mut source, &mut client)
+        import(&mut source, &mut client, self.with_erased)
     }
 }
 
@@ -64,11 +69,11 @@ fn look_where_the_tables_are(original: &mut Client) -> Result<()> {
 }
 
 /// One tenant that cannot be stored does not keep the others from it.
-fn import(source: &mut Source, client: &mut Client) -> Result<()> {
+fn import(source: &mut Source, client: &mut Client, with_erased: bool) -> Result<()> {
     let mut out = stdout().lock();
-    let (mut stored, mut through, mut failed) = (0, 0, 0);
+    let (mut stored, mut through, mut erased, mut failed) = (0, 0, 0, 0);
     for tenant in source.tenants()? {
-        match import_tenant(source, client, tenant) {
+        match import_tenant(source, client, tenant, with_erased) {
             Ok(Outcome::Stored(now)) => {
                 stored += 1;
                 tell(&mut out, tenant, &now)?;
@@ -76,6 +81,10 @@ fn import(source: &mut Source, client: &mut Client) -> Result<()> {
             Ok(Outcome::WasThrough) => {
                 through += 1;
                 writeln!(out, "{tenant}: was imported before")?;
+            }
+            Ok(Outcome::WasErased(at)) => {
+                erased += 1;
+                writeln!(out, "{tenant}: left out, as it was erased here at {at}")?;
             }
             Err(error) if client.is_closed() => return Err(error),
             Err(error) => {
@@ -89,6 +98,12 @@ fn import(source: &mut Source, client: &mut Client) -> Result<()> {
         out,
         "{stored} tenants imported, whose counts are those of the original; {through} were there before"
     )?;
+    if erased > 0 {
+        writeln!(
+            out,
+            "Left out: {erased} tenants that were erased here; --with-erased brings them back"
+        )?;
+    }
     if unused > 0 {
         writeln!(out, "Left out: {unused} series without values, which are no tenant's")?;
     }
@@ -98,11 +113,17 @@ fn import(source: &mut Source, client: &mut Client) -> Result<()> {
     }
 }
 
-fn import_tenant(source: &mut Source, client: &mut Client, tenant: Uuid) -> Result<Outcome> {
+fn import_tenant(source: &mut Source, client: &mut Client, tenant: Uuid, with_erased: bool) -> Result<Outcome> {
     let mut transaction = client.build_transaction().read_only(false).start()?;
     arrival::lock(&mut transaction, tenant)?;
     if tenant::is_through(&mut transaction, tenant)? {
         return Ok(Outcome::WasThrough);
+    }
+    // Of all that is erased this alone is kept, so that nobody brings it back without knowing.
+    if let Some(at) = arrival::erased_at(&mut transaction, tenant)?
+        && !with_erased
+    {
+        return Ok(Outcome::WasErased(at));
     }
     let progress = ProgressBar::new(0);
     let stored = tenant::store(source, &mut transaction, tenant, &progress);

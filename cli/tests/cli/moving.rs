@@ -462,6 +462,20 @@ fn another_tenant_can_be_made_of_a_file_without_its_keys() {
         told(&database, &alice, &moments),
         told(&database, &people.alice, &moments)
     );
+    // An operator who names somebody by the id alone means one of the two, as before.
+    assert!(said.contains("Changed: the ids of 3 users"), "{said}");
+    let user = people.gone.user_id.to_string();
+    let twice = "SELECT count(*) FROM (SELECT user_id FROM timedb.users GROUP BY 1 HAVING count(*) > 1) AS twice";
+    assert_eq!(one::<i64>(&mut admin, twice), 0);
+    let activated = "SELECT tenant_id FROM timedb.activate_user(user_id => $1::text::uuid)";
+    assert_eq!(
+        one_of::<Uuid>(&mut database.login("ops"), activated, &[&user]),
+        people.alice.tenant_id
+    );
+    // Its audit tells of its own users.
+    let foreign = "SELECT count(*) FROM timedb.audit a WHERE a.tenant_id = $1 AND a.user_id IS NOT NULL
+                   AND NOT EXISTS (SELECT FROM timedb.users u WHERE u.tenant_id = $1 AND u.user_id = a.user_id)";
+    assert_eq!(one_of::<i64>(&mut admin, foreign, &[&beside]), 0);
 }
 
 #[test]

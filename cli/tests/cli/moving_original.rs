@@ -328,3 +328,35 @@ fn it_needs_a_superuser_and_the_originals_tables() {
             .contains("no connection")
     );
 }
+
+#[test]
+fn a_tenant_that_was_erased_here_comes_back_only_if_that_is_said() {
+    let original = original("original erased");
+    let to = Database::fresh("original erased imported");
+    import(&original, &to).done();
+    let erased = id(&original, "t2");
+    let erase = "SELECT remaining FROM timedb.erase_tenant($1)";
+    while one_of::<i64>(&mut to.admin(), erase, &[&erased]) > 0 {}
+    let said = import(&original, &to).done();
+    for told in [
+        &format!("{erased}: left out, as it was erased here at 20"),
+        "Left out: 1 tenants that were erased here; --with-erased brings them back",
+        "0 tenants imported",
+    ] {
+        assert!(said.contains(told), "{said}");
+    }
+    let rows = "SELECT (SELECT count(*) FROM timedb.users WHERE tenant_id = $1) + (SELECT count(*) FROM timedb.values WHERE tenant_id = $1)";
+    assert_eq!(one_of::<i64>(&mut to.admin(), rows, &[&erased]), 0);
+    let line = ["import-original", "--with-erased", &original.url("postgres")];
+    let said = timedb(&to, "postgres").types_words(&line).done();
+    assert!(
+        said.contains("1 tenants imported") && !said.contains("Left out: 1 tenants"),
+        "{said}"
+    );
+    assert_eq!(
+        read_here(&to, &key(&original, "alice of 2")),
+        read_there(&original, "t2")
+    );
+    let said = import(&original, &to).done();
+    assert!(said.contains("3 were there before"), "{said}");
+}
