@@ -1,7 +1,9 @@
 //! Whatever is wrong with the server or the key, every command says so, and does nothing.
 
 use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use timedb_testkit::Database;
 
@@ -41,13 +43,82 @@ fn commands() -> Vec<String> {
         "erase run ID -y",
         "erase series ID -y",
         "erase tenant ID -y",
+        "upload CSV",
+        "read",
+        "export ID NEW",
+        "import ARCHIVE",
+        "import-original postgresql://a@127.0.0.1:1/a",
     ];
-    lines.map(|line| line.replace("ID", ID)).to_vec()
+    let files = Files::of_all();
+    let put = |line: &str| {
+        let names = [
+            ("ID", ID),
+            ("CSV", &files.csv),
+            ("NEW", &files.new),
+            ("ARCHIVE", &files.archive),
+        ];
+        names
+            .into_iter()
+            .fold(line.to_owned(), |line, (name, value)| line.replace(name, value))
+    };
+    lines.map(put).to_vec()
+}
+
+/// What commands read and write, for all tests of this page.
+struct Files {
+    csv: String,
+    new: String,
+    archive: String,
+}
+
+impl Files {
+    fn of_all() -> &'static Self {
+        static FILES: OnceLock<Files> = OnceLock::new();
+        FILES.get_or_init(|| {
+            let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cli-mistakes");
+            std::fs::create_dir_all(&folder).expect("a folder");
+            let path = |name: &str| folder.join(name).to_str().expect("a path").to_owned();
+            let files = Self {
+                csv: path("rows.csv"),
+                new: path("new.timedb"),
+                archive: path("tenant.timedb"),
+            };
+            std::fs::write(&files.csv, "valid_time,wind\n2025-01-01T00:00:00Z,1\n").expect("a file");
+            let database = Database::fresh("cli mistakes");
+            let tenant = database.two_tenants().0.tenant_id;
+            std::fs::remove_file(&files.archive).ok();
+            timedb(&database, "postgres")
+                .types(&format!("export {tenant} {}", files.archive))
+                .done();
+            files
+        })
+    }
+}
+
+/// What is said once it is clear what is asked: before that, upload tells which columns of a file it takes.
+fn said_last(said: &str) -> &str {
+    said.lines().last().unwrap_or_default()
+}
+
+/// Nothing was begun that a command could have left behind.
+#[track_caller]
+fn assert_no_file(line: &str) {
+    assert!(!Path::new(&Files::of_all().new).exists(), "{line} has made its file");
 }
 
 /// Those that take a key.
 fn with_a_key() -> Vec<String> {
-    let without = ["create", "delete", "bind", "unbind", "check", "maintain", "stats --all"];
+    let without = [
+        "create",
+        "delete",
+        "bind",
+        "unbind",
+        "check",
+        "maintain",
+        "stats --all",
+        "export",
+        "import",
+    ];
     let mut lines = commands();
     lines.retain(|line| !without.iter().any(|word| line.starts_with(word)));
     lines
@@ -59,10 +130,11 @@ fn without_a_server_every_command_says_so() {
         let dsn = "postgresql://a:hunter2@127.0.0.1:1/a";
         let said = without_a_server().env("TIMEDB_DSN", dsn).types(&line).failed(1);
         assert!(
-            said.starts_with("timedb: no connection: ") && !said.contains("hunter2"),
+            said_last(&said).starts_with("timedb: no connection: ") && !said.contains("hunter2"),
             "{line}: {said}"
         );
         without_a_server().env("TIMEDB_DSN", "nonsense").types(&line).failed(2);
+        assert_no_file(&line);
     }
 }
 
@@ -82,6 +154,7 @@ fn without_timedb_in_the_database_every_command_says_so() {
             said.contains("the database has no timedb: timedb create tables makes it"),
             "{line}: {said}"
         );
+        assert_no_file(&line);
     }
 }
 
@@ -96,7 +169,11 @@ fn a_bad_key_does_nothing_even_as_a_superuser() {
     for line in with_a_key() {
         for key in ["tdb_mistyped", &gone.api_key] {
             let typed = timedb(&database, "postgres").env("TIMEDB_API_KEY", key).types(&line);
-            assert_eq!(typed.failed(1), "timedb: Invalid or inactive API key.\n", "{line}");
+            assert_eq!(
+                said_last(&typed.failed(1)),
+                "timedb: Invalid or inactive API key.",
+                "{line}"
+            );
         }
     }
 }
@@ -116,11 +193,25 @@ fn without_a_key_every_command_of_a_tenants_says_so() {
 }
 
 #[test]
+fn nobody_but_a_superuser_moves_tenants_whatever_key_there_is() {
+    let database = Database::fresh("cli movers");
+    let admin = database.create_user(ID.parse().expect("an id"), "a@b.c", "admin");
+    let movers = |line: &String| line.starts_with("export") || line.starts_with("import");
+    for line in commands().into_iter().filter(movers) {
+        for role in ["ops", "caller"] {
+            let said = timedb(&database, role).with_key_of(&admin).types(&line).failed(1);
+            assert!(said.contains("needs a superuser"), "{role} {line}: {said}");
+            assert_no_file(&line);
+        }
+    }
+}
+
+#[test]
 fn a_key_without_the_scope_is_told_so() {
     let database = Database::fresh("cli scope");
     let reader = database.create_user(ID.parse().expect("an id"), "a@b.c", "read");
     for line in with_a_key() {
-        if ["stats", "runs list", "series list"].contains(&line.as_str()) {
+        if ["stats", "runs list", "series list", "read"].contains(&line.as_str()) {
             timedb(&database, "caller").with_key_of(&reader).types(&line).done();
             continue;
         }
