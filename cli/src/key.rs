@@ -28,12 +28,12 @@ pub struct KeyOption {
 
 impl KeyOption {
     /// The key that was given, if one was.
-    pub fn given(&self) -> Option<&str> {
+    fn given(&self) -> Option<&str> {
         self.api_key.as_deref().filter(|key| !key.is_empty())
     }
 
     /// The key that was given, or that somebody types now.
-    pub fn ask(&self) -> Result<String> {
+    fn ask(&self) -> Result<String> {
         if let Some(key) = self.given() {
             return Ok(key.to_owned());
         }
@@ -44,7 +44,7 @@ impl KeyOption {
     }
 
     /// Logs a session in, for as long as it lasts. A role that is bound to a tenant needs no key.
-    pub fn log_in(&self, client: &mut Client) -> Result<()> {
+    fn log_in(&self, client: &mut Client) -> Result<()> {
         if self.given().is_none() && is_bound(client) {
             return Ok(());
         }
@@ -62,6 +62,28 @@ fn authenticate(client: &mut Client, key: &str) -> Result<()> {
 fn is_bound(client: &mut Client) -> bool {
     let asked = client.query_one("SELECT timedb.current_tenant() IS NOT NULL", &[]);
     asked.is_ok_and(|row| row.get(0))
+}
+
+/// A tenant's session: where it is, and by which key.
+#[derive(Args)]
+pub struct Tenant {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    key: KeyOption,
+}
+
+impl Tenant {
+    pub fn session(&self) -> Result<Client> {
+        let mut client = self.target.connect()?;
+        self.key.log_in(&mut client)?;
+        Ok(client)
+    }
+
+    /// Of the role that connects, which needs no key.
+    pub fn operators_session(&self) -> Result<Client> {
+        self.target.connect()
+    }
 }
 
 /// Who manages: a tenant's admin by a key, or an operator by the role that connects.

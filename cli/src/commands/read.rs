@@ -14,10 +14,9 @@ use clap::Args;
 use postgres::Client;
 
 use crate::columns::time;
-use crate::connection::Target;
 use crate::failure::Usage;
 use crate::files::{Destination, Format, MOST_ROWS_OF_A_TABLE, Writer};
-use crate::key::KeyOption;
+use crate::key::Tenant;
 use crate::plot::Plot;
 use crate::progress::Progress;
 use crate::show::printable;
@@ -50,9 +49,7 @@ pub struct Read {
     #[arg(long)]
     plot: bool,
     #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    key: KeyOption,
+    tenant: Tenant,
 }
 
 /// Where rows go.
@@ -73,8 +70,7 @@ impl Read {
             true => None,
             false => Some(Destination::open(self.output.as_deref(), self.force)?),
         };
-        let mut client = self.target.connect()?;
-        self.key.log_in(&mut client)?;
+        let mut client = self.tenant.session()?;
         let mut sinks = Sinks {
             writer: None,
             plot: self.plot.then(|| Plot::new(zone.clone())),

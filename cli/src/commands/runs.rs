@@ -6,8 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::series::labels;
-use crate::connection::Target;
-use crate::key::KeyOption;
+use crate::key::Tenant;
 use crate::show::{Answer, Form};
 
 #[derive(Subcommand)]
@@ -57,17 +56,14 @@ pub struct List {
     #[arg(long, value_name = "RUN_ID")]
     after: Option<Uuid>,
     #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    key: KeyOption,
+    tenant: Tenant,
     #[command(flatten)]
     form: Form,
 }
 
 impl List {
     fn run(self) -> Result<()> {
-        let mut client = self.target.connect()?;
-        self.key.log_in(&mut client)?;
+        let mut client = self.tenant.session()?;
         let sql = "SELECT * FROM timedb.list_runs( \
                      $1, $2, $3, $4, $5::text::timestamptz, $6::text::timestamptz, $7, $8)";
         self.form.show(
@@ -95,17 +91,14 @@ pub struct Take {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    key: KeyOption,
+    tenant: Tenant,
     #[command(flatten)]
     form: Form,
 }
 
 impl Take {
     fn run(self, function: &str, done: &str) -> Result<()> {
-        let mut client = self.target.connect()?;
-        self.key.log_in(&mut client)?;
+        let mut client = self.tenant.session()?;
         let sql = format!("SELECT * FROM timedb.{function}($1, $2)");
         let answer = Answer::of(&mut client, &sql, &[&self.run_id, &self.reason])?;
         self.form.print_record(done, &answer)

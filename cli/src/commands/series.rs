@@ -5,8 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::connection::Target;
-use crate::key::KeyOption;
+use crate::key::Tenant;
 use crate::show::{Answer, Form};
 
 #[derive(Subcommand)]
@@ -53,17 +52,14 @@ pub struct List {
     #[arg(long, value_name = "UUID", requires = "after_key")]
     after_id: Option<Uuid>,
     #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    key: KeyOption,
+    tenant: Tenant,
     #[command(flatten)]
     form: Form,
 }
 
 impl List {
     fn run(self) -> Result<()> {
-        let mut client = self.target.connect()?;
-        self.key.log_in(&mut client)?;
+        let mut client = self.tenant.session()?;
         let sql = "SELECT * FROM timedb.list_series($1, $2, $3, $4, $5)";
         self.form.show(
             &mut client,
@@ -103,17 +99,14 @@ pub struct Update {
     #[command(flatten)]
     changes: Changes,
     #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    key: KeyOption,
+    tenant: Tenant,
     #[command(flatten)]
     form: Form,
 }
 
 impl Update {
     fn run(self) -> Result<()> {
-        let mut client = self.target.connect()?;
-        self.key.log_in(&mut client)?;
+        let mut client = self.tenant.session()?;
         let sql = "SELECT * FROM timedb.update_series($1, $2, $3, $4, $5)";
         let Changes {
             new_key,

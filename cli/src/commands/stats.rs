@@ -3,8 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::connection::Target;
-use crate::key::KeyOption;
+use crate::key::Tenant;
 use crate::show::Form;
 
 #[derive(Args)]
@@ -13,20 +12,17 @@ pub struct Stats {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    key: KeyOption,
+    tenant: Tenant,
     #[command(flatten)]
     form: Form,
 }
 
 impl Stats {
     pub fn run(self) -> Result<()> {
-        let mut client = self.target.connect()?;
-        if self.all {
-            return self.form.show(&mut client, "SELECT * FROM timedb.tenant_stats()", &[]);
-        }
-        self.key.log_in(&mut client)?;
-        self.form.show(&mut client, "SELECT * FROM timedb.stats()", &[])
+        let (mut client, sql) = match self.all {
+            true => (self.tenant.operators_session()?, "SELECT * FROM timedb.tenant_stats()"),
+            false => (self.tenant.session()?, "SELECT * FROM timedb.stats()"),
+        };
+        self.form.show(&mut client, sql, &[])
     }
 }

@@ -13,10 +13,9 @@ use jiff::tz::TimeZone;
 use postgres::Client;
 
 use crate::columns::{Choice, Constants, Meaning, Ready, Rows, Values, time};
-use crate::connection::Target;
 use crate::failure::Usage;
 use crate::files::{Chunk, Format, Source};
-use crate::key::KeyOption;
+use crate::key::Tenant;
 use crate::progress::Progress;
 use crate::show::printable;
 use answer::Answer;
@@ -61,9 +60,7 @@ pub struct Upload {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    key: KeyOption,
+    tenant: Tenant,
 }
 
 /// What is said of a run.
@@ -96,8 +93,7 @@ impl Upload {
             meaning.leave_out_known_time(&source.schema());
         }
         tell(&file, &meaning, &source)?;
-        let mut client = self.target.connect()?;
-        self.key.log_in(&mut client)?;
+        let mut client = self.tenant.session()?;
         let ready = self.read(&mut client, source, first, meaning, zone)?;
         self.tell_of_clocks(&file, &ready)?;
         let answer = self.send(&mut client, &run, &ready)?;

@@ -34,6 +34,19 @@ pub struct Counts {
     pub values: i64,
 }
 
+/// Of a row whose first columns are these, in this order.
+impl From<&Row> for Counts {
+    fn from(row: &Row) -> Self {
+        Self {
+            users: row.get(0),
+            series: row.get(1),
+            runs: row.get(2),
+            versions: row.get(3),
+            values: row.get(4),
+        }
+    }
+}
+
 pub struct Source<'a> {
     pub snapshot: Transaction<'a>,
     has_users: bool,
@@ -90,14 +103,7 @@ impl Source<'_> {
                     count(*), count(*) FILTER (WHERE is_current)
              FROM values_table WHERE tenant_id = $1"
         );
-        let row = self.snapshot.query_one(&sql, &[&tenant])?;
-        Ok(Counts {
-            users: row.get(0),
-            series: row.get(1),
-            runs: row.get(2),
-            versions: row.get(3),
-            values: row.get(4),
-        })
+        Ok(Counts::from(&self.snapshot.query_one(&sql, &[&tenant])?))
     }
 
     /// user_id, email, api_key, is_active, created_at, updated_at.

@@ -284,12 +284,5 @@ fn stored(target: &mut Transaction, tenant: Uuid) -> Result<Counts> {
                       (SELECT count(*) FROM timedb.runs t WHERE t.tenant_id = $1),
                       (SELECT coalesce(sum(timedb.count_points(t.points)), 0) FROM timedb.values t WHERE t.tenant_id = $1),
                       (SELECT coalesce(sum(t.value_count), 0)::bigint FROM timedb.runs t WHERE t.tenant_id = $1)";
-    let row = target.query_one(sql, &[&tenant])?;
-    Ok(Counts {
-        users: row.get(0),
-        series: row.get(1),
-        runs: row.get(2),
-        versions: row.get(3),
-        values: row.get(4),
-    })
+    Ok(Counts::from(&target.query_one(sql, &[&tenant])?))
 }

@@ -57,40 +57,54 @@ pub struct Question {
     /// As if there were only runs of this program
     #[arg(long, value_name = "ID")]
     workflow_id: Option<String>,
+    #[command(flatten)]
+    relative: Relative,
+}
+
+/// What was known so long before each value: one of three ways to say how long.
+#[derive(Args, Clone)]
+struct Relative {
     /// What was known so long before each value, such as '6 hours'
-    #[arg(long, value_name = "INTERVAL", help_heading = "What was known so long before", conflicts_with_all = RELATIVE_EXCLUDES)]
+    #[arg(long, help_heading = RELATIVE, value_name = "INTERVAL", conflicts_with_all = RELATIVE_EXCLUDES)]
     lead: Option<String>,
     /// What was known so many days before each value, at --time-of-day
-    #[arg(long, value_name = "DAYS", requires = "time_of_day", help_heading = "What was known so long before", allow_negative_numbers = true, conflicts_with_all = RELATIVE_EXCLUDES)]
+    #[arg(long, help_heading = RELATIVE, value_name = "DAYS", requires = "time_of_day", allow_negative_numbers = true, conflicts_with_all = RELATIVE_EXCLUDES)]
     days_ahead: Option<i32>,
-    #[arg(
-        long,
-        value_name = "TIME",
-        requires = "days_ahead",
-        help_heading = "What was known so long before"
-    )]
+    /// Until when on that day, in --time-zone, such as 06:00
+    #[arg(long, help_heading = RELATIVE, value_name = "TIME", requires = "days_ahead")]
     time_of_day: Option<String>,
     /// Of values in windows of this length, what was known at --cutoff-offset from the start of each, counted from
     /// --window-origin
-    #[arg(long, value_name = "INTERVAL", requires = "cutoff_offset", requires = "window_origin", help_heading = "What was known so long before", conflicts_with_all = RELATIVE_EXCLUDES)]
+    #[arg(long, help_heading = RELATIVE, value_name = "INTERVAL", requires = "cutoff_offset", requires = "window_origin", conflicts_with_all = RELATIVE_EXCLUDES)]
     window_length: Option<String>,
+    /// How far from the start of its window, such as '-12 hours'
     #[arg(
         long,
+        help_heading = RELATIVE,
         value_name = "INTERVAL",
         requires = "window_length",
-        allow_hyphen_values = true,
-        help_heading = "What was known so long before"
+        allow_hyphen_values = true
     )]
     cutoff_offset: Option<String>,
-    #[arg(
-        long,
-        value_name = "TIME",
-        requires = "window_length",
-        help_heading = "What was known so long before"
-    )]
+    /// Where a window starts
+    #[arg(long, help_heading = RELATIVE, value_name = "TIME", requires = "window_length")]
     window_origin: Option<String>,
 }
 
+impl Relative {
+    /// How many of the ways are said.
+    fn ways(&self) -> usize {
+        let said = [
+            self.lead.is_some(),
+            self.days_ahead.is_some(),
+            self.window_length.is_some(),
+        ];
+        said.into_iter().filter(|is_said| *is_said).count()
+    }
+}
+
+/// What these options are listed under.
+const RELATIVE: &str = "What was known so long before";
 /// What says itself which known times count.
 const RELATIVE_EXCLUDES: [&str; 3] = ["start_known", "end_known", "mode"];
 
@@ -128,12 +142,7 @@ impl Question {
             let text = text.as_deref();
             Ok(text.map(|text| time::typed(option, text, zone)).transpose()?)
         };
-        let forms = [
-            self.lead.is_some(),
-            self.days_ahead.is_some(),
-            self.window_length.is_some(),
-        ];
-        if forms.iter().filter(|is_given| **is_given).count() > 1 {
+        if self.relative.ways() > 1 {
             return Err(Usage(
                 "--lead, --days-ahead and --window-length are three ways to say one thing: give one".to_owned(),
             )
@@ -151,7 +160,7 @@ impl Question {
             start_known: typed("start-known", &self.start_known)?,
             end_known: typed("end-known", &self.end_known)?,
             as_of: typed("as-of", &self.as_of)?,
-            window_origin: typed("window-origin", &self.window_origin)?,
+            window_origin: typed("window-origin", &self.relative.window_origin)?,
             labels,
         })
     }
@@ -184,7 +193,7 @@ impl Checked<'_> {
             &corrections,
             &self.of.unit,
         ];
-        if self.is_relative() {
+        if self.of.relative.ways() > 0 {
             return self.ask_relative(client, zone, &shared, most, take);
         }
         let mode = self.of.mode.map(|mode| match mode {
@@ -212,10 +221,6 @@ impl Checked<'_> {
         Ok(())
     }
 
-    fn is_relative(&self) -> bool {
-        self.of.lead.is_some() || self.of.days_ahead.is_some() || self.of.window_length.is_some()
-    }
-
     fn ask_relative(
         &self,
         client: &mut Client,
@@ -234,7 +239,7 @@ impl Checked<'_> {
              window_origin => $16, time_zone => $17)"
         );
         let mut arguments = shared.to_vec();
-        let of = self.of;
+        let of = &self.of.relative;
         arguments.extend([
             &of.lead as &(dyn ToSql + Sync),
             &of.days_ahead,
