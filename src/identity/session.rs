@@ -26,15 +26,22 @@ pub enum Session {
     Acting(Identity),
 }
 
+/// Who a call of ours has found acting, and the least scope that he needs for it.
+#[derive(Clone)]
+struct Asked {
+    identity: Identity,
+    needed: Scope,
+}
+
 thread_local! {
-    /// Who a call of ours has found acting, for the policies of the statements that it runs.
-    static ASKED: RefCell<Option<Identity>> = const { RefCell::new(None) };
+    /// For the policies of the statements that the call runs.
+    static ASKED: RefCell<Option<Asked>> = const { RefCell::new(None) };
 }
 
 impl Session {
     pub fn now() -> Session {
         match ASKED.with_borrow(Clone::clone) {
-            Some(identity) => Session::Acting(identity),
+            Some(asked) => Session::Acting(asked.identity),
             None => Session::asked(),
         }
     }
@@ -94,13 +101,22 @@ pub struct Acting(Identity);
 
 impl Acting {
     pub fn found(identity: Identity) -> Acting {
-        ASKED.set(Some(identity.clone()));
-        Acting(identity)
+        Acting::needing(Scope::Read, identity)
     }
 
     /// With a scope that is at least the one named.
     pub fn with(scope: Scope) -> Result<Acting> {
-        Ok(Acting::found(require(scope)?))
+        let identity = Session::now().required()?;
+        identity.check_scope(scope)?;
+        Ok(Acting::needing(scope, identity))
+    }
+
+    fn needing(needed: Scope, identity: Identity) -> Acting {
+        ASKED.set(Some(Asked {
+            identity: identity.clone(),
+            needed,
+        }));
+        Acting(identity)
     }
 
     /// An operator for a tenant, with all that its admin may, under the same policies; whoever has logged in by a key has no
@@ -131,15 +147,20 @@ impl Drop for Acting {
 }
 
 /// That whoever the session acts for may still act, asked of the tables once more: after whatever a call has waited for, so that
-/// a key that has ended meanwhile writes nothing. An operator acts by no key.
+/// a key that has ended meanwhile writes nothing and is told nothing. Nor does a role that has been bound to another tenant, or to
+/// a lower scope. An operator acts by no key.
 pub fn confirm() -> Result<()> {
-    match ASKED.with_borrow(Clone::clone) {
-        Some(Identity {
-            via: Via::Operator { .. },
-            ..
-        }) => Ok(()),
-        _ => Session::asked().required().map(drop),
+    let Some(Asked { identity, needed }) = ASKED.with_borrow(Clone::clone) else {
+        return Session::asked().required().map(drop);
+    };
+    if matches!(identity.via, Via::Operator { .. }) {
+        return Ok(());
     }
+    let now = Session::asked().required()?;
+    if now.tenant != identity.tenant {
+        return Err(Error::LoginNeeded);
+    }
+    now.check_scope(needed)
 }
 
 /// Says that the call is about to write versions, or when they are shown: whoever ends a key, and then looks for those who have
@@ -154,13 +175,6 @@ pub fn begin_to_write(tenant: Uuid) -> Result<Told> {
 pub fn begin_to_make(tenant: Uuid) -> Result<()> {
     lock::hold_with_others(lock::For::Making, tenant);
     confirm()
-}
-
-/// Whoever the session acts for, if its scope is at least the one named.
-pub fn require(scope: Scope) -> Result<Identity> {
-    let identity = Session::now().required()?;
-    identity.check_scope(scope)?;
-    Ok(identity)
 }
 
 /// As 0.1.0 declares it.

@@ -4,6 +4,7 @@
 
 use super::{labels, series};
 use crate::error::{Error, Result};
+use crate::identity::session;
 use crate::pg::cancel::answer_cancel;
 use crate::pg::clock;
 use crate::pg::isolation::is_read_committed;
@@ -205,6 +206,8 @@ impl Sought<'_> {
             &INSERT_LABELLED_BEFORE
         };
         insert.run((tenant, &ids, &keys, &texts, &of_new))?;
+        // Somebody else who makes one of them is waited for.
+        session::confirm()?;
         for (sent, key, first) in &self.new {
             let id = labels.find(tenant, key, *first);
             let id = id.ok_or_else(|| Error::Broken("a new series is not there".into()))?;

@@ -2,7 +2,7 @@
 
 use super::labels;
 use crate::error::{Error, Reported, Result};
-use crate::identity::session;
+use crate::identity::session::{self, Acting};
 use crate::pg::clock;
 use crate::pg::datum::pg_id;
 use crate::pg::index_scan::{Condition, find};
@@ -149,14 +149,14 @@ fn create_series(
     description: Option<&str>,
     labels: Option<Jsonb>,
 ) -> Reported<pgrx::Uuid> {
-    let tenant = session::require(Scope::Write)?.tenant;
+    let acting = Acting::with(Scope::Write)?;
     let name = name.ok_or(Error::NullArgument("name"))?;
     let (unit, description) = (unless_blank(unit), unless_blank(description));
     check_key(name)?;
     Error::if_longer("unit", unit.unwrap_or_default(), LONGEST_UNIT)?;
     Error::if_longer("description", description.unwrap_or_default(), LONGEST_DESCRIPTION)?;
     let labels = labels::or_none(labels::checked(labels)?)?;
-    let id = find_or_make(tenant, name, unit, description, labels)?;
+    let id = find_or_make(acting.tenant, name, unit, description, labels)?;
     Ok(pg_id(id))
 }
 
@@ -367,6 +367,8 @@ impl Sought<'_> {
         let new: Vec<&str> = new.into_keys().collect();
         let new_ids: Vec<Uuid> = new.iter().map(|_| clock::new_id()).collect();
         INSERT_BY_KEY.run((tenant, &new_ids, &new, &of_new))?;
+        // Somebody else who makes one of them is waited for.
+        session::confirm()?;
         notice_labelled(tenant, &new)?;
         let made = find_by_key(tenant, &new)?;
         for (sent, key) in &self.new {

@@ -96,6 +96,7 @@ impl Change<'_> {
     /// Under the series' lock, so that nobody changes what is looked at meanwhile.
     fn make(&self, tenant: Uuid, series: Uuid) -> Result<()> {
         let found = LOCK.read_fresh((tenant, series))?.pop();
+        session::confirm()?;
         let (key, unit) = found.ok_or_else(|| Error::absent_id("series", series))?;
         let new_key = self.new_key(&key)?;
         let new_unit = match self.unit {

@@ -112,7 +112,10 @@ impl Held {
         let run = run_id.map(id).ok_or(Error::NullArgument("run_id"))?;
         let reason = unless_blank(reason);
         Error::if_longer("reason", reason.unwrap_or_default(), LONGEST_REASON)?;
-        if LOCK.write((acting.tenant, run))?.is_empty() {
+        let found = LOCK.write((acting.tenant, run))?;
+        // Whether it is withdrawn already, and why, is not for a key that has ended meanwhile.
+        session::confirm()?;
+        if found.is_empty() {
             return Err(Error::absent_id("run", run));
         }
         Ok(Held {

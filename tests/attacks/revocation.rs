@@ -138,21 +138,120 @@ fn t13_a_call_that_waits_while_its_key_is_revoked_is_refused_and_writes_nothing(
             format!("create_key(user_id => '{user}')"),
         ),
     ] {
-        let stolen = stage.alice_of_scope("admin");
-        let key_id = key_id_of(&stage, &stolen);
-        let mut thief = stage.database.authenticated(&stolen);
-        let pid = backend_pid(&mut thief);
-        run(&mut holder, &format!("BEGIN; SELECT timedb.{left_open}"));
-        std::thread::scope(|scope| {
-            let waits = scope.spawn(|| thief.execute(&format!("SELECT timedb.{call}"), &[]));
-            wait_until_blocked(&mut stage.admin(), pid);
-            let revoked = stage.ops().execute("SELECT timedb.revoke_key($1)", &[&key_id]);
-            revoked.expect("it waits for nobody");
-            run(&mut holder, "ROLLBACK");
-            refused(waits.join().expect("no panic"))
-                .code("28000")
-                .message(KEY_REFUSED);
-        });
+        refused_after_waiting(&stage, &mut holder, &left_open, &call, "ROLLBACK");
+    }
+}
+
+/// The call waits for what is left open, its key is revoked, and what was left open ends.
+#[track_caller]
+fn refused_after_waiting(stage: &Stage, holder: &mut Client, left_open: &str, call: &str, end: &str) {
+    let stolen = stage.alice_of_scope("admin");
+    let key_id = key_id_of(stage, &stolen);
+    let mut thief = stage.database.authenticated(&stolen);
+    let revoke = || {
+        let revoked = stage.ops().execute("SELECT timedb.revoke_key($1)", &[&key_id]);
+        revoked.expect("it waits for nobody");
+    };
+    refused(after_waiting(stage, holder, left_open, &mut thief, call, end, revoke))
+        .code("28000")
+        .message(KEY_REFUSED);
+}
+
+/// What becomes of a call that waits for what somebody has left open, while something else is done.
+fn after_waiting(
+    stage: &Stage,
+    holder: &mut Client,
+    left_open: &str,
+    caller: &mut Client,
+    call: &str,
+    end: &str,
+    meanwhile: impl FnOnce(),
+) -> Result<u64, postgres::Error> {
+    let pid = backend_pid(caller);
+    run(holder, &format!("BEGIN; SELECT timedb.{left_open}"));
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| caller.execute(&format!("SELECT timedb.{call}"), &[]));
+        wait_until_blocked(&mut stage.admin(), pid);
+        meanwhile();
+        run(holder, end);
+        waits.join().expect("no panic")
+    })
+}
+
+/// Where there is nothing left to write, or nothing that could be, the answer or the error would tell what others have done since.
+#[test]
+fn t13_nor_is_a_call_told_what_was_done_while_it_waited_and_its_key_was_revoked() {
+    let stage = Stage::set("t13 told");
+    let mut holder = stage.database.authenticated(&stage.alice_of_scope("admin"));
+    let series: Uuid = one(&mut holder, "SELECT timedb.create_series('told')");
+    let uploaded =
+        "SELECT run_id FROM timedb.upload_points(now(), ARRAY['told'], ARRAY['2025-01-01Z'::timestamptz], ARRAY[1])";
+    let run_id: Uuid = one(&mut holder, uploaded);
+    let set = format!(
+        r#"update('[{{"run_id": "{run_id}", "series_id": "{series}", "valid_time": "2025-01-01T00:00:00Z", "value": 2}}]')"#
+    );
+    let in_meters = r#"upload('2025-01-01Z', '[{"valid_time": "2025-01-01T00:00:00Z", "value_key": "new", "value": 1, "unit": "m"}]')"#;
+    let labelled = in_meters.replace(r#""new""#, r#""new", "labels": {"site": "a"}"#);
+    for (left_open, call) in [
+        (set.clone(), set),
+        (
+            format!("withdraw_run('{run_id}', 'private')"),
+            format!("withdraw_run('{run_id}')"),
+        ),
+        (
+            format!("restore_run('{run_id}', 'private')"),
+            format!("restore_run('{run_id}')"),
+        ),
+        (
+            format!("update_series('{series}', unit => 'MW')"),
+            format!("update_series('{series}', unit => 'kV')"),
+        ),
+        ("create_series('new', 'MW')".to_owned(), in_meters.to_owned()),
+        (
+            r#"create_series('new', 'MW', labels => '{"site": "a"}')"#.to_owned(),
+            labelled,
+        ),
+    ] {
+        refused_after_waiting(&stage, &mut holder, &left_open, &call, "COMMIT");
+    }
+}
+
+/// A binding may come back meanwhile, as another one: to less, or to somebody else's tenant.
+#[test]
+fn t13_nor_does_a_call_go_on_that_waited_while_its_role_was_bound_to_less_or_to_another_tenant() {
+    let stage = Stage::set("t13 bound");
+    let mut holder = stage.bob();
+    let series: Uuid = one(&mut holder, "SELECT series_id FROM timedb.list_series()");
+    let (own, other) = (stage.bob.tenant_id, stage.alice.tenant_id);
+    for (number, call) in [
+        format!("update_series('{series}', description => 'open')"),
+        "create_series('new')".to_owned(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        for (tenant, scope, code) in [
+            (own, "read", Some("42501")),
+            (other, "admin", Some("28000")),
+            // All that the call needs.
+            (own, "write", None),
+        ] {
+            let role = stage.role(&format!("{scope}{number}"), "IN ROLE timedb_user");
+            bind(&mut stage.ops(), &role, own, "admin");
+            let mut bound = stage.database.login(&role);
+            let bind_anew = || {
+                let unbound = stage
+                    .ops()
+                    .execute("SELECT timedb.unbind_role($1::text::name)", &[&role]);
+                unbound.expect("it was bound");
+                bind(&mut stage.ops(), &role, tenant, scope);
+            };
+            let outcome = after_waiting(&stage, &mut holder, call, &mut bound, call, "ROLLBACK", bind_anew);
+            match code {
+                Some(code) => drop(refused(outcome).code(code)),
+                None => drop(outcome.expect("it may still do so")),
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::{each_once, name};
 use crate::error::{Error, Result};
+use crate::identity::session;
 use crate::pg::cancel::answer_cancel;
 use crate::pg::isolation::is_read_committed;
 use crate::pg::statement::statements;
@@ -110,6 +111,7 @@ fn value_update(element: Element, shown: &HashMap<OfSeries, Uuid>) -> Result<Res
 
 fn lock_runs(tenant: Uuid, runs: impl Iterator<Item = Uuid>) -> Result<HashSet<Uuid>> {
     let found = LOCK_RUNS.write((tenant, &each_once(runs)))?;
+    session::confirm()?;
     Ok(found.into_iter().map(|(run,)| run).collect())
 }
 
