@@ -155,7 +155,8 @@ END
 $indexes$;
 
 -- What has been granted, and what has been taken away, since the install: undone for as long as this runs, so that what is
--- granted below is the extension's own, and done again at the end, on the functions that are made anew too.
+-- granted below is the extension's own, and done again at the end, on the functions that are made anew too. What somebody has
+-- granted by a grant option, not the owner, goes with that, and is granted by him again: so it ends with it later, too.
 DO $keep$
 DECLARE
   changed record;
@@ -194,12 +195,13 @@ DECLARE
           AND e.extname = 'timedb')
     ),
     now_given AS (
-      SELECT o.object, o.name, o.columns_, g.grantee, g.privilege_type AS privilege, g.is_grantable
+      SELECT o.object, o.name, o.columns_, nullif(g.grantor, o.owner) AS grantor, g.grantee, g.privilege_type AS privilege,
+             g.is_grantable
       FROM own o, LATERAL aclexplode(o.is_now) g
       WHERE g.grantee <> o.owner
     ),
     first_given AS (
-      SELECT o.object, o.name, o.columns_, g.grantee, g.privilege_type AS privilege, g.is_grantable
+      SELECT o.object, o.name, o.columns_, NULL::oid, g.grantee, g.privilege_type AS privilege, g.is_grantable
       FROM own o, LATERAL aclexplode(o.at_first) g
       WHERE g.grantee IN (SELECT r.oid FROM pg_roles r WHERE r.oid <> o.owner)
     )
@@ -211,7 +213,7 @@ DECLARE
 BEGIN
   FOR changed IN EXECUTE changes LOOP
     kept := kept || to_jsonb(changed);
-    IF changed.verb = 'GRANT' THEN
+    IF changed.verb = 'GRANT' AND changed.grantor IS NULL THEN
       EXECUTE format('REVOKE %s %s ON %s FROM %s CASCADE', changed.privilege, changed.columns_, changed.object,
                      CASE changed.grantee WHEN 0 THEN 'PUBLIC' ELSE changed.grantee::regrole::text END);
     END IF;
@@ -2215,20 +2217,36 @@ DO $again$
 DECLARE
   kept record;
   own aclitem[];
+  updating CONSTANT text := current_setting('role');
 BEGIN
   FOR kept IN
-    WITH changed AS (
+    WITH RECURSIVE changed AS (
       SELECT k.*
       FROM jsonb_to_recordset(current_setting('timedb_update.changed_grants')::jsonb)
-        AS k(verb text, object text, name text, columns_ text, grantee oid, privilege text, is_grantable boolean)
+        AS k(verb text, object text, name text, columns_ text, grantor oid, grantee oid, privilege text, is_grantable boolean)
+    ),
+    -- How many stand between the owner and who has granted it.
+    granted AS (
+      SELECT k.*, 0 AS depth
+      FROM changed k
+      WHERE k.grantor IS NULL
+      UNION
+      SELECT k.*, g.depth + 1
+      FROM granted g JOIN changed k
+        ON k.grantor = g.grantee AND g.is_grantable AND g.verb = 'GRANT' AND k.object = g.object AND k.privilege = g.privilege
+           AND g.columns_ IN ('', k.columns_)
+    ),
+    again AS (
+      SELECT g.verb, g.object, g.name, g.columns_, g.grantor, g.grantee, g.privilege, g.is_grantable, max(g.depth) AS depth
+      FROM granted g
+      GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
       UNION ALL
-      SELECT k.verb, k.object, k.name, k.columns_, 'timedb_caller'::regrole, k.privilege, k.is_grantable
-      FROM jsonb_to_recordset(current_setting('timedb_update.changed_grants')::jsonb)
-        AS k(verb text, object text, name text, columns_ text, grantee oid, privilege text, is_grantable boolean)
+      SELECT k.verb, k.object, k.name, k.columns_, NULL, 'timedb_caller'::regrole, k.privilege, k.is_grantable, 0
+      FROM changed k
       WHERE k.verb = 'REVOKE' AND k.grantee = 'timedb_user'::regrole AND k.object LIKE 'ROUTINE %'
     )
-    SELECT k.verb, k.privilege, k.columns_, k.is_grantable, k.grantee, o.classid, o.objid, o.objsubid, o.object
-    FROM changed k
+    SELECT k.verb, k.privilege, k.columns_, k.is_grantable, k.grantor, k.grantee, o.classid, o.objid, o.objsubid, o.object
+    FROM again k
     CROSS JOIN LATERAL (
       -- Where it has other arguments by now, by its name.
       SELECT 'pg_proc'::regclass AS classid, p.oid AS objid, 0 AS objsubid, 'ROUTINE ' || p.oid::regprocedure AS object
@@ -2247,15 +2265,18 @@ BEGIN
       SELECT 'pg_namespace'::regclass, n.oid, 0, k.object
       FROM pg_namespace n
       WHERE k.object LIKE 'SCHEMA %' AND n.nspname = 'timedb') AS o
-    -- Of whole tables first, which take their columns along.
-    ORDER BY k.verb DESC, o.objsubid
+    -- On the schema first, without which nobody names anything in it; of whole tables before their columns, which they take along.
+    ORDER BY k.verb DESC, k.object LIKE 'SCHEMA %' DESC, k.depth, o.objsubid
   LOOP
     SELECT i.initprivs INTO own
     FROM pg_init_privs i WHERE i.classoid = kept.classid AND i.objoid = kept.objid AND i.objsubid = kept.objsubid;
+    -- Nobody grants in the name of another: for this statement alone it is he who does.
+    PERFORM set_config('role', pg_get_userbyid(kept.grantor), true) WHERE kept.grantor IS NOT NULL;
     EXECUTE format('%s %s %s ON %s %s %s%s', kept.verb, kept.privilege, kept.columns_, kept.object,
                    CASE kept.verb WHEN 'GRANT' THEN 'TO' ELSE 'FROM' END,
                    CASE kept.grantee WHEN 0 THEN 'PUBLIC' ELSE kept.grantee::regrole::text END,
                    CASE WHEN kept.verb = 'REVOKE' THEN ' CASCADE' WHEN kept.is_grantable THEN ' WITH GRANT OPTION' END);
+    PERFORM set_config('role', updating, true);
     UPDATE pg_init_privs i SET initprivs = own
     WHERE i.classoid = kept.classid AND i.objoid = kept.objid AND i.objsubid = kept.objsubid AND own IS NOT NULL;
     DELETE FROM pg_init_privs i

@@ -9,8 +9,9 @@ use crate::dump::run_program;
 
 /// Of functions that are made anew, of some that stay, of tables, of the schema.
 const CHANGES: &str = "
-  CREATE ROLE reporting; CREATE ROLE chief; CREATE ROLE watcher LOGIN IN ROLE reporting;
-  GRANT USAGE ON SCHEMA timedb TO reporting, chief;
+  CREATE ROLE reporting; CREATE ROLE chief; CREATE ROLE \"first deputy\"; CREATE ROLE assistant;
+  CREATE ROLE watcher LOGIN IN ROLE reporting;
+  GRANT USAGE ON SCHEMA timedb TO reporting, chief, \"first deputy\";
   GRANT EXECUTE ON FUNCTION timedb.read(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[],
     timestamptz), timedb.authenticate(text, boolean), timedb.update(json), timedb.current_tenant() TO reporting;
   GRANT EXECUTE ON FUNCTION timedb.read_arrow(timestamptz, timestamptz, timestamptz, timestamptz, text, boolean, text[], uuid[],
@@ -23,23 +24,27 @@ const CHANGES: &str = "
   GRANT SELECT (series_key) ON timedb.series TO reporting;
   GRANT SELECT ON timedb.runs TO reporting;
   REVOKE SELECT ON timedb.packs FROM timedb_user;
-  SET ROLE chief; GRANT EXECUTE ON FUNCTION timedb.whoami() TO reporting; RESET ROLE;
+  SET ROLE chief; GRANT EXECUTE ON FUNCTION timedb.whoami() TO \"first deputy\" WITH GRANT OPTION; RESET ROLE;
+  SET ROLE \"first deputy\"; GRANT EXECUTE ON FUNCTION timedb.whoami() TO reporting; RESET ROLE;
+  GRANT EXECUTE ON FUNCTION timedb.whoami() TO assistant;
+  SET ROLE chief; GRANT EXECUTE ON FUNCTION timedb.whoami() TO assistant; RESET ROLE;
 ";
 
-/// Who may what, function by name: that is what is kept where arguments are not.
+/// Who may what, and by whom if not by the owner, function by name: that is what is kept where arguments are not.
 fn rights(admin: &mut Client) -> Vec<String> {
     let sql = "
-      SELECT r.told FROM (SELECT format('%s %s to %s%s', o.object, g.privilege_type,
+      SELECT r.told FROM (SELECT format('%s %s to %s%s%s', o.object, g.privilege_type,
                     CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END,
-                    CASE WHEN g.is_grantable THEN ' with grant option' END) AS told
-      FROM (SELECT 'function ' || p.proname, p.proacl FROM pg_proc p WHERE p.pronamespace = 'timedb'::regnamespace
+                    CASE WHEN g.is_grantable THEN ' with grant option' END,
+                    CASE WHEN g.grantor <> o.owner THEN ' by ' || g.grantor::regrole::text END) AS told
+      FROM (SELECT 'function ' || p.proname, p.proacl, p.proowner FROM pg_proc p WHERE p.pronamespace = 'timedb'::regnamespace
             UNION ALL
-            SELECT 'relation ' || c.relname, c.relacl FROM pg_class c WHERE c.relnamespace = 'timedb'::regnamespace
+            SELECT 'relation ' || c.relname, c.relacl, c.relowner FROM pg_class c WHERE c.relnamespace = 'timedb'::regnamespace
             UNION ALL
-            SELECT format('column %s.%s', c.relname, a.attname), a.attacl
+            SELECT format('column %s.%s', c.relname, a.attname), a.attacl, c.relowner
             FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relnamespace = 'timedb'::regnamespace
             UNION ALL
-            SELECT 'schema', n.nspacl FROM pg_namespace n WHERE n.nspname = 'timedb') o(object, acl),
+            SELECT 'schema', n.nspacl, n.nspowner FROM pg_namespace n WHERE n.nspname = 'timedb') o(object, acl, owner),
            aclexplode(o.acl) g) r
       ORDER BY r.told COLLATE \"C\"";
     let rows = admin.query(sql, &[]).expect("the rights");
@@ -75,7 +80,7 @@ fn what_was_granted_and_taken_away_is_so_after_an_update() {
     let changed = rights(&mut admin);
     let (given, taken) = (without(&changed, &before), without(&before, &changed));
     assert!(
-        given.len() == 12 && taken.len() == 4,
+        given.len() == 16 && taken.len() == 4,
         "the premise: {given:#?} {taken:#?}"
     );
     let broken = broken_promises(&mut admin);
@@ -118,11 +123,20 @@ fn what_was_granted_and_taken_away_is_so_after_an_update() {
         .expect("her key");
     assert!(one::<i64>(&mut watcher, "SELECT count(*) FROM timedb.read()") > 0);
     refused(watcher.query("SELECT * FROM timedb.latest()", &[])).code("42501");
+    // What somebody has granted further ends with what he was granted.
+    run(
+        &mut admin,
+        "REVOKE EXECUTE ON FUNCTION timedb.whoami() FROM chief CASCADE",
+    );
+    let mut left = rights(&mut admin);
+    left.retain(|right| right.starts_with("function whoami") && without(&changed, &before).contains(&right.as_str()));
+    assert_eq!(left, ["function whoami EXECUTE to assistant"]);
     // Roles that stand in no privilege any more can go.
     drop(watcher);
     run(
         &mut admin,
-        "DROP OWNED BY reporting; DROP OWNED BY chief; DROP ROLE watcher; DROP ROLE chief; DROP ROLE reporting",
+        "DROP OWNED BY reporting; DROP OWNED BY chief; DROP OWNED BY \"first deputy\"; DROP OWNED BY assistant; \
+         DROP ROLE watcher; DROP ROLE chief; DROP ROLE reporting; DROP ROLE \"first deputy\"; DROP ROLE assistant",
     );
 }
 
