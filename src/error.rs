@@ -84,6 +84,8 @@ pub enum Error {
     TooManySeries(i64),
     /// More bytes than the values of the tenant may take.
     TooManyBytes(i64),
+    /// More values of one series that begin at one time than retention holds at once.
+    TooManyAtOneTime,
     /// More of one series than a read holds at once.
     WindowTooWide(TooMuch),
     /// Rows that were to be packed have been deleted by somebody else: by hand, as no two calls pack at once.
@@ -178,6 +180,7 @@ impl Error {
             | Error::TooLarge { .. }
             | Error::TooManySeries(_)
             | Error::TooManyBytes(_)
+            | Error::TooManyAtOneTime
             | Error::WindowTooWide(_)
             | Error::AnswerTooLarge => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Error::DeletedMeanwhile | Error::MadeMeanwhile => Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
@@ -234,6 +237,7 @@ impl Error {
             }
             Error::TooManySeries(most) => format!("the tenant may have {most} series, and no more"),
             Error::TooManyBytes(most) => format!("the values of the tenant may take {} kB, and no more", most >> 10),
+            Error::TooManyAtOneTime => "too many values of one series begin at one time".into(),
             Error::DeletedMeanwhile => "rows to be packed were deleted meanwhile".into(),
             Error::Busy(what) => format!("another transaction {what} of this tenant"),
             Error::MadeMeanwhile => "could not serialize access due to concurrent update".into(),
@@ -305,6 +309,7 @@ impl Error {
             Error::AnswerTooLarge => Some("Read narrower windows of valid or known time."),
             Error::TooLarge { hint, .. } => Some(hint),
             Error::TooManySeries(_) => Some("Have timedb.max_tenant_series raised."),
+            Error::TooManyAtOneTime => Some("Take them out by timedb.erase_run() or timedb.erase_series()."),
             Error::TooManyBytes(_) => {
                 Some("Have timedb.compact() pack what is stored, or timedb.max_tenant_size raised.")
             }
@@ -337,6 +342,7 @@ impl Error {
             | Error::TooLarge { .. }
             | Error::TooManySeries(_)
             | Error::TooManyBytes(_)
+            | Error::TooManyAtOneTime
             | Error::WindowTooWide(_)
             | Error::AnswerTooLarge => Some(413),
             Error::Row(error) if error.kind == Kind::Absent => Some(404),

@@ -75,8 +75,58 @@ impl Shown {
         }
     }
 
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.newest.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.newest.is_empty()
+    }
+
     fn shows(&self, key: &Key, of: &Version) -> bool {
         self.newest.get(key) == Some(&of.precedence())
+    }
+
+    fn shows_of_run(&self, key: &Key, run: Uuid) -> bool {
+        self.newest.get(key).is_some_and(|(_, shown, _)| *shown == run)
+    }
+}
+
+/// How many values runs lose that are looked at a version at a time, where all that a run loses is met: those that go and are not
+/// shown of the run itself.
+#[derive(Default, Debug)]
+pub struct Lost {
+    counts: BTreeMap<Uuid, i64>,
+    /// Of runs that were written more than once, whose versions may have values in common.
+    keys: HashMap<Uuid, Vec<Key>>,
+}
+
+impl Lost {
+    /// Adds what of a version goes; parts of one write have no value in common.
+    pub fn add(&mut self, of: &Shaped, going: &Going, shown: &Shown, is_of_one_write: bool) {
+        let run = of.version.run;
+        let keys = of.shape.keys().enumerate();
+        let keys = keys.filter(|(index, key)| going.goes(*index) && !shown.shows_of_run(key, run));
+        let keys = keys.map(|(_, key)| key);
+        match (going, is_of_one_write) {
+            (Going::Nothing, _) => {}
+            (_, false) => self.keys.entry(run).or_default().extend(keys),
+            (Going::Everything, true) if shown.is_empty() => {
+                *self.counts.entry(run).or_default() += of.shape.len() as i64
+            }
+            (_, true) => *self.counts.entry(run).or_default() += keys.count() as i64,
+        }
+    }
+
+    pub fn counted(mut self) -> BTreeMap<Uuid, i64> {
+        for (run, mut keys) in self.keys {
+            keys.sort_unstable();
+            keys.dedup();
+            *self.counts.entry(run).or_default() += keys.len() as i64;
+        }
+        self.counts.retain(|_, lost| *lost > 0);
+        self.counts
     }
 }
 

@@ -99,6 +99,16 @@ proptest! {
             let one_by_one = if is_spared(of) { Going::Nothing } else { rule.going_of(of, &shown) };
             prop_assert_eq!(&one_by_one, going, "{:?} {:?}", rule, of);
         }
+        let mut one_by_one = Lost::default();
+        // Asked for where something may be shown all the same.
+        let shown = if rule.which == Which::Hidden { shown } else { Shown::default() };
+        for (of, of_going) in versions.iter().zip(&going) {
+            let all = versions.iter().zip(&going);
+            let loses = all.filter(|(other, going)| other.version.run == of.version.run && **going != Going::Nothing);
+            let writes: BTreeSet<Time> = loses.map(|(other, _)| other.version.change).collect();
+            one_by_one.add(of, of_going, &shown, writes.len() < 2);
+        }
+        prop_assert_eq!(one_by_one.counted(), lost(&versions, &going));
         let mut had: HashMap<u128, BTreeSet<Key>> = HashMap::new();
         let mut has: HashMap<u128, BTreeSet<Key>> = HashMap::new();
         for (of, going) in written.iter().zip(&going) {

@@ -1,7 +1,7 @@
 //! Taking out what goes: rows and packs that lose everything are deleted, those that lose a part are deleted and written
 //! again without it.
 
-use super::found::{Looked, Of, Place, Row, StoredPack};
+use super::found::{Looked, Of, Place, Row, StoredPack, said};
 use crate::error::{Error, Result};
 use crate::store::take::{KeysOfRows, take_packs, take_rows};
 use crate::store::write::{NewPacks, NewRows};
@@ -31,6 +31,9 @@ pub fn take_out(of: Of, rows: &[Row], stored: &[StoredPack], looked: &Looked, go
     Ok(())
 }
 
+/// What is said of each may be tens of kilobytes.
+const WRITTEN_AT_ONCE: usize = 500;
+
 /// A column each: of the rows of one class.
 #[derive(Default)]
 struct Taken {
@@ -42,33 +45,63 @@ struct Taken {
 
 pub fn take_out_of_rows(of: Of, rows: &[Row], looked: &Looked, going: &[Going]) -> Result<()> {
     let mut taken: BTreeMap<i16, Taken> = BTreeMap::new();
-    let mut left = NewRows::default();
+    // Those that are written again without what goes.
+    let mut left: BTreeMap<i16, Vec<(&Row, &Going)>> = BTreeMap::new();
     for (place, going) in looked.places.iter().zip(going) {
         let Place::Row(number) = *place else { continue };
-        if *going == Going::Nothing {
-            continue;
-        }
         let row = &rows[number];
-        let of_class = taken.entry(row.span).or_default();
-        of_class.runs.push(row.version.run);
-        of_class.changes.push(row.version.change);
-        of_class.parts.push(row.part);
-        of_class.valid_from.push(row.valid_from);
-        if let Going::Some(_) = going {
-            let opened = Points::read(&row.points).and_then(|points| points.open());
-            let points = left_of(&opened.map_err(Error::PointsStored)?, going);
-            left.add(&row.version, of.series, indexed(row.part), &points)?;
+        match going {
+            Going::Nothing => {}
+            Going::Everything => taken.entry(row.span).or_default().add(row),
+            Going::Some(_) => left.entry(row.span).or_default().push((row, going)),
         }
     }
-    for (span, of_class) in taken {
-        let keys = KeysOfRows {
-            runs: &of_class.runs,
-            changes: &of_class.changes,
-            parts: &of_class.parts,
-            valid_from: &of_class.valid_from,
-        };
-        check(take_rows(of.tenant, of.series, span, keys)?, of_class.runs.len())?;
+    for (span, taken) in taken {
+        taken.take(of, span)?;
     }
+    for (span, left) in left {
+        for some in left.chunks(WRITTEN_AT_ONCE) {
+            write_left(of, span, some)?;
+        }
+    }
+    Ok(())
+}
+
+impl Taken {
+    fn add(&mut self, row: &Row) {
+        self.runs.push(row.version.run);
+        self.changes.push(row.version.change);
+        self.parts.push(row.part);
+        self.valid_from.push(row.valid_from);
+    }
+
+    fn take(&self, of: Of, span: i16) -> Result<()> {
+        let keys = KeysOfRows {
+            runs: &self.runs,
+            changes: &self.changes,
+            parts: &self.parts,
+            valid_from: &self.valid_from,
+        };
+        check(take_rows(of.tenant, of.series, span, keys)?, self.runs.len())
+    }
+}
+
+/// Takes out rows of one class, and writes what is left of them, with what is said of it.
+fn write_left(of: Of, span: i16, rows: &[(&Row, &Going)]) -> Result<()> {
+    let mut taken = Taken::default();
+    let mut left = NewRows::default();
+    let named: Vec<&Row> = rows.iter().map(|(row, _)| *row).collect();
+    for ((row, going), remark) in rows.iter().zip(said(of, span, &named)?) {
+        taken.add(row);
+        let opened = Points::read(&row.points).and_then(|points| points.open());
+        let points = left_of(&opened.map_err(Error::PointsStored)?, going);
+        let version = Version {
+            remark,
+            ..row.version.clone()
+        };
+        left.add(&version, of.series, indexed(row.part), &points)?;
+    }
+    taken.take(of, span)?;
     left.insert_in_place_of_others(of.tenant)
 }
 

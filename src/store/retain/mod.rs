@@ -11,12 +11,12 @@ mod found;
 mod runs;
 mod slices;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::statement::Snapshot;
 use crate::store::withdrawn::Withdrawn;
 pub use candidates::candidates;
-use found::{ALL_RUNS, Looked, Of, Place, Row, StoredPack};
+use found::{Looked, Of, Place, Row, StoredPack};
 use runs::Runs;
 use std::collections::{HashMap, HashSet};
 use timedb_core::merge::Window;
@@ -28,9 +28,6 @@ use uuid::Uuid;
 /// How much one call takes out, so that its transaction stays short: rows and packs, and their bytes.
 const ROWS_IN_A_CALL: i64 = 100_000;
 const BYTES_IN_A_CALL: i64 = 128 << 20;
-
-/// Versions of a slice that are looked at together, in memory. One time may have more of them.
-const MOST_VERSIONS: usize = 100_000;
 
 /// What goes of a series.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
@@ -140,39 +137,44 @@ impl Retaining {
                 return Ok(Outcome::Remains);
             }
             let window = Window { start, end: Some(end) };
-            let Some(until) = slices::end(of.of, &Rule { which, window }, end)? else {
+            let Some(mut slice) = slices::next(of.of, &Rule { which, window }, end)? else {
                 break;
             };
-            let window = Window {
-                start,
-                end: Some(until),
+            let outcome = loop {
+                let end = Some(slice.end);
+                let window = Window { start, end };
+                match self.slice(of, &Rule { which, window })? {
+                    Some(outcome) => break outcome,
+                    None if slice.halve(start) => answer_cancel(),
+                    None => return Err(Error::TooManyAtOneTime),
+                }
             };
-            if self.slice(of, &Rule { which, window })? == Outcome::Remains {
+            if outcome == Outcome::Remains {
                 return Ok(Outcome::Remains);
             }
-            start = Some(until);
+            start = Some(slice.end);
         }
         Ok(Outcome::Done)
     }
 
-    fn slice(&mut self, of: &mut OfSeries, rule: &Rule) -> Result<Outcome> {
-        let packs = found::packs(of.of, rule)?;
-        let most = MOST_VERSIONS.saturating_sub(found::count_versions(&packs)?);
-        let Some(rows) = found::rows(of.of, rule, ALL_RUNS, most)? else {
-            return self.crowd(of, rule, &packs);
+    /// None where a shorter slice is needed.
+    fn slice(&mut self, of: &mut OfSeries, rule: &Rule) -> Result<Option<Outcome>> {
+        let Some((rows, packs)) = found::held(of.of, rule)? else {
+            return self.crowd(of, rule);
         };
         let losing = self.losing(of, rule, &rows, &packs)?;
-        drop(rows);
+        drop((rows, packs));
         if losing.is_empty() || self.is_dry {
-            return Ok(Outcome::Done);
+            return Ok(Some(Outcome::Done));
         }
         if !self.runs.hold(self.tenant, losing.into_iter())? {
-            return Ok(Outcome::Remains);
+            return Ok(Some(Outcome::Remains));
         }
         // What is hidden now: a run that hid others may have been withdrawn since.
         self.withdrawn = Withdrawn::by_now(self.tenant)?;
-        // Packs are made and deleted by nobody else meanwhile.
-        let rows = found::rows(of.of, rule, ALL_RUNS, usize::MAX)?.unwrap_or_default();
+        let Some((rows, packs)) = found::held(of.of, rule)? else {
+            return self.crowd(of, rule);
+        };
         let looked = Looked::at(&rows, &packs)?;
         self.withdrawn
             .look_up(looked.versions.iter().map(|of| of.version.run))?;
@@ -186,7 +188,7 @@ impl Retaining {
         cut::take_out(of.of, &rows, &packs, &looked, &going)?;
         self.runs.lose(lost(&looked.versions, &going));
         self.count(of, &rows, &packs, &looked, &going);
-        Ok(Outcome::Done)
+        Ok(Some(Outcome::Done))
     }
 
     /// The runs that lose something of a slice; one that only looks counts it.

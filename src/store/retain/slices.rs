@@ -59,8 +59,37 @@ statements! {
           LIMIT $7";
 }
 
-/// The end of the slice that a rule's window begins with, which is that of the window where that is not much; none where nothing is.
-pub fn end(of: Of, rule: &Rule, end: Time) -> Result<Option<Time>> {
+/// What is taken out together.
+pub struct Slice {
+    /// Where what is stored begins that is within.
+    begins: Vec<Time>,
+    pub end: Time,
+}
+
+impl Slice {
+    /// Makes it shorter, by half of what begins in it, or of its time where that is one; false where it is of one time alone.
+    pub fn halve(&mut self, start: Option<Time>) -> bool {
+        let after = |time: &Time| Time::from_micros(time.micros() + 1);
+        let halves = [self.begins.len().saturating_sub(1) / 2, 0];
+        let by_begins = halves.into_iter().find_map(|place| {
+            let end = self.begins.get(place).and_then(after)?;
+            (end < self.end).then_some(end)
+        });
+        let by_time = || {
+            let half = start?.micros().midpoint(self.end.micros());
+            Time::from_micros(half).filter(|half| start.is_some_and(|start| start < *half))
+        };
+        let Some(end) = by_begins.or_else(by_time) else {
+            return false;
+        };
+        self.end = end;
+        self.begins.truncate(self.begins.partition_point(|time| *time < end));
+        true
+    }
+}
+
+/// The slice that a rule's window begins with, which is that window where that is not much; none where nothing is.
+pub fn next(of: Of, rule: &Rule, end: Time) -> Result<Option<Slice>> {
     let mut found: Vec<(Time, i64)> = Vec::new();
     let mut add = |item| {
         found.push(item);
@@ -83,12 +112,17 @@ pub fn end(of: Of, rule: &Rule, end: Time) -> Result<Option<Time>> {
     if found.is_empty() && rule.window.start.is_none() {
         return Ok(None);
     }
-    Ok(Some(past(found).map_or(end, |full| full.min(end))))
+    found.sort_unstable();
+    let end = past(&found).map_or(end, |full| full.min(end));
+    let begins = found.into_iter().map(|(time, _)| time).take_while(|time| *time < end);
+    Ok(Some(Slice {
+        begins: begins.collect(),
+        end,
+    }))
 }
 
 /// The moment after the last that a slice holds all of; none where it holds everything.
-fn past(mut found: Vec<(Time, i64)>) -> Option<Time> {
-    found.sort_unstable();
+fn past(found: &[(Time, i64)]) -> Option<Time> {
     let mut bytes = 0;
     let full = found.iter().enumerate().find(|(place, (_, more))| {
         bytes += more;

@@ -1,4 +1,4 @@
-//! More versions of one time than are held in memory together: what goes is the same.
+//! More of a slice than is held in memory together: what goes is the same.
 
 use postgres::Client;
 use serde_json::json;
@@ -129,4 +129,38 @@ fn a_crowd_of_one_time_goes_by_valid_and_by_known_time_in_one_call() {
         let (.., counts) = crowd.left();
         assert_eq!(counts, [left / 6 * 4 / 5; 6], "{name}");
     }
+}
+
+/// What is said of a version may be ten times as long as all else, and takes little where it is stored.
+#[test]
+fn what_is_said_of_rows_is_not_held_and_stays_with_what_is_left_of_them() {
+    const ROWS: i64 = 20_000;
+    const LENGTH: usize = 9_000;
+    let database = Database::fresh("retention said");
+    let admin = admin_of(&database);
+    let mut client = database.authenticated(&admin);
+    let (last, _) = upload_hours(&mut client, "wind", 0, 2);
+    run(
+        &mut database.admin(),
+        &format!(
+            "INSERT INTO timedb.values SELECT tenant_id, series_id, gen_random_uuid(), change_time, \
+               known_time - n * interval '1 second', valid_from, valid_to, part, span, points, changed_by, \
+               n || repeat('x', {LENGTH}), ARRAY[n::text] \
+             FROM timedb.values, generate_series(1, {ROWS}) n WHERE run_id = '{last}'"
+        ),
+    );
+    // Of both hours the first goes, of all rows.
+    run(&mut client, &format!("SELECT timedb.set_retention({})", since(1)));
+    let pid = backend_pid(&mut client);
+    let before = peak_memory(pid);
+    assert_eq!(apply(&mut client, "").values, ROWS + 1);
+    assert_eq!(wet(&mut client).values, ROWS + 1);
+    let held = peak_memory(pid) - before;
+    let all = ROWS as u64 * LENGTH as u64 >> 20;
+    assert!(held < all / 2, "{held} MiB of {all} are held");
+    let left = format!(
+        "SELECT count(*) FROM timedb.values WHERE annotation = split_part(annotation, 'x', 1) || repeat('x', {LENGTH}) \
+           AND tags = ARRAY[split_part(annotation, 'x', 1)] AND timedb.count_points(points) = 1"
+    );
+    assert_eq!(one::<i64>(&mut client, &left), ROWS);
 }
