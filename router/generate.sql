@@ -87,13 +87,14 @@ SELECT
   format(E'CREATE FUNCTION timedb_router.%s(%s) RETURNS %s LANGUAGE plpgsql %s PARALLEL UNSAFE%s\n'
          '  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$\n'
          'DECLARE\n  told_detail text;\n  told_hint text;\n%s%sBEGIN\n  FOR tried IN 1..%s LOOP\n    BEGIN\n'
-         '      %s\n%s      RETURN%s;\n    EXCEPTION WHEN OTHERS THEN\n'
+         '%s      %s\n%s      RETURN%s;\n    EXCEPTION WHEN OTHERS OR query_canceled THEN\n'
          '      GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;\n'
          '      PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, %s, %s);\n    END;\n  END LOOP;\nEND\n$$;\n',
          f.quoted, f.inner_declared, f.result, f.volatility, CASE WHEN f.many THEN format(' ROWS %s', f.rows) END,
          CASE f.shape WHEN 'scalar' THEN format(E'  answer %s;\n', f.result) END,
-         CASE WHEN f.writes THEN E'  is_free CONSTANT boolean :=\n    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());\n  has_written boolean;\n' END,
+         CASE WHEN f.writes THEN E'  is_free boolean;\n  has_written boolean;\n' END,
          CASE WHEN f.writes THEN 1 ELSE 2 END,
+         CASE WHEN f.writes THEN E'      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());\n' END,
          pg_temp.answer(f.shape, f.output_names,
            format('timedb_router._%s(%s)', f.name, concat_ws(', ', 'timedb_router._key()', nullif(f.passed, '')))),
          CASE WHEN f.writes THEN E'      has_written := timedb_router._wrote();\n' END,
@@ -124,23 +125,26 @@ SELECT '-- Generated from the functions of timedb by generate.sql: not to be edi
 
 SELECT
   format(E'CREATE FUNCTION timedb_router._%s_at(conninfo text%s) RETURNS %s LANGUAGE plproxy AS $$\n'
-         '  CONNECT conninfo;\n  SELECT %s;\n$$;\n',
+         '  CONNECT timedb_router._for_operators(conninfo);\n  SELECT %s;\n$$;\n',
          f.name, CASE WHEN f.inner_declared <> '' THEN ', ' || f.inner_declared END, f.result,
          format(CASE WHEN f.shape IN ('scalar', 'void', 'one') AND f.composite IS NULL THEN 'timedb.%s(%s)'
                      ELSE '* FROM timedb.%s(%s) r' END, f.quoted, f.passed_after))
   ||
-  format(E'CREATE FUNCTION timedb_router._%s_on(conninfo text%s) RETURNS %s LANGUAGE plpgsql %s PARALLEL UNSAFE%s\n'
+  format(E'CREATE FUNCTION timedb_router._%s_on(%s%s) RETURNS %s LANGUAGE plpgsql %s PARALLEL UNSAFE%s\n'
          '  SET search_path = pg_catalog, pg_temp AS $$\n'
          'DECLARE\n  told_detail text;\n  told_hint text;\n%s%sBEGIN\n  FOR tried IN 1..%s LOOP\n    BEGIN\n'
-         '      %s\n%s      RETURN%s;\n    EXCEPTION WHEN OTHERS THEN\n'
+         '%s      %s\n%s      RETURN%s;\n    EXCEPTION WHEN OTHERS OR query_canceled THEN\n'
          '      GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;\n'
          '      PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, %s, %s);\n    END;\n  END LOOP;\nEND\n$$;\n',
-         f.name, CASE WHEN f.inner_declared <> '' THEN ', ' || f.inner_declared END, f.result, f.volatility,
+         f.name, CASE WHEN f.writes THEN 'of_tenant uuid' ELSE 'conninfo text' END,
+         CASE WHEN f.inner_declared <> '' THEN ', ' || f.inner_declared END, f.result, f.volatility,
          CASE WHEN f.many THEN format(' ROWS %s', f.rows) END,
          CASE f.shape WHEN 'scalar' THEN format(E'  answer %s;\n', f.result) END,
-         CASE WHEN f.writes THEN E'  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);\n  has_written boolean;\n' END,
+         CASE WHEN f.writes THEN E'  is_free boolean;\n  has_written boolean;\n' END,
          CASE WHEN f.writes THEN 1 ELSE 2 END,
-         pg_temp.answer(f.shape, f.output_names, format('timedb_router._%s_at(%s)', f.name, concat_ws(', ', '$1', nullif(f.passed_after, '')))),
+         CASE WHEN f.writes THEN E'      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));\n' END,
+         pg_temp.answer(f.shape, f.output_names, format('timedb_router._%s_at(%s)', f.name,
+           concat_ws(', ', CASE WHEN f.writes THEN 'timedb_router._home($1)' ELSE '$1' END, nullif(f.passed_after, '')))),
          CASE WHEN f.writes THEN E'      has_written := timedb_router._wrote();\n' END,
          CASE f.shape WHEN 'scalar' THEN ' answer' END,
          CASE WHEN f.writes THEN 'true' ELSE 'false' END, CASE WHEN f.writes THEN 'false' ELSE 'tried = 1' END)

@@ -8,8 +8,8 @@ DO $roles$
 DECLARE
   role_name text;
   groups CONSTANT text[] := ARRAY['timedb_admin', 'timedb_caller', 'timedb_user'];
-  -- They own the functions here, and by their names the router connects to the shards.
-  owners CONSTANT text[] := ARRAY['timedb_router_caller', 'timedb_router_admin'];
+  -- They own the functions here. The names by which the router logs in on the servers are others.
+  owners CONSTANT text[] := ARRAY['timedb_router_tenants', 'timedb_router_operators'];
 BEGIN
   IF current_setting('server_encoding') <> 'UTF8' THEN
     RAISE EXCEPTION 'timedb_router needs a database in UTF8, not %', current_setting('server_encoding')
@@ -20,17 +20,13 @@ BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
     END IF;
   END LOOP;
-  -- A role somebody prepared for us, with powers or with members, would open every door. Where a shard is on this server too, ours
-  -- log in there and are members of the groups.
+  -- A role somebody prepared for us, with powers, with a login or with members, would open every door.
   FOR role_name IN
     SELECT r.rolname FROM pg_roles r
     WHERE r.rolname = ANY (groups || owners)
-      AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
-           OR r.rolname = ANY (groups) AND (r.rolcanlogin OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid))
-           OR r.rolname = ANY (owners) AND (
-             EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid)
-             OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid
-                        AND m.roleid::regrole::text <> replace(r.rolname, '_router', ''))))
+      AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolcanlogin
+           OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid)
+           OR r.rolname = ANY (owners) AND EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid))
   LOOP
     RAISE EXCEPTION 'role "%" exists and is not as timedb_router needs it', role_name
       USING ERRCODE = 'invalid_object_definition',

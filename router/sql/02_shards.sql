@@ -45,11 +45,23 @@ COMMENT ON FUNCTION timedb_router._check_shards() IS 'That the shards are a powe
 CREATE CONSTRAINT TRIGGER shards_are_whole AFTER INSERT OR UPDATE OR DELETE ON timedb_router.shards
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION timedb_router._check_shards();
 
+CREATE FUNCTION timedb_router._shard_of_route(route integer) RETURNS text
+  AS 'MODULE_PATHNAME', '_router_shard_of_route_wrapper' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION timedb_router._shard_of_route(integer) IS
+  'The database of a route''s shard by now, whatever the transaction sees; null where there are no shards.';
+CREATE FUNCTION timedb_router._moved_to(tenant_id uuid) RETURNS text
+  AS 'MODULE_PATHNAME', '_router_moved_to_wrapper' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION timedb_router._moved_to(uuid) IS
+  'The database of a tenant who is not where his route says, by now, whatever the transaction sees.';
+CREATE FUNCTION timedb_router._moved_of_route(route integer) RETURNS text[]
+  AS 'MODULE_PATHNAME', '_router_moved_of_route_wrapper' LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION timedb_router._moved_of_route(integer) IS
+  'The databases of such tenants of a route, each once, by now.';
+
 CREATE FUNCTION timedb_router._of_route(route integer) RETURNS text
   LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  last integer := max(s.shard) FROM timedb_router.shards s;
-  its text := s.conninfo FROM timedb_router.shards s WHERE s.shard = route & last;
+  its CONSTANT text := timedb_router._shard_of_route(route);
 BEGIN
   IF its IS NULL THEN
     RAISE EXCEPTION 'the router has no shards'
@@ -62,10 +74,8 @@ COMMENT ON FUNCTION timedb_router._of_route(integer) IS 'The database of a route
 
 CREATE FUNCTION timedb_router._of_tenant(tenant_id uuid) RETURNS text
   LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  its text := m.conninfo FROM timedb_router.moved m WHERE m.tenant_id = _of_tenant.tenant_id;
 BEGIN
-  RETURN coalesce(its, timedb_router._of_route(timedb_router._route_of_tenant(tenant_id)));
+  RETURN coalesce(timedb_router._moved_to(tenant_id), timedb_router._of_route(timedb_router._route_of_tenant(tenant_id)));
 END
 $$;
 COMMENT ON FUNCTION timedb_router._of_tenant(uuid) IS 'The database that a tenant is in.';
@@ -78,3 +88,20 @@ CREATE FUNCTION timedb_router._all() RETURNS SETOF text
   ORDER BY 1
 $$;
 COMMENT ON FUNCTION timedb_router._all() IS 'The databases that tenants are in, each once.';
+
+-- By what names the router logs in there. They are none of the roles that own the functions here: whoever can log in as an owner
+-- could change them.
+
+CREATE FUNCTION timedb_router._for_tenants(conninfo text) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT conninfo || ' user=timedb_router_caller';
+END;
+COMMENT ON FUNCTION timedb_router._for_tenants(text) IS 'How the router connects to a database to show a key.';
+
+CREATE FUNCTION timedb_router._for_operators(conninfo text) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT conninfo || ' user=timedb_router_admin';
+END;
+COMMENT ON FUNCTION timedb_router._for_operators(text) IS 'How the router connects to a database to act for an operator.';

@@ -48,11 +48,12 @@ CREATE FUNCTION timedb_router._raise(
 COMMENT ON FUNCTION timedb_router._raise(text, text, text, text, boolean, boolean) IS
   'Raises in the shard''s words what PL/Proxy has raised in its own, 08006 where the connection was lost; answers where the call may be tried once more.';
 
+-- The key is an argument of what follows, and no plan, which might be logged, is made for it.
 CREATE FUNCTION timedb_router._ask_whoami(
   conninfo text, api_key text, OUT tenant_id uuid, OUT user_id uuid, OUT email text, OUT scope text,
   OUT expires_at timestamptz, OUT via text, OUT key_id uuid, OUT timedb_version text
 ) RETURNS record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_tenants(conninfo);
   SELECT w.tenant_id, w.user_id, w.email, w.scope, w.expires_at, w.via, w.key_id, w.timedb_version
   FROM timedb_shard.whoami(api_key) w;
 $$;
@@ -61,13 +62,13 @@ COMMENT ON FUNCTION timedb_router._ask_whoami(text, text) IS 'Asks one shard who
 CREATE FUNCTION timedb_router._whose(
   api_key text, OUT tenant_id uuid, OUT user_id uuid, OUT email text, OUT scope text, OUT expires_at timestamptz,
   OUT via text, OUT key_id uuid, OUT timedb_version text, OUT conninfo text
-) RETURNS record LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+) RETURNS record LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   its_route CONSTANT integer := timedb_router._route_of_key(api_key);
   -- Those to which tenants of this route have moved are asked first: where one has just left, the key may still be known.
   asked CONSTANT text[] :=
-    ARRAY(SELECT DISTINCT m.conninfo FROM timedb_router.moved m WHERE m.route = its_route ORDER BY 1)
-    || timedb_router._of_route(its_route);
+    timedb_router._moved_of_route(its_route) || timedb_router._of_route(its_route);
   told_detail text;
   told_hint text;
 BEGIN
@@ -83,7 +84,7 @@ BEGIN
           FROM timedb_router._ask_whoami(conninfo, api_key) w;
         END IF;
         RETURN;
-      EXCEPTION WHEN OTHERS THEN
+      EXCEPTION WHEN OTHERS OR query_canceled THEN
         GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
         EXIT WHEN SQLSTATE = '28000' AND which < cardinality(asked);
         PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
@@ -99,7 +100,7 @@ CREATE FUNCTION timedb_router._acting_tenant() RETURNS uuid
 DECLARE
   tenant uuid := timedb_router._tenant();
 BEGIN
-  IF tenant IS NULL AND EXISTS (SELECT FROM timedb_router.moved m WHERE m.route = timedb_router._route()) THEN
+  IF tenant IS NULL AND cardinality(timedb_router._moved_of_route(timedb_router._route())) > 0 THEN
     tenant := w.tenant_id FROM timedb_router._whose(timedb_router._key()) w;
   END IF;
   RETURN tenant;
@@ -116,13 +117,14 @@ COMMENT ON FUNCTION timedb_router._known_shard() IS
 -- Without a search_path of its own: every call has it from the shell that it is made from, and would pay for another.
 CREATE FUNCTION timedb_router._shard() RETURNS text LANGUAGE sql STABLE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT coalesce(timedb_router._known_shard(), timedb_router._of_tenant(timedb_router._acting_tenant()));
+  SELECT timedb_router._for_tenants(coalesce(timedb_router._known_shard(), timedb_router._of_tenant(timedb_router._acting_tenant())));
 END;
 COMMENT ON FUNCTION timedb_router._shard() IS 'The database that this session''s key is shown to.';
 
 CREATE FUNCTION timedb_router._log_in(
   api_key text, OUT tenant_id uuid, OUT user_id uuid, OUT email text, OUT scope text, OUT expires_at timestamptz
-) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   whose record;
   is_bound boolean;
@@ -157,7 +159,8 @@ CREATE FUNCTION timedb.authenticate(
   api_key text, is_local boolean DEFAULT false,
   OUT tenant_id uuid, OUT user_id uuid, OUT email text, OUT scope text, OUT expires_at timestamptz
 ) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   has_begun CONSTANT boolean := timedb_router._begin_login(api_key, is_local);
 BEGIN
@@ -172,7 +175,8 @@ CREATE FUNCTION timedb.whoami(
   OUT tenant_id uuid, OUT user_id uuid, OUT email text, OUT scope text, OUT expires_at timestamptz, OUT via text,
   OUT key_id uuid
 ) RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
   SELECT w.tenant_id, w.user_id, w.email, w.scope, w.expires_at, w.via, w.key_id
   INTO tenant_id, user_id, email, scope, expires_at, via, key_id
@@ -194,7 +198,8 @@ $$;
 
 CREATE FUNCTION timedb.pre_request() RETURNS void
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   key_of_request CONSTANT text := timedb_router._begin_request();
   has_begun CONSTANT boolean := timedb_router._begin_login(key_of_request, true);

@@ -30,16 +30,16 @@ DECLARE
   told_detail text;
   told_hint text;
   answer timedb.user_account;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       answer := timedb_router._activate_user(timedb_router._key(), $1, $2, $3);
       has_written := timedb_router._wrote();
       RETURN answer;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -69,16 +69,16 @@ CREATE FUNCTION timedb_router.apply_retention(a1 boolean, a2 uuid, OUT series in
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       SELECT * INTO series, versions, value_count, bytes, remaining FROM timedb_router._apply_retention(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -105,16 +105,16 @@ CREATE FUNCTION timedb_router.compact(a1 uuid[], a2 interval, OUT series integer
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       SELECT * INTO series, versions, rows_before, rows_after, bytes_before, bytes_after, remaining FROM timedb_router._compact(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -140,7 +140,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._coverage(timedb_router._key(), $1, $2, $3);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -161,16 +161,16 @@ CREATE FUNCTION timedb_router.create_key(a1 text, a2 uuid, a3 uuid, a4 text, a5 
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       SELECT * INTO key_id, api_key FROM timedb_router._create_key(timedb_router._key(), $1, $2, $3, $4, $5, $6);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -198,16 +198,16 @@ DECLARE
   told_detail text;
   told_hint text;
   answer uuid;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       answer := timedb_router._create_series(timedb_router._key(), $1, $2, $3, $4);
       has_written := timedb_router._wrote();
       RETURN answer;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -229,16 +229,16 @@ DECLARE
   told_detail text;
   told_hint text;
   answer timedb.new_user;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       answer := timedb_router._create_user(timedb_router._key(), $1, $2, $3);
       has_written := timedb_router._wrote();
       RETURN answer;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -269,16 +269,16 @@ DECLARE
   told_detail text;
   told_hint text;
   answer timedb.user_account;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       answer := timedb_router._deactivate_user(timedb_router._key(), $1, $2, $3);
       has_written := timedb_router._wrote();
       RETURN answer;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -308,16 +308,16 @@ CREATE FUNCTION timedb_router.erase_run(a1 uuid, a2 uuid, OUT versions bigint, O
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_run(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -344,16 +344,16 @@ CREATE FUNCTION timedb_router.erase_series(a1 uuid, a2 uuid, OUT versions bigint
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_series(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -385,7 +385,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._gaps(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -411,7 +411,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._label_values(timedb_router._key(), $1);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -437,7 +437,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._latest(timedb_router._key(), $1, $2, $3, $4);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -463,7 +463,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._list_audit(timedb_router._key(), $1, $2);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -495,7 +495,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._list_keys(timedb_router._key(), $1, $2);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -527,7 +527,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._list_retention(timedb_router._key(), $1);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -559,7 +559,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._list_runs(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -585,7 +585,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._list_series(timedb_router._key(), $1, $2, $3, $4, $5);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -611,7 +611,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._list_users(timedb_router._key(), $1, $2);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -643,7 +643,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._read(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -670,7 +670,7 @@ BEGIN
     BEGIN
       answer := timedb_router._read_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
       RETURN answer;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -696,7 +696,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._read_arrow_batches(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -722,7 +722,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._read_buckets(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -743,16 +743,16 @@ CREATE FUNCTION timedb_router.read_changes(a1 timestamp with time zone, a2 times
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       RETURN QUERY SELECT * FROM timedb_router._read_changes(timedb_router._key(), $1, $2, $3, $4, $5, $6);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -774,16 +774,16 @@ DECLARE
   told_detail text;
   told_hint text;
   answer bytea;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       answer := timedb_router._read_changes_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6);
       has_written := timedb_router._wrote();
       RETURN answer;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -809,7 +809,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._read_relative(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -836,7 +836,7 @@ BEGIN
     BEGIN
       answer := timedb_router._read_relative_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
       RETURN answer;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -857,16 +857,16 @@ CREATE FUNCTION timedb_router.regenerate_key(a1 text, a2 uuid, a3 uuid, a4 inter
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       api_key := timedb_router._regenerate_key(timedb_router._key(), $1, $2, $3, $4, $5, $6);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -893,16 +893,16 @@ CREATE FUNCTION timedb_router.restore_run(a1 uuid, a2 text, OUT run_id uuid, OUT
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       SELECT * INTO run_id, withdrawn_at, restored_at, restored_by, reason FROM timedb_router._restore_run(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -923,16 +923,16 @@ CREATE FUNCTION timedb_router.revoke_key(a1 uuid, OUT revoked_at timestamp with 
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       revoked_at := timedb_router._revoke_key(timedb_router._key(), $1);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -959,16 +959,16 @@ CREATE FUNCTION timedb_router.set_retention(a1 interval, a2 text, a3 interval, a
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       PERFORM timedb_router._set_retention(timedb_router._key(), $1, $2, $3, $4, $5);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -996,16 +996,16 @@ DECLARE
   told_detail text;
   told_hint text;
   answer timestamp with time zone;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       answer := timedb_router._settled_time(timedb_router._key());
       has_written := timedb_router._wrote();
       RETURN answer;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -1031,7 +1031,7 @@ BEGIN
     BEGIN
       SELECT * INTO series, runs, value_count, stored_rows, bytes, oldest, newest, last_upload FROM timedb_router._stats(timedb_router._key());
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -1052,16 +1052,16 @@ CREATE FUNCTION timedb_router.update(a1 json, OUT status text, OUT run_id uuid, 
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       RETURN QUERY SELECT * FROM timedb_router._update(timedb_router._key(), $1);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -1082,16 +1082,16 @@ CREATE FUNCTION timedb_router.update_series(a1 uuid, a2 text, a3 text, a4 text, 
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       SELECT * INTO series_id, series_key, unit, description, labels, inserted_at FROM timedb_router._update_series(timedb_router._key(), $1, $2, $3, $4, $5);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -1112,16 +1112,16 @@ CREATE FUNCTION timedb_router.upload(a1 timestamp with time zone, a2 json, a3 te
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       SELECT * INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -1142,16 +1142,16 @@ CREATE FUNCTION timedb_router.upload_arrow(a1 timestamp with time zone, a2 bytea
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       SELECT * INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -1172,16 +1172,16 @@ CREATE FUNCTION timedb_router.upload_points(a1 timestamp with time zone, a2 text
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       SELECT * INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload_points(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -1202,16 +1202,16 @@ CREATE FUNCTION timedb_router.upload_runs(a1 json, a2 timestamp with time zone, 
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       RETURN QUERY SELECT * FROM timedb_router._upload_runs(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -1232,16 +1232,16 @@ CREATE FUNCTION timedb_router.upload_runs_arrow(a1 bytea, a2 timestamp with time
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       RETURN QUERY SELECT * FROM timedb_router._upload_runs_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -1262,16 +1262,16 @@ CREATE FUNCTION timedb_router.withdraw_run(a1 uuid, a2 text, OUT run_id uuid, OU
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean :=
-    timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       SELECT * INTO run_id, withdrawn_at, withdrawn_by, reason FROM timedb_router._withdraw_run(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;

@@ -1,24 +1,25 @@
 -- Generated from the functions of timedb by generate.sql: not to be edited. What an operator can call, on one server.
 
 CREATE FUNCTION timedb_router._activate_user_at(conninfo text, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.activate_user($2, $3, $4) r;
 $$;
-CREATE FUNCTION timedb_router._activate_user_on(conninfo text, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._activate_user_on(of_tenant uuid, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
   answer timedb.user_account;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      answer := timedb_router._activate_user_at($1, $2, $3, $4);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      answer := timedb_router._activate_user_at(timedb_router._home($1), $2, $3, $4);
       has_written := timedb_router._wrote();
       RETURN answer;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -27,23 +28,24 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._apply_retention_at(conninfo text, a1 boolean, a2 uuid, OUT series integer, OUT versions bigint, OUT value_count bigint, OUT bytes bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.apply_retention($2, $3) r;
 $$;
-CREATE FUNCTION timedb_router._apply_retention_on(conninfo text, a1 boolean, a2 uuid, OUT series integer, OUT versions bigint, OUT value_count bigint, OUT bytes bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._apply_retention_on(of_tenant uuid, a1 boolean, a2 uuid, OUT series integer, OUT versions bigint, OUT value_count bigint, OUT bytes bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      SELECT * INTO series, versions, value_count, bytes, remaining FROM timedb_router._apply_retention_at($1, $2, $3);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      SELECT * INTO series, versions, value_count, bytes, remaining FROM timedb_router._apply_retention_at(timedb_router._home($1), $2, $3);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -52,23 +54,24 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._bind_role_at(conninfo text, a1 name, a2 uuid, a3 text) RETURNS void LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT timedb.bind_role($2, $3, $4);
 $$;
-CREATE FUNCTION timedb_router._bind_role_on(conninfo text, a1 name, a2 uuid, a3 text) RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._bind_role_on(of_tenant uuid, a1 name, a2 uuid, a3 text) RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      PERFORM timedb_router._bind_role_at($1, $2, $3, $4);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      PERFORM timedb_router._bind_role_at(timedb_router._home($1), $2, $3, $4);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -77,23 +80,24 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._create_key_at(conninfo text, a1 text, a2 uuid, a3 uuid, a4 text, a5 text, a6 timestamp with time zone, OUT key_id uuid, OUT api_key text) RETURNS record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.create_key($2, $3, $4, $5, $6, $7) r;
 $$;
-CREATE FUNCTION timedb_router._create_key_on(conninfo text, a1 text, a2 uuid, a3 uuid, a4 text, a5 text, a6 timestamp with time zone, OUT key_id uuid, OUT api_key text) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._create_key_on(of_tenant uuid, a1 text, a2 uuid, a3 uuid, a4 text, a5 text, a6 timestamp with time zone, OUT key_id uuid, OUT api_key text) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      SELECT * INTO key_id, api_key FROM timedb_router._create_key_at($1, $2, $3, $4, $5, $6, $7);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      SELECT * INTO key_id, api_key FROM timedb_router._create_key_at(timedb_router._home($1), $2, $3, $4, $5, $6, $7);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -102,24 +106,25 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._create_user_at(conninfo text, a1 uuid, a2 text, a3 text) RETURNS timedb.new_user LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.create_user($2, $3, $4) r;
 $$;
-CREATE FUNCTION timedb_router._create_user_on(conninfo text, a1 uuid, a2 text, a3 text) RETURNS timedb.new_user LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._create_user_on(of_tenant uuid, a1 uuid, a2 text, a3 text) RETURNS timedb.new_user LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
   answer timedb.new_user;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      answer := timedb_router._create_user_at($1, $2, $3, $4);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      answer := timedb_router._create_user_at(timedb_router._home($1), $2, $3, $4);
       has_written := timedb_router._wrote();
       RETURN answer;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -128,24 +133,25 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._deactivate_user_at(conninfo text, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.deactivate_user($2, $3, $4) r;
 $$;
-CREATE FUNCTION timedb_router._deactivate_user_on(conninfo text, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._deactivate_user_on(of_tenant uuid, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
   answer timedb.user_account;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      answer := timedb_router._deactivate_user_at($1, $2, $3, $4);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      answer := timedb_router._deactivate_user_at(timedb_router._home($1), $2, $3, $4);
       has_written := timedb_router._wrote();
       RETURN answer;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -154,23 +160,24 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._erase_run_at(conninfo text, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.erase_run($2, $3) r;
 $$;
-CREATE FUNCTION timedb_router._erase_run_on(conninfo text, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._erase_run_on(of_tenant uuid, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_run_at($1, $2, $3);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_run_at(timedb_router._home($1), $2, $3);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -179,23 +186,24 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._erase_series_at(conninfo text, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.erase_series($2, $3) r;
 $$;
-CREATE FUNCTION timedb_router._erase_series_on(conninfo text, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._erase_series_on(of_tenant uuid, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_series_at($1, $2, $3);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_series_at(timedb_router._home($1), $2, $3);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -204,23 +212,24 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._erase_tenant_at(conninfo text, a1 uuid, OUT users bigint, OUT keys bigint, OUT bindings bigint, OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.erase_tenant($2) r;
 $$;
-CREATE FUNCTION timedb_router._erase_tenant_on(conninfo text, a1 uuid, OUT users bigint, OUT keys bigint, OUT bindings bigint, OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._erase_tenant_on(of_tenant uuid, a1 uuid, OUT users bigint, OUT keys bigint, OUT bindings bigint, OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      SELECT * INTO users, keys, bindings, series, runs, value_count, remaining FROM timedb_router._erase_tenant_at($1, $2);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      SELECT * INTO users, keys, bindings, series, runs, value_count, remaining FROM timedb_router._erase_tenant_at(timedb_router._home($1), $2);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -229,7 +238,7 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._list_audit_at(conninfo text, a1 uuid, a2 timestamp with time zone) RETURNS SETOF timedb.audit_entry LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.list_audit($2, $3) r;
 $$;
 CREATE FUNCTION timedb_router._list_audit_on(conninfo text, a1 uuid, a2 timestamp with time zone) RETURNS SETOF timedb.audit_entry LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1000
@@ -242,7 +251,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._list_audit_at($1, $2, $3);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -251,7 +260,7 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._list_bindings_at(conninfo text, OUT role_name name, OUT tenant_id uuid, OUT scope text, OUT created_at timestamp with time zone, OUT role_exists boolean) RETURNS SETOF record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.list_bindings() r;
 $$;
 CREATE FUNCTION timedb_router._list_bindings_on(conninfo text, OUT role_name name, OUT tenant_id uuid, OUT scope text, OUT created_at timestamp with time zone, OUT role_exists boolean) RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1000
@@ -264,7 +273,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._list_bindings_at($1);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -273,7 +282,7 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._list_keys_at(conninfo text, a1 uuid, a2 uuid) RETURNS SETOF timedb.key_entry LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.list_keys($2, $3) r;
 $$;
 CREATE FUNCTION timedb_router._list_keys_on(conninfo text, a1 uuid, a2 uuid) RETURNS SETOF timedb.key_entry LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1000
@@ -286,7 +295,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._list_keys_at($1, $2, $3);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -295,7 +304,7 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._list_retention_at(conninfo text, a1 uuid, OUT series_id uuid, OUT series_key text, OUT keep interval, OUT basis text, OUT keep_revisions interval, OUT changed_at timestamp with time zone, OUT changed_by text) RETURNS SETOF record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.list_retention($2) r;
 $$;
 CREATE FUNCTION timedb_router._list_retention_on(conninfo text, a1 uuid, OUT series_id uuid, OUT series_key text, OUT keep interval, OUT basis text, OUT keep_revisions interval, OUT changed_at timestamp with time zone, OUT changed_by text) RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1000
@@ -308,7 +317,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._list_retention_at($1, $2);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -317,7 +326,7 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._list_users_at(conninfo text, a1 uuid, a2 boolean) RETURNS SETOF timedb.user_account LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.list_users($2, $3) r;
 $$;
 CREATE FUNCTION timedb_router._list_users_on(conninfo text, a1 uuid, a2 boolean) RETURNS SETOF timedb.user_account LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1000
@@ -330,7 +339,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._list_users_at($1, $2, $3);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -339,23 +348,24 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._regenerate_key_at(conninfo text, a1 text, a2 uuid, a3 uuid, a4 interval, a5 uuid, a6 timestamp with time zone, OUT api_key text) RETURNS text LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT timedb.regenerate_key($2, $3, $4, $5, $6, $7);
 $$;
-CREATE FUNCTION timedb_router._regenerate_key_on(conninfo text, a1 text, a2 uuid, a3 uuid, a4 interval, a5 uuid, a6 timestamp with time zone, OUT api_key text) RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._regenerate_key_on(of_tenant uuid, a1 text, a2 uuid, a3 uuid, a4 interval, a5 uuid, a6 timestamp with time zone, OUT api_key text) RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      api_key := timedb_router._regenerate_key_at($1, $2, $3, $4, $5, $6, $7);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      api_key := timedb_router._regenerate_key_at(timedb_router._home($1), $2, $3, $4, $5, $6, $7);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -364,23 +374,24 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._revoke_key_at(conninfo text, a1 uuid, OUT revoked_at timestamp with time zone) RETURNS timestamp with time zone LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT timedb.revoke_key($2);
 $$;
-CREATE FUNCTION timedb_router._revoke_key_on(conninfo text, a1 uuid, OUT revoked_at timestamp with time zone) RETURNS timestamp with time zone LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._revoke_key_on(of_tenant uuid, a1 uuid, OUT revoked_at timestamp with time zone) RETURNS timestamp with time zone LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      revoked_at := timedb_router._revoke_key_at($1, $2);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      revoked_at := timedb_router._revoke_key_at(timedb_router._home($1), $2);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -389,7 +400,7 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._self_check_at(conninfo text, OUT promise text, OUT object text, OUT found text) RETURNS SETOF record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.self_check() r;
 $$;
 CREATE FUNCTION timedb_router._self_check_on(conninfo text, OUT promise text, OUT object text, OUT found text) RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1000
@@ -402,7 +413,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._self_check_at($1);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -411,23 +422,24 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._set_retention_at(conninfo text, a1 interval, a2 text, a3 interval, a4 uuid[], a5 uuid) RETURNS void LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT timedb.set_retention($2, $3, $4, $5, $6);
 $$;
-CREATE FUNCTION timedb_router._set_retention_on(conninfo text, a1 interval, a2 text, a3 interval, a4 uuid[], a5 uuid) RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._set_retention_on(of_tenant uuid, a1 interval, a2 text, a3 interval, a4 uuid[], a5 uuid) RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      PERFORM timedb_router._set_retention_at($1, $2, $3, $4, $5, $6);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      PERFORM timedb_router._set_retention_at(timedb_router._home($1), $2, $3, $4, $5, $6);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;
@@ -436,7 +448,7 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._tenant_stats_at(conninfo text, OUT tenant_id uuid, OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT stored_rows bigint, OUT bytes bigint, OUT oldest timestamp with time zone, OUT newest timestamp with time zone, OUT last_upload timestamp with time zone) RETURNS SETOF record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT * FROM timedb.tenant_stats() r;
 $$;
 CREATE FUNCTION timedb_router._tenant_stats_on(conninfo text, OUT tenant_id uuid, OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT stored_rows bigint, OUT bytes bigint, OUT oldest timestamp with time zone, OUT newest timestamp with time zone, OUT last_upload timestamp with time zone) RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1000
@@ -449,7 +461,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._tenant_stats_at($1);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -458,23 +470,24 @@ END
 $$;
 
 CREATE FUNCTION timedb_router._unbind_role_at(conninfo text, a1 name) RETURNS void LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT timedb.unbind_role($2);
 $$;
-CREATE FUNCTION timedb_router._unbind_role_on(conninfo text, a1 name) RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb_router._unbind_role_on(of_tenant uuid, a1 name) RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
   told_hint text;
-  is_free CONSTANT boolean := timedb_router._begin_write(NULL, 0);
+  is_free boolean;
   has_written boolean;
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      PERFORM timedb_router._unbind_role_at($1, $2);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
+      PERFORM timedb_router._unbind_role_at(timedb_router._home($1), $2);
       has_written := timedb_router._wrote();
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
     END;

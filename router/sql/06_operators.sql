@@ -2,7 +2,7 @@
 
 CREATE FUNCTION timedb_router._find_user_at(conninfo text, email text, user_id uuid, key_id uuid) RETURNS SETOF uuid
   LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT w.tenant_id FROM timedb_shard.find_user($2, $3, $4) w(tenant_id);
 $$;
 COMMENT ON FUNCTION timedb_router._find_user_at(text, text, uuid, uuid) IS 'The tenants of one server that have such a user.';
@@ -17,7 +17,7 @@ BEGIN
     BEGIN
       RETURN QUERY SELECT * FROM timedb_router._find_user_at($1, $2, $3, $4);
       RETURN;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
       PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
@@ -59,7 +59,7 @@ COMMENT ON FUNCTION timedb_router._home(uuid) IS
 CREATE FUNCTION timedb_router._create_user_operator(tenant_id uuid, email text, scope text) RETURNS timedb.new_user
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  RETURN timedb_router._create_user_on(timedb_router._home(tenant_id), tenant_id, email, scope);
+  RETURN timedb_router._create_user_on(tenant_id, tenant_id, email, scope);
 END
 $$;
 
@@ -68,7 +68,7 @@ CREATE FUNCTION timedb_router._activate_user_operator(email text, user_id uuid, 
 DECLARE
   tenant CONSTANT uuid := timedb_router._tenant_of(tenant_id, email, user_id, NULL);
 BEGIN
-  RETURN timedb_router._activate_user_on(timedb_router._home(tenant), email, user_id, tenant);
+  RETURN timedb_router._activate_user_on(tenant, email, user_id, tenant);
 END
 $$;
 
@@ -77,7 +77,7 @@ CREATE FUNCTION timedb_router._deactivate_user_operator(email text, user_id uuid
 DECLARE
   tenant CONSTANT uuid := timedb_router._tenant_of(tenant_id, email, user_id, NULL);
 BEGIN
-  RETURN timedb_router._deactivate_user_on(timedb_router._home(tenant), email, user_id, tenant);
+  RETURN timedb_router._deactivate_user_on(tenant, email, user_id, tenant);
 END
 $$;
 
@@ -86,7 +86,7 @@ CREATE FUNCTION timedb_router._regenerate_key_operator(email text, user_id uuid,
 DECLARE
   tenant CONSTANT uuid := timedb_router._tenant_of(tenant_id, email, user_id, key_id);
 BEGIN
-  api_key := timedb_router._regenerate_key_on(timedb_router._home(tenant), email, user_id, tenant, grace, key_id, expires_at);
+  api_key := timedb_router._regenerate_key_on(tenant, email, user_id, tenant, grace, key_id, expires_at);
 END
 $$;
 
@@ -96,35 +96,35 @@ DECLARE
   tenant CONSTANT uuid := timedb_router._tenant_of(tenant_id, email, user_id, NULL);
 BEGIN
   SELECT k.* INTO key_id, api_key
-  FROM timedb_router._create_key_on(timedb_router._home(tenant), email, user_id, tenant, name, scope, expires_at) k;
+  FROM timedb_router._create_key_on(tenant, email, user_id, tenant, name, scope, expires_at) k;
 END
 $$;
 
 CREATE FUNCTION timedb_router._revoke_key_operator(key_id uuid, OUT revoked_at timestamptz) RETURNS timestamptz
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  revoked_at := timedb_router._revoke_key_on(timedb_router._home(timedb_router._tenant_of(NULL, NULL, NULL, key_id)), key_id);
+  revoked_at := timedb_router._revoke_key_on(timedb_router._tenant_of(NULL, NULL, NULL, key_id), key_id);
 END
 $$;
 
 CREATE FUNCTION timedb_router._erase_run_operator(run_id uuid, tenant_id uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  SELECT e.* INTO versions, value_count, remaining FROM timedb_router._erase_run_on(timedb_router._home(tenant_id), run_id, tenant_id) e;
+  SELECT e.* INTO versions, value_count, remaining FROM timedb_router._erase_run_on(tenant_id, run_id, tenant_id) e;
 END
 $$;
 
 CREATE FUNCTION timedb_router._erase_series_operator(series_id uuid, tenant_id uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  SELECT e.* INTO versions, value_count, remaining FROM timedb_router._erase_series_on(timedb_router._home(tenant_id), series_id, tenant_id) e;
+  SELECT e.* INTO versions, value_count, remaining FROM timedb_router._erase_series_on(tenant_id, series_id, tenant_id) e;
 END
 $$;
 
 CREATE FUNCTION timedb_router._set_retention_operator(keep interval, basis text, keep_revisions interval, series_ids uuid[], tenant_id uuid) RETURNS void
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  PERFORM timedb_router._set_retention_on(timedb_router._home(tenant_id), keep, basis, keep_revisions, series_ids, tenant_id);
+  PERFORM timedb_router._set_retention_on(tenant_id, keep, basis, keep_revisions, series_ids, tenant_id);
 END
 $$;
 
@@ -132,7 +132,7 @@ CREATE FUNCTION timedb_router._apply_retention_operator(dry_run boolean, tenant_
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   SELECT a.* INTO series, versions, value_count, bytes, remaining
-  FROM timedb_router._apply_retention_on(timedb_router._home(tenant_id), dry_run, tenant_id) a;
+  FROM timedb_router._apply_retention_on(tenant_id, dry_run, tenant_id) a;
 END
 $$;
 
@@ -175,25 +175,25 @@ CREATE FUNCTION timedb.erase_tenant(tenant_id uuid, OUT users bigint, OUT keys b
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   SELECT e.* INTO users, keys, bindings, series, runs, value_count, remaining
-  FROM timedb_router._erase_tenant_on(timedb_router._home(tenant_id), tenant_id) e;
+  FROM timedb_router._erase_tenant_on(tenant_id, tenant_id) e;
 END
 $$;
 
 CREATE FUNCTION timedb.bind_role(role name, tenant_id uuid, scope text DEFAULT 'read') RETURNS void
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  PERFORM timedb_router._bind_role_on(timedb_router._home(tenant_id), role, tenant_id, scope);
+  PERFORM timedb_router._bind_role_on(tenant_id, role, tenant_id, scope);
 END
 $$;
 
 CREATE FUNCTION timedb.unbind_role(role name) RETURNS void
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  its CONSTANT text := c.conninfo
+  its CONSTANT uuid := b.tenant_id
     FROM timedb_router._all() c(conninfo), LATERAL timedb_router._list_bindings_on(c.conninfo) b
     WHERE b.role_name = role LIMIT 1;
 BEGIN
-  PERFORM timedb_router._unbind_role_on(coalesce(its, timedb_router._of_route(0)), role);
+  PERFORM timedb_router._unbind_role_on(its, role);
 END
 $$;
 

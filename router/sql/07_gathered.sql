@@ -5,7 +5,7 @@ CREATE FUNCTION timedb_router._maintenance_at(
   OUT rows_after bigint, OUT bytes_before bigint, OUT bytes_after bigint, OUT versions_removed bigint, OUT orphans bigint,
   OUT error text
 ) RETURNS SETOF record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT m.tenant_id, m.started_at, m.finished_at, m.rows_before, m.rows_after, m.bytes_before, m.bytes_after,
          m.versions_removed, m.orphans, m.error
   FROM timedb.maintenance m;
@@ -24,7 +24,7 @@ DECLARE
 BEGIN
   RETURN QUERY SELECT m.* FROM timedb_router._all() c(conninfo), LATERAL timedb_router._maintenance_at(c.conninfo) m
                ORDER BY m.started_at DESC;
-EXCEPTION WHEN OTHERS THEN
+EXCEPTION WHEN OTHERS OR query_canceled THEN
   GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
   PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, false);
 END
@@ -51,7 +51,7 @@ CREATE FUNCTION timedb_router._identity_at(
   conninfo text, OUT timedb_version text, OUT server bigint, OUT database oid, OUT is_standby boolean,
   OUT logs_parameters boolean
 ) RETURNS record LANGUAGE plproxy AS $$
-  CONNECT conninfo;
+  CONNECT timedb_router._for_operators(conninfo);
   SELECT i.timedb_version, i.server, i.database, i.is_standby, i.logs_parameters FROM timedb_shard.identity() i;
 $$;
 COMMENT ON FUNCTION timedb_router._identity_at(text) IS 'Which database that is, and whether it is fit for a router.';
@@ -123,7 +123,7 @@ BEGIN
            'may be executed by ' || CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
     FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
     WHERE p.pronamespace = 'timedb_router'::regnamespace AND p.proname ~ '^_' AND p.proname !~ '_operator$'
-      AND g.grantee NOT IN (p.proowner, 'timedb_router_caller'::regrole, 'timedb_router_admin'::regrole)
+      AND g.grantee NOT IN (p.proowner, 'timedb_router_tenants'::regrole, 'timedb_router_operators'::regrole)
       AND p.proname NOT IN ('_manages_as', '_list_maintenance');
   RETURN QUERY SELECT q.* FROM timedb_router._all() c(conninfo), LATERAL timedb_router._self_check_quietly(c.conninfo) q;
 END

@@ -1,5 +1,5 @@
--- Owners and grants, from nothing. What acts by a key connects as timedb_router_caller, what acts for an operator as
--- timedb_router_admin: PL/Proxy takes the name of whom a function runs as.
+-- Owners and grants, from nothing. What acts by a key is timedb_router_tenants', what acts for an operator timedb_router_operators':
+-- neither may execute what is the other's.
 
 REVOKE ALL ON ALL ROUTINES IN SCHEMA timedb FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA timedb_router FROM PUBLIC;
@@ -12,7 +12,7 @@ BEGIN
     SELECT p.oid FROM pg_proc p
     WHERE p.pronamespace IN ('timedb'::regnamespace, 'timedb_router'::regnamespace) AND p.prosecdef
   LOOP
-    EXECUTE format('ALTER ROUTINE %s OWNER TO timedb_router_caller', routine);
+    EXECUTE format('ALTER ROUTINE %s OWNER TO timedb_router_tenants', routine);
   END LOOP;
   FOR routine IN
     SELECT p.oid FROM pg_proc p
@@ -21,21 +21,37 @@ BEGIN
       OR p.pronamespace = 'timedb'::regnamespace
          AND p.proname IN ('erase_tenant', 'bind_role', 'unbind_role', 'list_bindings', 'tenant_stats', 'self_check'))
   LOOP
-    EXECUTE format('ALTER ROUTINE %s OWNER TO timedb_router_admin', routine);
+    EXECUTE format('ALTER ROUTINE %s OWNER TO timedb_router_operators', routine);
   END LOOP;
 END
 $owners$;
 
 GRANT USAGE ON SCHEMA timedb, timedb_router
-  TO timedb_caller, timedb_user, timedb_admin, timedb_router_caller, timedb_router_admin;
-GRANT SELECT ON timedb_router.shards, timedb_router.moved TO timedb_router_caller, timedb_router_admin;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA timedb_router TO timedb_router_caller, timedb_router_admin;
-GRANT EXECUTE ON FUNCTION timedb.whoami() TO timedb_router_caller;
+  TO timedb_caller, timedb_user, timedb_admin, timedb_router_tenants, timedb_router_operators;
+GRANT SELECT ON timedb_router.shards, timedb_router.moved TO timedb_router_tenants, timedb_router_operators;
+GRANT EXECUTE ON FUNCTION timedb.whoami() TO timedb_router_tenants;
 
 DO $grants$
 DECLARE
   routine record;
 BEGIN
+  -- What either is made of: that which connects is told from the rest by its language and its name.
+  FOR routine IN
+    SELECT p.oid::regprocedure AS name,
+           p.proname ~ '_(at|on|operator)$'
+           OR p.proname IN ('_for_operators', '_tenant_of', '_home', '_all', '_list_maintenance', '_self_check_quietly', '_servers')
+             AS is_operators,
+           p.prolang = (SELECT l.oid FROM pg_language l WHERE l.lanname = 'plproxy') OR p.proname !~ '^_'
+           OR p.proname IN ('_for_tenants', '_shard', '_known_shard', '_acting_tenant', '_whose', '_log_in', '_begin_login', '_bind',
+                            '_begin_request', '_key', '_tenant', '_route', '_route_of_key', '_raise_if_other_version')
+             AS is_tenants
+    FROM pg_proc p WHERE p.pronamespace = 'timedb_router'::regnamespace
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', routine.name, CASE
+      WHEN routine.is_operators THEN 'timedb_router_operators'
+      WHEN routine.is_tenants THEN 'timedb_router_tenants'
+      ELSE 'timedb_router_tenants, timedb_router_operators' END);
+  END LOOP;
   FOR routine IN
     SELECT p.oid::regprocedure AS name, n.nspname, p.proname,
            p.proname IN ('erase_tenant', 'bind_role', 'unbind_role', 'list_bindings', 'tenant_stats', 'self_check', 'maintain')

@@ -12,6 +12,7 @@ use crate::pg::guc::Lasting;
 use crate::pg::lock;
 use crate::pg::read_only::refuse_if_read_only;
 use crate::pg::roles::current_user_acts_as;
+use crate::pg::snapshot::Latest;
 use crate::pg::statement::statements;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -28,6 +29,14 @@ thread_local! {
     static BEGUN: RefCell<Option<(Refused, Lasting)>> = const { RefCell::new(None) };
     /// Whether a call of this transaction has written on a shard.
     static HAS_WRITTEN: Cell<bool> = const { Cell::new(false) };
+    /// A call that writes is under way, perhaps on a shard already.
+    static WRITING: Cell<Option<Writing>> = const { Cell::new(None) };
+}
+
+#[derive(Clone, Copy)]
+struct Writing {
+    /// The route whose lock it holds; none where an operator has named no tenant.
+    route: Option<i32>,
 }
 
 /// Called once, when the library is loaded.
@@ -41,6 +50,7 @@ unsafe extern "C-unwind" fn at_transaction_end(event: pg_sys::XactEvent::Type, _
     use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
     if [XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE].contains(&event) {
         HAS_WRITTEN.set(false);
+        WRITING.set(None);
         // What was refused stays so.
         BEGUN.take();
     }
@@ -153,6 +163,7 @@ fn _router_shard() -> Reported<Option<String>> {
     let api_key = presented()?;
     check(Some(&api_key))?;
     let (tenant, route) = (acting_tenant(), route_of_key(&api_key)?);
+    let _now = Latest::even_where_the_transaction_sees_less();
     match SHARD.read((tenant, route))?.pop() {
         Some((_, true)) => Ok(None),
         Some((Some(conninfo), false)) => Ok(Some(conninfo)),
@@ -207,23 +218,69 @@ fn _router_manages_as() -> Reported<&'static str> {
 statements! {
     IS_MOVING(Uuid) -> (bool,) =
         c"SELECT m.is_moving FROM timedb_router.moved m WHERE m.tenant_id = $1";
+    IS_ANY_MOVING(i32) -> (bool,) =
+        c"SELECT true FROM timedb_router.moved m WHERE m.route = $1 AND m.is_moving LIMIT 1";
+    MOVED_TO(Uuid) -> (String,) =
+        c"SELECT m.conninfo FROM timedb_router.moved m WHERE m.tenant_id = $1";
+    MOVED_OF_ROUTE(i32) -> (String,) =
+        c"SELECT DISTINCT m.conninfo FROM timedb_router.moved m WHERE m.route = $1 ORDER BY 1";
+    OF_ROUTE(i32) -> (String,) =
+        c"SELECT s.conninfo FROM timedb_router.shards s
+          WHERE s.shard = ($1 & (SELECT max(l.shard) FROM timedb_router.shards l))";
+}
+
+/// Where a tenant is that is not where his route says, as of now: a transaction that goes on seeing what it saw at its beginning
+/// would write where he was.
+#[pg_extern(sql = false)]
+fn _router_moved_to(tenant_id: pgrx::Uuid) -> Reported<Option<String>> {
+    let _now = Latest::even_where_the_transaction_sees_less();
+    Ok(MOVED_TO.read((id(tenant_id),))?.pop().map(|(conninfo,)| conninfo))
+}
+
+/// Where tenants of a route are that have moved, as of now.
+#[pg_extern(sql = false)]
+fn _router_moved_of_route(route: i32) -> Reported<Vec<String>> {
+    let _now = Latest::even_where_the_transaction_sees_less();
+    Ok(MOVED_OF_ROUTE
+        .read((route,))?
+        .into_iter()
+        .map(|(conninfo,)| conninfo)
+        .collect())
+}
+
+/// Where a route's shard is, as of now; null where there are no shards.
+#[pg_extern(sql = false)]
+fn _router_shard_of_route(route: i32) -> Reported<Option<String>> {
+    let _now = Latest::even_where_the_transaction_sees_less();
+    Ok(OF_ROUTE.read((route,))?.pop().map(|(conninfo,)| conninfo))
 }
 
 /// A call is about to write on a shard: one a transaction, as what a shard has committed no rollback here undoes. Whoever moves a
 /// tenant waits for those who have come this far, and whoever comes later is told.
 #[pg_extern(sql = false)]
-fn _router_begin_write(tenant_id: Option<pgrx::Uuid>, route: i32) -> Reported<bool> {
+fn _router_begin_write(tenant_id: Option<pgrx::Uuid>, route: Option<i32>) -> Reported<bool> {
     refuse_if_read_only(c"timedb");
     if HAS_WRITTEN.get() {
         return Err(Error::WrittenAlready.into());
     }
-    lock::hold_with_others(lock::For::Moving, of_route(route));
-    if let Some(tenant_id) = tenant_id
-        && let [(true,)] = IS_MOVING.read_fresh((id(tenant_id),))?[..]
-    {
-        return Err(Error::Moving.into());
+    if let Some(route) = route {
+        lock::hold_with_others(lock::For::Moving, of_route(route));
+        if is_moving(tenant_id.map(id), route)? {
+            return Err(Error::Moving.into());
+        }
     }
+    WRITING.set(Some(Writing { route }));
     Ok(true)
+}
+
+/// Whether the tenant is being moved, as of now. One whom nobody has asked about is of a route of which nobody had moved a moment
+/// ago: if somebody has by now, it may be him.
+fn is_moving(tenant: Option<Uuid>, route: i32) -> Result<bool> {
+    let _now = Latest::even_where_the_transaction_sees_less();
+    Ok(match tenant {
+        Some(tenant) => IS_MOVING.read((tenant,))?.contains(&(true,)),
+        None => !IS_ANY_MOVING.read((route,))?.is_empty(),
+    })
 }
 
 /// For whoever moves a tenant of this route, and has said so: waits for the calls that began before.
@@ -237,10 +294,14 @@ fn of_route(route: i32) -> Uuid {
     Uuid::from_u128(u128::from(route.unsigned_abs()))
 }
 
-/// A shard has carried out a call that writes.
+/// A shard has carried out a call that writes. It is committed there: nobody needs to wait for the end of this transaction, which
+/// is the client's to put off.
 #[pg_extern(sql = false)]
 fn _router_wrote() -> bool {
     HAS_WRITTEN.set(true);
+    if let Some(Writing { route: Some(route) }) = WRITING.take() {
+        lock::give_back(lock::For::Moving, of_route(route));
+    }
     true
 }
 
@@ -255,10 +316,11 @@ fn _router_raise(
     writes: bool,
     may_try_again: bool,
 ) -> Reported<bool> {
+    let may_have_asked = WRITING.take().is_some() && writes;
     match remote::understand(sqlstate, message) {
         Said::Lost { after_asking } => {
             told_to_the_log(message, detail);
-            let may_have_written = writes && after_asking;
+            let may_have_written = may_have_asked && after_asking;
             if may_have_written {
                 HAS_WRITTEN.set(true);
             } else if may_try_again {
@@ -267,18 +329,31 @@ fn _router_raise(
             Err(Error::ShardLost { may_have_written }.into())
         }
         Said::Differs(found) => {
+            // It may have answered what nobody here understands after it had done it.
+            HAS_WRITTEN.set(HAS_WRITTEN.get() || may_have_asked);
             told_to_the_log(message, detail);
             Err(Error::ShardDiffers(found).into())
         }
-        Said::Refused(message) => Err(told_again(
-            sqlstate,
-            message,
-            detail.map(|detail| remote::without(detail, remote::DETAIL)),
-            hint.map(|hint| remote::without(hint, remote::HINT)),
-        )),
-        Said::Here => Err(told_again(sqlstate, message, detail, hint)),
+        Said::Refused(message) => {
+            if sqlstate == "28000" {
+                log::login_failed();
+            }
+            Err(told_again(
+                sqlstate,
+                message,
+                detail.map(|detail| remote::without(detail, remote::DETAIL)),
+                hint.map(|hint| remote::without(hint, remote::HINT)),
+            ))
+        }
+        Said::Here => {
+            // The shard may have been quicker than whoever cancelled, or the timeout.
+            HAS_WRITTEN.set(HAS_WRITTEN.get() || may_have_asked && sqlstate == CANCELED);
+            Err(told_again(sqlstate, message, detail, hint))
+        }
     }
 }
+
+const CANCELED: &str = "57014";
 
 /// In whose words a shard was not to be reached is for whoever operates it: they name hosts.
 fn told_to_the_log(message: &str, detail: Option<&str>) {
@@ -290,9 +365,6 @@ fn told_to_the_log(message: &str, detail: Option<&str>) {
 }
 
 fn told_again(sqlstate: &str, message: &str, detail: Option<&str>, hint: Option<&str>) -> ErrorReport {
-    if sqlstate == "28000" {
-        log::login_failed();
-    }
     if let Some(status) = http::status_of(sqlstate)
         && http::in_request()
     {

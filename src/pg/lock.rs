@@ -44,6 +44,13 @@ pub fn hold_with_others_if_free(what: For, tenant: Uuid) -> bool {
     acquire(what, number(secret(), tenant), WITH_OTHERS, Wait::No)
 }
 
+/// Gives back one that [`hold_with_others`] has taken in this very (sub)transaction, before it ends.
+pub fn give_back(what: For, tenant: Uuid) {
+    let tag = tag(what, number(secret(), tenant));
+    // SAFETY: the tag is only read; this backend holds the lock.
+    unsafe { pg_sys::LockRelease(&raw const tag, WITH_OTHERS, false) };
+}
+
 /// The same for some of a tenant's series: for the shares that they are in, in order, so that two who hold some wait for each
 /// other in one direction only.
 pub fn hold_shares(what: For, tenant: Uuid, series: impl Iterator<Item = Uuid>) {
@@ -64,18 +71,23 @@ enum Wait {
 
 /// Whether it is held now.
 fn acquire(what: For, key: u64, mode: pg_sys::LOCKMODE, wait: Wait) -> bool {
+    let tag = tag(what, key);
     // SAFETY: the tag is of the method that it names, and is only read; this backend is in a transaction, which frees the lock.
     unsafe {
-        let tag = pg_sys::LOCKTAG {
-            locktag_field1: pg_sys::MyDatabaseId.to_u32(),
-            locktag_field2: (key >> 32) as u32,
-            locktag_field3: key as u32,
-            locktag_field4: what as u16,
-            locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
-            locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
-        };
         let acquired = pg_sys::LockAcquire(&raw const tag, mode, false, wait == Wait::No);
         acquired != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    }
+}
+
+fn tag(what: For, key: u64) -> pg_sys::LOCKTAG {
+    pg_sys::LOCKTAG {
+        // SAFETY: reads a variable that is set when the backend starts.
+        locktag_field1: unsafe { pg_sys::MyDatabaseId.to_u32() },
+        locktag_field2: (key >> 32) as u32,
+        locktag_field3: key as u32,
+        locktag_field4: what as u16,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
+        locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
     }
 }
 

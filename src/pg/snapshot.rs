@@ -12,6 +12,14 @@ impl Latest {
         unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
         Latest(())
     }
+
+    /// The same in every transaction: for where something is, which no transaction may go on looking for where it was. Not in a
+    /// parallel query.
+    pub fn even_where_the_transaction_sees_less() -> Latest {
+        // SAFETY: as above; the snapshot is copied while it is pushed.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+        Latest(())
+    }
 }
 
 impl Drop for Latest {

@@ -6,14 +6,16 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// Of the list of threats, the numbers that have tests.
-const THREATS: [RangeInclusive<usize>; 4] = [1..=55, 59..=59, 61..=62, 70..=71];
+const THREATS: [RangeInclusive<usize>; 4] = [1..=55, 59..=60, 61..=62, 70..=71];
 
-/// The names of all tests of this suite, read from its source; what is generated at random has its own page.
+/// The names of all tests of this suite, and of what is tried on a router, read from their source; what is generated at random has
+/// its own page.
 fn tests() -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut names = BTreeSet::new();
-    for entry in fs::read_dir(folder).expect("the suite's folder") {
-        let path = entry.expect("a file").path();
+    let entries = fs::read_dir(folder.join("attacks")).expect("the suite's folder");
+    let paths = entries.map(|entry| entry.expect("a file").path());
+    for path in paths.chain([folder.join("router/attacks.rs")]) {
         if path.extension().is_none_or(|end| end != "rs") || path.ends_with("random.rs") {
             continue;
         }

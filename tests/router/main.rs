@@ -1,5 +1,6 @@
 //! A router in front of three servers, over the wire, as ordinary roles: the functions of timedb, wherever a tenant is.
 
+mod attacks;
 mod faults;
 mod generated;
 mod routes;
