@@ -309,12 +309,11 @@ pub fn each_version(of: Of, rule: &Rule, each: &mut dyn FnMut(&Shaped, Met) -> C
     })
 }
 
+/// What is asked of a pack: its id, how many bytes it takes, and what is in it.
+type EachPack<'a> = dyn FnMut(Uuid, i64, Payload<'_>) -> Result<ControlFlow<()>> + 'a;
+
 /// One pack after the other, none of which is kept.
-pub fn each_pack(
-    of: Of,
-    rule: &Rule,
-    each: &mut dyn FnMut(Uuid, i64, Payload<'_>) -> Result<ControlFlow<()>>,
-) -> Result<()> {
+pub fn each_pack(of: Of, rule: &Rule, each: &mut EachPack<'_>) -> Result<()> {
     let (tenant, series) = (of.tenant, of.series);
     let (start, end) = bounds(&rule.window);
     match rule.which {

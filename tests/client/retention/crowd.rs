@@ -156,7 +156,7 @@ fn what_is_said_of_rows_is_not_held_and_stays_with_what_is_left_of_them() {
     assert_eq!(apply(&mut client, "").values, ROWS + 1);
     assert_eq!(wet(&mut client).values, ROWS + 1);
     let held = peak_memory(pid) - before;
-    let all = ROWS as u64 * LENGTH as u64 >> 20;
+    let all = (ROWS as u64 * LENGTH as u64) >> 20;
     assert!(held < all / 2, "{held} MiB of {all} are held");
     let left = format!(
         "SELECT count(*) FROM timedb.values WHERE annotation = split_part(annotation, 'x', 1) || repeat('x', {LENGTH}) \
