@@ -17,7 +17,9 @@ FROM pg_proc p,
 -- Those that a key or an operator can call, but for what is of the session itself, and for the types of values, which no router
 -- has.
 CREATE TEMPORARY VIEW functions AS
-SELECT p.oid, p.proname AS name, quote_ident(p.proname) AS quoted, p.provolatile = 'v' AS writes, p.proretset AS many,
+SELECT p.oid, p.proname AS name, quote_ident(p.proname) AS quoted, p.proretset AS many,
+       -- These wait for nobody and write nothing: they are volatile to see what was committed since their statement began.
+       p.provolatile = 'v' AND p.proname NOT IN ('settled_time', 'read_changes', 'read_changes_arrow') AS writes,
        p.prorows AS rows,
        CASE p.provolatile WHEN 'v' THEN 'VOLATILE' ELSE 'STABLE' END AS volatility,
        pg_get_function_arguments(p.oid) AS declared,
@@ -29,6 +31,10 @@ SELECT p.oid, p.proname AS name, quote_ident(p.proname) AS quoted, p.provolatile
                  FROM arguments g WHERE g.oid = p.oid AND g.mode = 'i'), '') AS passed,
        coalesce((SELECT string_agg(format('$%s', g.nth + 1), ', ' ORDER BY g.nth)
                  FROM arguments g WHERE g.oid = p.oid AND g.mode = 'i'), '') AS passed_after,
+       -- Not before the server knows for whom.
+       coalesce((SELECT string_agg(format(CASE g.nth WHEN 1 THEN 'CASE WHEN o.is_known THEN a%s::%s END' ELSE 'a%s' END,
+                                          g.nth, format_type(g.type, NULL)), ', ' ORDER BY g.nth)
+                 FROM arguments g WHERE g.oid = p.oid AND g.mode = 'i'), '') AS passed_acting,
        coalesce((SELECT string_agg(format('a%s %s', g.nth, format_type(g.type, NULL)), ', ' ORDER BY g.nth)
                  FROM arguments g WHERE g.oid = p.oid AND g.mode = 'i'), '') AS numbered,
        coalesce((SELECT string_agg(format_type(g.type, NULL), ', ' ORDER BY g.nth)
@@ -94,7 +100,7 @@ SELECT
          CASE f.shape WHEN 'scalar' THEN format(E'  answer %s;\n', f.result) END,
          CASE WHEN f.writes THEN E'  is_free boolean;\n  has_written boolean;\n' END,
          CASE WHEN f.writes THEN 1 ELSE 2 END,
-         CASE WHEN f.writes THEN E'      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());\n' END,
+         CASE WHEN f.writes THEN E'      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), ''' || f.name || E'()'');\n' END,
          pg_temp.answer(f.shape, f.output_names,
            format('timedb_router._%s(%s)', f.name, concat_ws(', ', 'timedb_router._key()', nullif(f.passed, '')))),
          CASE WHEN f.writes THEN E'      has_written := timedb_router._wrote();\n' END,
@@ -124,11 +130,15 @@ FROM calls f WHERE f.is_for_keys ORDER BY f.name COLLATE "C", f.identified;
 SELECT '-- Generated from the functions of timedb by generate.sql: not to be edited. What an operator can call, on one server.' || E'\n';
 
 SELECT
-  format(E'CREATE FUNCTION timedb_router._%s_at(conninfo text%s) RETURNS %s LANGUAGE plproxy AS $$\n'
+  format(E'CREATE FUNCTION timedb_router._%s_at(conninfo text%s%s) RETURNS %s LANGUAGE plproxy AS $$\n'
          '  CONNECT timedb_router._for_operators(conninfo);\n  SELECT %s;\n$$;\n',
-         f.name, CASE WHEN f.inner_declared <> '' THEN ', ' || f.inner_declared END, f.result,
-         format(CASE WHEN f.shape IN ('scalar', 'void', 'one') AND f.composite IS NULL THEN 'timedb.%s(%s)'
-                     ELSE '* FROM timedb.%s(%s) r' END, f.quoted, f.passed_after))
+         f.name, CASE WHEN f.writes THEN ', operator_ text' END,
+         CASE WHEN f.inner_declared <> '' THEN ', ' || f.inner_declared END, f.result,
+         format(CASE WHEN f.shape IN ('scalar', 'void', 'one') AND f.composite IS NULL
+                     THEN CASE WHEN f.writes THEN 'timedb.%s(%s) FROM timedb_shard.act_for(operator_) o(is_known)' ELSE 'timedb.%s(%s)' END
+                     WHEN f.writes THEN 'r.* FROM timedb_shard.act_for(operator_) o(is_known), LATERAL timedb.%s(%s) r'
+                     ELSE '* FROM timedb.%s(%s) r' END,
+                f.quoted, CASE WHEN f.writes THEN f.passed_acting ELSE f.passed_after END))
   ||
   format(E'CREATE FUNCTION timedb_router._%s_on(%s%s) RETURNS %s LANGUAGE plpgsql %s PARALLEL UNSAFE%s\n'
          '  SET search_path = pg_catalog, pg_temp AS $$\n'
@@ -142,9 +152,9 @@ SELECT
          CASE f.shape WHEN 'scalar' THEN format(E'  answer %s;\n', f.result) END,
          CASE WHEN f.writes THEN E'  is_free boolean;\n  has_written boolean;\n' END,
          CASE WHEN f.writes THEN 1 ELSE 2 END,
-         CASE WHEN f.writes THEN E'      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));\n' END,
+         CASE WHEN f.writes THEN E'      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), ''' || f.name || E'()'');\n' END,
          pg_temp.answer(f.shape, f.output_names, format('timedb_router._%s_at(%s)', f.name,
-           concat_ws(', ', CASE WHEN f.writes THEN 'timedb_router._home($1)' ELSE '$1' END, nullif(f.passed_after, '')))),
+           concat_ws(', ', CASE WHEN f.writes THEN 'timedb_router._home($1), timedb_router._operator()' ELSE '$1' END, nullif(f.passed_after, '')))),
          CASE WHEN f.writes THEN E'      has_written := timedb_router._wrote();\n' END,
          CASE f.shape WHEN 'scalar' THEN ' answer' END,
          CASE WHEN f.writes THEN 'true' ELSE 'false' END, CASE WHEN f.writes THEN 'false' ELSE 'tried = 1' END)

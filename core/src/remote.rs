@@ -46,6 +46,11 @@ pub fn understand<'a>(sqlstate: &str, message: &'a str) -> Said<'a> {
     }
 }
 
+/// What a shard has told that is no error, in its words.
+pub fn told(message: &str) -> Option<&str> {
+    of_shard(message).map(|(_, words)| words)
+}
+
 /// The severity and the words of a shard, behind `function(4): [database] REMOTE `.
 fn of_shard(message: &str) -> Option<(&str, &str)> {
     let (before, after) = message.split_once(REMOTE)?;
@@ -77,6 +82,11 @@ mod tests {
         );
         let translated = "timedb_router._read(15): [shard] REMOTE FEHLER: 17: no";
         assert_eq!(understand("22023", translated), Said::Refused("17: no"));
+        assert_eq!(
+            told("timedb_router._upload(10): [s] REMOTE NOTICE: a new series: \"x\""),
+            Some("a new series: \"x\"")
+        );
+        assert_eq!(told("a new series"), None);
         assert_eq!(without("Remote hint: Wait.", HINT), "Wait.");
         assert_eq!(without("Wait.", HINT), "Wait.");
     }

@@ -45,6 +45,11 @@ CREATE FUNCTION timedb_shard._leave() RETURNS boolean
   AS 'MODULE_PATHNAME', '_shard_leave_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION timedb_shard._leave() IS 'The call has ended, and with it the login.';
 
+CREATE FUNCTION timedb_shard.act_for(operator text) RETURNS boolean
+  AS 'MODULE_PATHNAME', '_shard_act_for_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION timedb_shard.act_for(text) IS
+  'For a router: whom the audit names for what its login does as an operator, until the transaction ends.';
+
 CREATE FUNCTION timedb_shard.whoami(
   api_key text, OUT tenant_id uuid, OUT user_id uuid, OUT email text, OUT scope text, OUT expires_at timestamptz,
   OUT via text, OUT key_id uuid, OUT timedb_version text

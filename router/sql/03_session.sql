@@ -29,10 +29,13 @@ CREATE FUNCTION timedb_router._manages_as() RETURNS text
   AS 'MODULE_PATHNAME', '_router_manages_as_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION timedb_router._manages_as() IS
   'As what the caller manages users and keys: "tenant" where he has a key, "operator" where he is a member of timedb_admin; 28000 as neither.';
+CREATE FUNCTION timedb_router._operator() RETURNS text
+  AS 'MODULE_PATHNAME', '_router_operator_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION timedb_router._operator() IS 'Whom the audit of a server names for what is done there by an operator.';
 
-CREATE FUNCTION timedb_router._begin_write(tenant_id uuid, route integer) RETURNS boolean
+CREATE FUNCTION timedb_router._begin_write(tenant_id uuid, route integer, call cstring) RETURNS boolean
   AS 'MODULE_PATHNAME', '_router_begin_write_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION timedb_router._begin_write(uuid, integer) IS
+COMMENT ON FUNCTION timedb_router._begin_write(uuid, integer, cstring) IS
   'A call is about to write: 0A000 where one of this transaction has, 55P03 while the tenant is being moved, 25006 in a read-only transaction.';
 CREATE FUNCTION timedb_router._wrote() RETURNS boolean
   AS 'MODULE_PATHNAME', '_router_wrote_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE;
@@ -182,9 +185,11 @@ BEGIN
   INTO tenant_id, user_id, email, scope, expires_at, via, key_id
   FROM timedb_router._whose(timedb_router._key()) w;
   RETURN NEXT;
-EXCEPTION WHEN invalid_authorization_specification THEN
-  -- As on one server: nobody is no error.
-  RETURN;
+EXCEPTION WHEN invalid_authorization_specification OR SQLSTATE 'PGRST' THEN
+  -- As on one server: nobody is no error, in a request either.
+  IF SQLSTATE = 'PGRST' AND SQLERRM::json ->> 'code' <> '28000' THEN
+    RAISE;
+  END IF;
 END
 $$;
 

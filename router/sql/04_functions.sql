@@ -35,7 +35,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'activate_user()');
       answer := timedb_router._activate_user(timedb_router._key(), $1, $2, $3);
       has_written := timedb_router._wrote();
       RETURN answer;
@@ -74,7 +74,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'apply_retention()');
       SELECT * INTO series, versions, value_count, bytes, remaining FROM timedb_router._apply_retention(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;
@@ -110,7 +110,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'compact()');
       SELECT * INTO series, versions, rows_before, rows_after, bytes_before, bytes_after, remaining FROM timedb_router._compact(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;
@@ -166,7 +166,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'create_key()');
       SELECT * INTO key_id, api_key FROM timedb_router._create_key(timedb_router._key(), $1, $2, $3, $4, $5, $6);
       has_written := timedb_router._wrote();
       RETURN;
@@ -203,7 +203,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'create_series()');
       answer := timedb_router._create_series(timedb_router._key(), $1, $2, $3, $4);
       has_written := timedb_router._wrote();
       RETURN answer;
@@ -234,7 +234,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'create_user()');
       answer := timedb_router._create_user(timedb_router._key(), $1, $2, $3);
       has_written := timedb_router._wrote();
       RETURN answer;
@@ -274,7 +274,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'deactivate_user()');
       answer := timedb_router._deactivate_user(timedb_router._key(), $1, $2, $3);
       has_written := timedb_router._wrote();
       RETURN answer;
@@ -313,7 +313,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'erase_run()');
       SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_run(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;
@@ -349,7 +349,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'erase_series()');
       SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_series(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;
@@ -743,18 +743,14 @@ CREATE FUNCTION timedb_router.read_changes(a1 timestamp with time zone, a2 times
 DECLARE
   told_detail text;
   told_hint text;
-  is_free boolean;
-  has_written boolean;
 BEGIN
-  FOR tried IN 1..1 LOOP
+  FOR tried IN 1..2 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       RETURN QUERY SELECT * FROM timedb_router._read_changes(timedb_router._key(), $1, $2, $3, $4, $5, $6);
-      has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
-      PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
+      PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
   END LOOP;
 END
@@ -774,18 +770,14 @@ DECLARE
   told_detail text;
   told_hint text;
   answer bytea;
-  is_free boolean;
-  has_written boolean;
 BEGIN
-  FOR tried IN 1..1 LOOP
+  FOR tried IN 1..2 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       answer := timedb_router._read_changes_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6);
-      has_written := timedb_router._wrote();
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
-      PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
+      PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
   END LOOP;
 END
@@ -862,7 +854,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'regenerate_key()');
       api_key := timedb_router._regenerate_key(timedb_router._key(), $1, $2, $3, $4, $5, $6);
       has_written := timedb_router._wrote();
       RETURN;
@@ -898,7 +890,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'restore_run()');
       SELECT * INTO run_id, withdrawn_at, restored_at, restored_by, reason FROM timedb_router._restore_run(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;
@@ -928,7 +920,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'revoke_key()');
       revoked_at := timedb_router._revoke_key(timedb_router._key(), $1);
       has_written := timedb_router._wrote();
       RETURN;
@@ -964,7 +956,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'set_retention()');
       PERFORM timedb_router._set_retention(timedb_router._key(), $1, $2, $3, $4, $5);
       has_written := timedb_router._wrote();
       RETURN;
@@ -996,18 +988,14 @@ DECLARE
   told_detail text;
   told_hint text;
   answer timestamp with time zone;
-  is_free boolean;
-  has_written boolean;
 BEGIN
-  FOR tried IN 1..1 LOOP
+  FOR tried IN 1..2 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
       answer := timedb_router._settled_time(timedb_router._key());
-      has_written := timedb_router._wrote();
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
-      PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, true, false);
+      PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, false, tried = 1);
     END;
   END LOOP;
 END
@@ -1057,7 +1045,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'update()');
       RETURN QUERY SELECT * FROM timedb_router._update(timedb_router._key(), $1);
       has_written := timedb_router._wrote();
       RETURN;
@@ -1087,7 +1075,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'update_series()');
       SELECT * INTO series_id, series_key, unit, description, labels, inserted_at FROM timedb_router._update_series(timedb_router._key(), $1, $2, $3, $4, $5);
       has_written := timedb_router._wrote();
       RETURN;
@@ -1117,7 +1105,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'upload()');
       SELECT * INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9);
       has_written := timedb_router._wrote();
       RETURN;
@@ -1147,7 +1135,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'upload_arrow()');
       SELECT * INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8);
       has_written := timedb_router._wrote();
       RETURN;
@@ -1177,7 +1165,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'upload_points()');
       SELECT * INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload_points(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
       has_written := timedb_router._wrote();
       RETURN;
@@ -1207,7 +1195,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'upload_runs()');
       RETURN QUERY SELECT * FROM timedb_router._upload_runs(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8);
       has_written := timedb_router._wrote();
       RETURN;
@@ -1237,7 +1225,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'upload_runs_arrow()');
       RETURN QUERY SELECT * FROM timedb_router._upload_runs_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8);
       has_written := timedb_router._wrote();
       RETURN;
@@ -1267,7 +1255,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route());
+      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'withdraw_run()');
       SELECT * INTO run_id, withdrawn_at, withdrawn_by, reason FROM timedb_router._withdraw_run(timedb_router._key(), $1, $2);
       has_written := timedb_router._wrote();
       RETURN;

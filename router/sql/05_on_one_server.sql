@@ -1,8 +1,8 @@
 -- Generated from the functions of timedb by generate.sql: not to be edited. What an operator can call, on one server.
 
-CREATE FUNCTION timedb_router._activate_user_at(conninfo text, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._activate_user_at(conninfo text, operator_ text, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT * FROM timedb.activate_user($2, $3, $4) r;
+  SELECT r.* FROM timedb_shard.act_for(operator_) o(is_known), LATERAL timedb.activate_user(CASE WHEN o.is_known THEN a1::text END, a2, a3) r;
 $$;
 CREATE FUNCTION timedb_router._activate_user_on(of_tenant uuid, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -15,8 +15,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      answer := timedb_router._activate_user_at(timedb_router._home($1), $2, $3, $4);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'activate_user()');
+      answer := timedb_router._activate_user_at(timedb_router._home($1), timedb_router._operator(), $2, $3, $4);
       has_written := timedb_router._wrote();
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -27,9 +27,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._apply_retention_at(conninfo text, a1 boolean, a2 uuid, OUT series integer, OUT versions bigint, OUT value_count bigint, OUT bytes bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._apply_retention_at(conninfo text, operator_ text, a1 boolean, a2 uuid, OUT series integer, OUT versions bigint, OUT value_count bigint, OUT bytes bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT * FROM timedb.apply_retention($2, $3) r;
+  SELECT r.* FROM timedb_shard.act_for(operator_) o(is_known), LATERAL timedb.apply_retention(CASE WHEN o.is_known THEN a1::boolean END, a2) r;
 $$;
 CREATE FUNCTION timedb_router._apply_retention_on(of_tenant uuid, a1 boolean, a2 uuid, OUT series integer, OUT versions bigint, OUT value_count bigint, OUT bytes bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -41,8 +41,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      SELECT * INTO series, versions, value_count, bytes, remaining FROM timedb_router._apply_retention_at(timedb_router._home($1), $2, $3);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'apply_retention()');
+      SELECT * INTO series, versions, value_count, bytes, remaining FROM timedb_router._apply_retention_at(timedb_router._home($1), timedb_router._operator(), $2, $3);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -53,9 +53,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._bind_role_at(conninfo text, a1 name, a2 uuid, a3 text) RETURNS void LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._bind_role_at(conninfo text, operator_ text, a1 name, a2 uuid, a3 text) RETURNS void LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT timedb.bind_role($2, $3, $4);
+  SELECT timedb.bind_role(CASE WHEN o.is_known THEN a1::name END, a2, a3) FROM timedb_shard.act_for(operator_) o(is_known);
 $$;
 CREATE FUNCTION timedb_router._bind_role_on(of_tenant uuid, a1 name, a2 uuid, a3 text) RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -67,8 +67,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      PERFORM timedb_router._bind_role_at(timedb_router._home($1), $2, $3, $4);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'bind_role()');
+      PERFORM timedb_router._bind_role_at(timedb_router._home($1), timedb_router._operator(), $2, $3, $4);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -79,9 +79,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._create_key_at(conninfo text, a1 text, a2 uuid, a3 uuid, a4 text, a5 text, a6 timestamp with time zone, OUT key_id uuid, OUT api_key text) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._create_key_at(conninfo text, operator_ text, a1 text, a2 uuid, a3 uuid, a4 text, a5 text, a6 timestamp with time zone, OUT key_id uuid, OUT api_key text) RETURNS record LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT * FROM timedb.create_key($2, $3, $4, $5, $6, $7) r;
+  SELECT r.* FROM timedb_shard.act_for(operator_) o(is_known), LATERAL timedb.create_key(CASE WHEN o.is_known THEN a1::text END, a2, a3, a4, a5, a6) r;
 $$;
 CREATE FUNCTION timedb_router._create_key_on(of_tenant uuid, a1 text, a2 uuid, a3 uuid, a4 text, a5 text, a6 timestamp with time zone, OUT key_id uuid, OUT api_key text) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -93,8 +93,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      SELECT * INTO key_id, api_key FROM timedb_router._create_key_at(timedb_router._home($1), $2, $3, $4, $5, $6, $7);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'create_key()');
+      SELECT * INTO key_id, api_key FROM timedb_router._create_key_at(timedb_router._home($1), timedb_router._operator(), $2, $3, $4, $5, $6, $7);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -105,9 +105,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._create_user_at(conninfo text, a1 uuid, a2 text, a3 text) RETURNS timedb.new_user LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._create_user_at(conninfo text, operator_ text, a1 uuid, a2 text, a3 text) RETURNS timedb.new_user LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT * FROM timedb.create_user($2, $3, $4) r;
+  SELECT r.* FROM timedb_shard.act_for(operator_) o(is_known), LATERAL timedb.create_user(CASE WHEN o.is_known THEN a1::uuid END, a2, a3) r;
 $$;
 CREATE FUNCTION timedb_router._create_user_on(of_tenant uuid, a1 uuid, a2 text, a3 text) RETURNS timedb.new_user LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -120,8 +120,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      answer := timedb_router._create_user_at(timedb_router._home($1), $2, $3, $4);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'create_user()');
+      answer := timedb_router._create_user_at(timedb_router._home($1), timedb_router._operator(), $2, $3, $4);
       has_written := timedb_router._wrote();
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -132,9 +132,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._deactivate_user_at(conninfo text, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._deactivate_user_at(conninfo text, operator_ text, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT * FROM timedb.deactivate_user($2, $3, $4) r;
+  SELECT r.* FROM timedb_shard.act_for(operator_) o(is_known), LATERAL timedb.deactivate_user(CASE WHEN o.is_known THEN a1::text END, a2, a3) r;
 $$;
 CREATE FUNCTION timedb_router._deactivate_user_on(of_tenant uuid, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -147,8 +147,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      answer := timedb_router._deactivate_user_at(timedb_router._home($1), $2, $3, $4);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'deactivate_user()');
+      answer := timedb_router._deactivate_user_at(timedb_router._home($1), timedb_router._operator(), $2, $3, $4);
       has_written := timedb_router._wrote();
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -159,9 +159,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._erase_run_at(conninfo text, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._erase_run_at(conninfo text, operator_ text, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT * FROM timedb.erase_run($2, $3) r;
+  SELECT r.* FROM timedb_shard.act_for(operator_) o(is_known), LATERAL timedb.erase_run(CASE WHEN o.is_known THEN a1::uuid END, a2) r;
 $$;
 CREATE FUNCTION timedb_router._erase_run_on(of_tenant uuid, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -173,8 +173,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_run_at(timedb_router._home($1), $2, $3);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'erase_run()');
+      SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_run_at(timedb_router._home($1), timedb_router._operator(), $2, $3);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -185,9 +185,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._erase_series_at(conninfo text, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._erase_series_at(conninfo text, operator_ text, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT * FROM timedb.erase_series($2, $3) r;
+  SELECT r.* FROM timedb_shard.act_for(operator_) o(is_known), LATERAL timedb.erase_series(CASE WHEN o.is_known THEN a1::uuid END, a2) r;
 $$;
 CREATE FUNCTION timedb_router._erase_series_on(of_tenant uuid, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -199,8 +199,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_series_at(timedb_router._home($1), $2, $3);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'erase_series()');
+      SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_series_at(timedb_router._home($1), timedb_router._operator(), $2, $3);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -211,9 +211,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._erase_tenant_at(conninfo text, a1 uuid, OUT users bigint, OUT keys bigint, OUT bindings bigint, OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._erase_tenant_at(conninfo text, operator_ text, a1 uuid, OUT users bigint, OUT keys bigint, OUT bindings bigint, OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT * FROM timedb.erase_tenant($2) r;
+  SELECT r.* FROM timedb_shard.act_for(operator_) o(is_known), LATERAL timedb.erase_tenant(CASE WHEN o.is_known THEN a1::uuid END) r;
 $$;
 CREATE FUNCTION timedb_router._erase_tenant_on(of_tenant uuid, a1 uuid, OUT users bigint, OUT keys bigint, OUT bindings bigint, OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -225,8 +225,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      SELECT * INTO users, keys, bindings, series, runs, value_count, remaining FROM timedb_router._erase_tenant_at(timedb_router._home($1), $2);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'erase_tenant()');
+      SELECT * INTO users, keys, bindings, series, runs, value_count, remaining FROM timedb_router._erase_tenant_at(timedb_router._home($1), timedb_router._operator(), $2);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -347,9 +347,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._regenerate_key_at(conninfo text, a1 text, a2 uuid, a3 uuid, a4 interval, a5 uuid, a6 timestamp with time zone, OUT api_key text) RETURNS text LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._regenerate_key_at(conninfo text, operator_ text, a1 text, a2 uuid, a3 uuid, a4 interval, a5 uuid, a6 timestamp with time zone, OUT api_key text) RETURNS text LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT timedb.regenerate_key($2, $3, $4, $5, $6, $7);
+  SELECT timedb.regenerate_key(CASE WHEN o.is_known THEN a1::text END, a2, a3, a4, a5, a6) FROM timedb_shard.act_for(operator_) o(is_known);
 $$;
 CREATE FUNCTION timedb_router._regenerate_key_on(of_tenant uuid, a1 text, a2 uuid, a3 uuid, a4 interval, a5 uuid, a6 timestamp with time zone, OUT api_key text) RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -361,8 +361,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      api_key := timedb_router._regenerate_key_at(timedb_router._home($1), $2, $3, $4, $5, $6, $7);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'regenerate_key()');
+      api_key := timedb_router._regenerate_key_at(timedb_router._home($1), timedb_router._operator(), $2, $3, $4, $5, $6, $7);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -373,9 +373,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._revoke_key_at(conninfo text, a1 uuid, OUT revoked_at timestamp with time zone) RETURNS timestamp with time zone LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._revoke_key_at(conninfo text, operator_ text, a1 uuid, OUT revoked_at timestamp with time zone) RETURNS timestamp with time zone LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT timedb.revoke_key($2);
+  SELECT timedb.revoke_key(CASE WHEN o.is_known THEN a1::uuid END) FROM timedb_shard.act_for(operator_) o(is_known);
 $$;
 CREATE FUNCTION timedb_router._revoke_key_on(of_tenant uuid, a1 uuid, OUT revoked_at timestamp with time zone) RETURNS timestamp with time zone LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -387,8 +387,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      revoked_at := timedb_router._revoke_key_at(timedb_router._home($1), $2);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'revoke_key()');
+      revoked_at := timedb_router._revoke_key_at(timedb_router._home($1), timedb_router._operator(), $2);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -421,9 +421,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._set_retention_at(conninfo text, a1 interval, a2 text, a3 interval, a4 uuid[], a5 uuid) RETURNS void LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._set_retention_at(conninfo text, operator_ text, a1 interval, a2 text, a3 interval, a4 uuid[], a5 uuid) RETURNS void LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT timedb.set_retention($2, $3, $4, $5, $6);
+  SELECT timedb.set_retention(CASE WHEN o.is_known THEN a1::interval END, a2, a3, a4, a5) FROM timedb_shard.act_for(operator_) o(is_known);
 $$;
 CREATE FUNCTION timedb_router._set_retention_on(of_tenant uuid, a1 interval, a2 text, a3 interval, a4 uuid[], a5 uuid) RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -435,8 +435,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      PERFORM timedb_router._set_retention_at(timedb_router._home($1), $2, $3, $4, $5, $6);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'set_retention()');
+      PERFORM timedb_router._set_retention_at(timedb_router._home($1), timedb_router._operator(), $2, $3, $4, $5, $6);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -469,9 +469,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._unbind_role_at(conninfo text, a1 name) RETURNS void LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._unbind_role_at(conninfo text, operator_ text, a1 name) RETURNS void LANGUAGE plproxy AS $$
   CONNECT timedb_router._for_operators(conninfo);
-  SELECT timedb.unbind_role($2);
+  SELECT timedb.unbind_role(CASE WHEN o.is_known THEN a1::name END) FROM timedb_shard.act_for(operator_) o(is_known);
 $$;
 CREATE FUNCTION timedb_router._unbind_role_on(of_tenant uuid, a1 name) RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
@@ -483,8 +483,8 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1));
-      PERFORM timedb_router._unbind_role_at(timedb_router._home($1), $2);
+      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'unbind_role()');
+      PERFORM timedb_router._unbind_role_at(timedb_router._home($1), timedb_router._operator(), $2);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN

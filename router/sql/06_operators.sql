@@ -36,7 +36,9 @@ BEGIN
   END IF;
   found := ARRAY(
     SELECT DISTINCT f.tenant_id FROM timedb_router._all() c(conninfo),
-           LATERAL timedb_router._find_user_on(c.conninfo, email, user_id, key_id) f(tenant_id)
+           -- A key that is not the user's is for his server to refuse, in its words.
+           LATERAL timedb_router._find_user_on(
+             c.conninfo, email, user_id, CASE WHEN email IS NULL AND user_id IS NULL THEN key_id END) f(tenant_id)
     -- One who is being moved is on two for a moment.
     WHERE timedb_router._of_tenant(f.tenant_id) = c.conninfo);
   IF cardinality(found) > 1 THEN

@@ -13,6 +13,10 @@ BEGIN
     WHERE p.pronamespace IN ('timedb'::regnamespace, 'timedb_router'::regnamespace) AND p.prosecdef
   LOOP
     EXECUTE format('ALTER ROUTINE %s OWNER TO timedb_router_tenants', routine);
+    -- Whoever calls it could have its plans printed, which hold where the servers are.
+    EXECUTE format('ALTER ROUTINE %s SET debug_print_parse = off', routine);
+    EXECUTE format('ALTER ROUTINE %s SET debug_print_rewritten = off', routine);
+    EXECUTE format('ALTER ROUTINE %s SET debug_print_plan = off', routine);
   END LOOP;
   FOR routine IN
     SELECT p.oid FROM pg_proc p

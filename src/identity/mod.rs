@@ -10,7 +10,7 @@ mod reset;
 mod routed;
 pub mod session;
 pub mod settings;
-mod shard;
+pub mod shard;
 pub mod standing;
 
 /// Defines the settings and puts up the hooks; called once, when the library is loaded.

@@ -4,21 +4,22 @@
 use super::credential::{self, Credential};
 use super::login::{hide_statement, use_utc, warn_if_it_evaporates};
 use super::settings::{self, Bound, Login, Refused};
-use super::{http, log};
+use super::{http, log, shard};
 use crate::error::{Error, Reported, Result};
 use crate::pg::datum::{id, pg_id};
 use crate::pg::error_context::{self, Log};
 use crate::pg::guc::Lasting;
 use crate::pg::lock;
 use crate::pg::read_only::refuse_if_read_only;
-use crate::pg::roles::current_user_acts_as;
+use crate::pg::remote_notice;
+use crate::pg::roles::{current_user_acts_as, session_role};
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::statements;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{PgLogLevel, PgSqlErrorCode as Code, pg_guard, pg_sys};
 use std::cell::{Cell, RefCell};
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use timedb_core::key;
 use timedb_core::remote::{self, Said};
 use timedb_core::scope::Scope;
@@ -53,6 +54,7 @@ unsafe extern "C-unwind" fn at_transaction_end(event: pg_sys::XactEvent::Type, _
         WRITING.set(None);
         // What was refused stays so.
         BEGUN.take();
+        shard::forget_operator();
     }
 }
 
@@ -65,7 +67,7 @@ fn _router_begin_login(api_key: Option<&str>, is_local: Option<bool>) -> Reporte
     let refused = settings::refuse(lasting);
     warn_if_it_evaporates(lasting);
     BEGUN.set(Some((refused, lasting)));
-    check(api_key)?;
+    check(api_key).inspect_err(|_| error_context::raise_without_context())?;
     error_context::unlink();
     Ok(true)
 }
@@ -115,10 +117,12 @@ fn _router_begin_request() -> Reported<String> {
     Ok(api_key)
 }
 
-/// The key to show to the shard.
+/// The key to show to the shard, in the call that follows.
 #[pg_extern(sql = false)]
 fn _router_key() -> Reported<String> {
-    Ok(presented()?)
+    let api_key = presented()?;
+    remote_notice::link();
+    Ok(api_key)
 }
 
 fn presented() -> Result<String> {
@@ -215,6 +219,13 @@ fn _router_manages_as() -> Reported<&'static str> {
     Ok("tenant")
 }
 
+/// Whom a server's audit names, where the router's own login acts for an operator: who has logged in here, as on one server.
+#[pg_extern(sql = false)]
+fn _router_operator() -> String {
+    remote_notice::link();
+    session_role().unwrap_or_default()
+}
+
 statements! {
     IS_MOVING(Uuid) -> (bool,) =
         c"SELECT m.is_moving FROM timedb_router.moved m WHERE m.tenant_id = $1";
@@ -258,19 +269,25 @@ fn _router_shard_of_route(route: i32) -> Reported<Option<String>> {
 /// A call is about to write on a shard: one a transaction, as what a shard has committed no rollback here undoes. Whoever moves a
 /// tenant waits for those who have come this far, and whoever comes later is told.
 #[pg_extern(sql = false)]
-fn _router_begin_write(tenant_id: Option<pgrx::Uuid>, route: Option<i32>) -> Reported<bool> {
-    refuse_if_read_only(c"timedb");
+fn _router_begin_write(tenant_id: Option<pgrx::Uuid>, route: Option<i32>, call: &CStr) -> Reported<bool> {
+    refuse_if_read_only(call);
+    let begun = begin_write(tenant_id.map(id), route);
+    begun.inspect_err(|_| error_context::raise_without_context())?;
+    Ok(true)
+}
+
+fn begin_write(tenant: Option<Uuid>, route: Option<i32>) -> Result<()> {
     if HAS_WRITTEN.get() {
-        return Err(Error::WrittenAlready.into());
+        return Err(Error::WrittenAlready);
     }
     if let Some(route) = route {
         lock::hold_with_others(lock::For::Moving, of_route(route));
-        if is_moving(tenant_id.map(id), route)? {
-            return Err(Error::Moving.into());
+        if is_moving(tenant, route)? {
+            return Err(Error::Moving);
         }
     }
     WRITING.set(Some(Writing { route }));
-    Ok(true)
+    Ok(())
 }
 
 /// Whether the tenant is being moved, as of now. One whom nobody has asked about is of a route of which nobody had moved a moment
@@ -368,10 +385,12 @@ fn told_again(sqlstate: &str, message: &str, detail: Option<&str>, hint: Option<
     if let Some(status) = http::status_of(sqlstate)
         && http::in_request()
     {
+        error_context::raise_without_context();
         return http::report_of(status, sqlstate, message, hint);
     }
     let state = sqlstate.as_bytes().try_into().unwrap_or(*b"XX000");
     error_context::link_as(state, Log::Hidden);
+    error_context::raise_without_context();
     let report = ErrorReport::new(error_context::PGRST, message.to_owned(), "timedb");
     let report = match detail {
         Some(detail) if !detail.is_empty() => report.set_detail(detail),

@@ -5,7 +5,13 @@ use super::standing;
 use crate::error::{Error, Reported, Result};
 use crate::pg::guc::Lasting;
 use pgrx::prelude::*;
+use std::cell::RefCell;
 use timedb_core::key;
+
+thread_local! {
+    /// Whom the router's login acts for in this transaction.
+    static OPERATOR: RefCell<Option<String>> = const { RefCell::new(None) };
+}
 
 /// Logs in for the call that follows; whatever goes wrong, nobody is logged in afterwards. The key is looked up as one in the
 /// settings is, by direct index scans: a call has no time for more. Nothing is told of it: the router's own login was.
@@ -37,4 +43,21 @@ fn shown(api_key: Option<&str>) -> Result<Login> {
 fn _shard_leave() -> bool {
     settings::clear(Lasting::Transaction);
     true
+}
+
+/// Names the operator on the router for what the router's own login does in this transaction. Who may call this has the powers of an
+/// operator here anyway.
+#[pg_extern(sql = false)]
+fn _shard_act_for(operator: Option<&str>) -> bool {
+    OPERATOR.set(operator.map(str::to_owned));
+    true
+}
+
+/// The operator on a router that this transaction acts for.
+pub fn operator() -> Option<String> {
+    OPERATOR.with_borrow(Clone::clone)
+}
+
+pub(super) fn forget_operator() {
+    OPERATOR.take();
 }

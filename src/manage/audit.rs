@@ -4,6 +4,7 @@
 use super::authority;
 use crate::error::{Reported, Result};
 use crate::identity::session::{self, Session};
+use crate::identity::shard;
 use crate::pg::clock;
 use crate::pg::datum::Name;
 use crate::pg::result::{Returned, Rows};
@@ -107,7 +108,10 @@ fn actor() -> (String, &'static str) {
         Session::Acting(identity) if !authority::runs_as_operator() => {
             (identity.name().to_owned(), identity.via.name())
         }
-        _ => (session_role().unwrap_or_default(), "operator"),
+        _ => {
+            let operator = shard::operator().or_else(session_role);
+            (operator.unwrap_or_default(), "operator")
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub enum Log {
 
 thread_local! {
     static LOG: Cell<Log> = const { Cell::new(Log::Whole) };
+    static IS_CUT: Cell<bool> = const { Cell::new(false) };
     static STATE: Cell<[u8; 5]> = const { Cell::new(OF_POSTGREST) };
     static CALLBACK: UnsafeCell<pg_sys::ErrorContextCallback> =
         const { UnsafeCell::new(pg_sys::ErrorContextCallback {
@@ -53,6 +54,15 @@ pub fn link(log: Log) {
         (*ours).previous = pg_sys::error_context_stack;
         pg_sys::error_context_stack = ours;
     }
+}
+
+/// For an error that is raised now: nothing more is told of where it came from, which is between functions of ours. Not for what is
+/// reported and returns, as whoever is called afterwards would still be linked to.
+pub fn raise_without_context() {
+    if !is_linked() {
+        link(Log::Whole);
+    }
+    IS_CUT.set(true);
 }
 
 fn is_linked() -> bool {
@@ -107,6 +117,10 @@ unsafe extern "C-unwind" fn complete(_arg: *mut c_void) {
         if LOG.get() == Log::Hidden {
             errhidestmt(true);
             errhidecontext(true);
+        }
+        if IS_CUT.take() {
+            // The stack is put back to what it was where the error is caught.
+            (*CALLBACK.with(UnsafeCell::get)).previous = std::ptr::null_mut();
         }
     }
 }

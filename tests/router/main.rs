@@ -6,4 +6,5 @@ mod generated;
 mod routes;
 mod support;
 mod surface;
+mod told;
 mod writes;
