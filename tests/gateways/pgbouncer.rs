@@ -19,11 +19,18 @@ impl PgBouncer {
     /// In transaction mode, with one server connection for each login role; `settings` come last and so win.
     #[track_caller]
     pub fn in_front_of(database: &Database, settings: &[&str]) -> Self {
-        let server = database.server();
+        let roles = ["app", "bi_alice", "bi_bob"];
+        Self::of_server(database.server(), database.name(), &roles, settings)
+    }
+
+    /// The same for these roles, in front of any server.
+    #[track_caller]
+    pub fn of_server(server: &Server, database: &str, roles: &[&str], settings: &[&str]) -> Self {
         let folder = Folder::of(Account::of(server));
         // The user of the server may be unable to read the folder that cargo builds in.
         folder.copy(&installed("pgbouncer"));
-        folder.write("users", "\"app\" \"\"\n\"bi_alice\" \"\"\n\"bi_bob\" \"\"\n");
+        let users: String = roles.iter().map(|role| format!("\"{role}\" \"\"\n")).collect();
+        folder.write("users", &users);
         let configuration = configuration(server, &folder, settings);
         let configuration = folder.write("pgbouncer.ini", &configuration);
         let socket = folder.path().join(format!(".s.PGSQL.{PORT}"));
@@ -38,8 +45,14 @@ impl PgBouncer {
         );
         Self {
             program,
-            database: database.name().to_owned(),
+            database: database.to_owned(),
         }
+    }
+
+    /// As a router's table of shards has it.
+    pub fn conninfo(&self) -> String {
+        let folder = self.program.folder().display();
+        format!("host={folder} port={PORT} dbname={}", self.database)
     }
 
     /// Whoever asks through the pool.

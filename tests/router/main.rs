@@ -3,6 +3,13 @@
 mod attacks;
 mod faults;
 mod generated;
+#[allow(dead_code)]
+#[path = "../gateways/pgbouncer.rs"]
+mod pgbouncer;
+mod pools;
+#[allow(dead_code)]
+#[path = "../gateways/program.rs"]
+mod program;
 mod routes;
 mod support;
 mod surface;
