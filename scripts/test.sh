@@ -99,6 +99,28 @@ layer_router() {
     "$server" run --shards 3 -- "${tests[@]}" router
 }
 
+# Prints the arguments that leave out of a layer what tests/router/not_applicable.tsv lists of it, by a name or by a module and "::".
+left_out() {
+    "${tests[@]}" "$1" -- --list --format terse 2>/dev/null | sed -n 's/: test$//p' |
+        awk -F'\t' -v layer="$1" '
+            NR == FNR { if ($1 == layer) listed[$2]; next }
+            { for (one in listed) if ($0 == one || one ~ /::$/ && index($0, one) == 1) { print "--skip\n" $0; next } }
+        ' tests/router/not_applicable.tsv -
+}
+
+# The layers client and attacks through a router: what clients see is what one server shows.
+layer_routed() {
+    local layer arguments status=0
+    scripts/plproxy.sh || return
+    for layer in client attacks; do
+        arguments=$(left_out "$layer") || return
+        mapfile -t arguments <<<"$arguments"
+        echo "$layer: leaves out $((${#arguments[@]} / 2)) tests that are not for a router"
+        "$server" run --shards 3 -- "${tests[@]}" "$layer" -- --exact "${arguments[@]}" || status=$?
+    done
+    return "$status"
+}
+
 # From the oldest version to this one, on servers of its own.
 layer_versions() {
     local programs=/usr/lib/postgresql/$oldest_postgres/bin library left_out=()
@@ -151,9 +173,9 @@ if [ $# = 0 ]; then
     layers=(pure in-backend contract interleaving client attacks gateways cli faults)
     # Debian has PL/Proxy for its own server alone.
     if scripts/plproxy.sh --find; then
-        layers+=(router)
+        layers+=(router routed)
     else
-        echo "Left out: router, as there is no PL/Proxy for Postgres $postgres_major to be had"
+        echo "Left out: router and routed, as there is no PL/Proxy for Postgres $postgres_major to be had"
     fi
     # Packages are for the distribution's own server.
     if has_server_and_headers "$postgres_major" && command -v dpkg-shlibdeps >/dev/null; then

@@ -81,11 +81,15 @@ impl Database {
         client
     }
 
-    /// Sets a setting of the database: what every later session starts with.
+    /// Sets a setting of the database, and of those of a router's shards: what every later session starts with.
     #[track_caller]
     pub fn set(&self, setting: &str, value: &str) {
         let sql = format!("ALTER DATABASE \"{}\" SET {setting} = '{value}'", self.name);
         run(&mut self.admin(), &sql);
+        for shard in self.server.shards() {
+            let shard = shard.connect(SUPERUSER, &self.name);
+            run(&mut shard.unwrap_or_else(|error| panic!("{error:#}")), &sql);
+        }
     }
 
     /// Makes a user as a superuser, with a key of the scope.

@@ -8,6 +8,7 @@ mod cluster;
 mod database;
 mod disk;
 mod environment;
+mod gathered;
 mod installation;
 mod keeper;
 mod kill;

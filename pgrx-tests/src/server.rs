@@ -9,13 +9,14 @@ use anyhow::{Context, Result};
 use postgres::{Client, Config, NoTls};
 
 use crate::environment::{SHARDS, without_postgres_variables};
+use crate::gathered;
 
 /// A role that owns the private server.
 pub(crate) const SUPERUSER: &str = "postgres";
 /// The database that all others are copies of: the extension is in it.
 pub(crate) const TEMPLATE: &str = "timedb_template";
 /// A private server has its socket folder to itself, so one number does for all.
-const PORT: u16 = 5432;
+pub(crate) const PORT: u16 = 5432;
 
 /// The address of a private server: the folder of its Unix socket.
 #[derive(Clone, Debug)]
@@ -128,6 +129,7 @@ impl Server {
             let sql = "INSERT INTO timedb_router.shards (shard, conninfo) VALUES ($1, $2)";
             transaction.execute(sql, &[&i32::try_from(number)?, &shard.conninfo(database)])?;
         }
+        gathered::name_database(&mut transaction, database, shards.len())?;
         Ok(transaction.commit()?)
     }
 
@@ -158,6 +160,7 @@ impl Server {
             Kind::Router(_) => "CREATE EXTENSION plproxy; CREATE EXTENSION timedb_router",
         };
         template.batch_execute(sql).context(sql)?;
+        gathered::prepare(&mut template, self.shards())?;
         template.close()?;
         client
             .batch_execute(

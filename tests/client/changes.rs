@@ -77,10 +77,14 @@ fn filled(name: &str) -> (Database, Identity, Client) {
     let (alice, bob) = database.two_tenants();
     let mut client = database.authenticated(&alice);
     write(&mut client, 40);
+    let labelled = r#"SELECT timedb.create_series('a', labels => '{"site": "north"}')"#;
+    let labelled: Uuid = one(&mut client, labelled);
     run(
         &mut client,
-        r#"SELECT timedb.upload(now(), json_build_array(json_build_object('valid_time', '2025-01-01T00:00:00Z', 'value', 5,
-             'series_id', timedb.create_series('a', labels => '{"site": "north"}'))))"#,
+        &format!(
+            "SELECT timedb.upload(now(), json_build_array(json_build_object('valid_time', '2025-01-01T00:00:00Z', 'value', 5, \
+               'series_id', '{labelled}')))"
+        ),
     );
     // Another tenant's are never among them.
     write(&mut database.authenticated(&bob), 3);

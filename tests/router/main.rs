@@ -3,6 +3,7 @@
 mod attacks;
 mod faults;
 mod generated;
+mod listed;
 #[allow(dead_code)]
 #[path = "../gateways/pgbouncer.rs"]
 mod pgbouncer;
