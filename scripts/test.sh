@@ -173,9 +173,9 @@ if [ $# = 0 ]; then
     layers=(pure in-backend contract interleaving client attacks gateways cli faults)
     # Debian has PL/Proxy for its own server alone.
     if scripts/plproxy.sh --find; then
-        layers+=(router routed)
+        layers+=(router)
     else
-        echo "Left out: router and routed, as there is no PL/Proxy for Postgres $postgres_major to be had"
+        echo "Left out: router, as there is no PL/Proxy for Postgres $postgres_major to be had"
     fi
     # Packages are for the distribution's own server.
     if has_server_and_headers "$postgres_major" && command -v dpkg-shlibdeps >/dev/null; then

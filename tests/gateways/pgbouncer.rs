@@ -72,12 +72,8 @@ impl PgBouncer {
     }
 
     pub fn config(&self, role: &str) -> Config {
-        let mut config = Config::new();
-        config
-            .host_path(self.program.folder())
-            .port(PORT)
-            .user(role)
-            .dbname(&self.database);
+        let mut config: Config = self.conninfo().parse().expect("words of libpq");
+        config.user(role);
         config
     }
 }
