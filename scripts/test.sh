@@ -96,7 +96,10 @@ layer_cli() {
 # Three servers and a router in front of them.
 layer_router() {
     scripts/plproxy.sh || return
-    "$server" run --shards 3 -- "${tests[@]}" router
+    local status=0
+    "$server" run --shards 3 -- "${tests[@]}" router || status=$?
+    "$server" run --shards 3 -- cargo test -p timedb-cli --test cli -- --ignored move_tenant:: || status=$?
+    return "$status"
 }
 
 # Prints the arguments that leave out of a layer what tests/router/not_applicable.tsv lists of it, by a name or by a module and "::".

@@ -16,6 +16,7 @@ use postgres::error::{DbError, SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{failure, interrupt, progress};
+pub use dsn::words;
 use parameters::{Parameters, set};
 
 /// What this command calls; a server may have a later one.

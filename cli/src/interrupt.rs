@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use postgres::CancelToken;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -19,6 +19,12 @@ static SESSIONS: Mutex<Vec<(CancelToken, MakeRustlsConnect)>> = Mutex::new(Vec::
 /// A file that is not to stay behind.
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// Somebody puts in order what has been begun, before the end.
+static HELD: AtomicBool = AtomicBool::new(false);
+/// What the servers did for us when the signal came has ended.
+static CANCELLED: AtomicBool = AtomicBool::new(false);
+/// Whoever held it then ends us, in words of its own.
+static IS_OURS: AtomicBool = AtomicBool::new(false);
 
 /// Remembers a session, whose statement is then cancelled.
 pub fn cancels(session: CancelToken, tls: MakeRustlsConnect) {
@@ -33,6 +39,32 @@ pub fn unfinished(path: Option<PathBuf>) {
     *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) = path;
 }
 
+/// As long as it lives, Ctrl-C ends what a server is doing for us, and whoever holds it learns of it by the error and by
+/// [`check`]; a second one ends us at once.
+pub struct Held(());
+
+pub fn hold() -> Held {
+    HELD.store(true, Ordering::SeqCst);
+    Held(())
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.store(false, Ordering::SeqCst);
+    }
+}
+
+/// That nobody has said Ctrl-C; else only once no statement is cancelled by it any more.
+pub fn check() -> Result<()> {
+    if !INTERRUPTED.load(Ordering::SeqCst) {
+        return Ok(());
+    }
+    while !CANCELLED.load(Ordering::SeqCst) {
+        thread::yield_now();
+    }
+    bail!("interrupted")
+}
+
 /// From now on. A server of ours, which stops in its own way, does not call it.
 pub fn watch() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
@@ -45,6 +77,8 @@ pub fn watch() -> Result<()> {
     thread::spawn(move || {
         runtime.block_on(async {
             tokio::select! { _ = interrupted.recv() => {}, _ = terminated.recv() => {} }
+            let is_held = HELD.load(Ordering::SeqCst);
+            IS_OURS.store(is_held, Ordering::SeqCst);
             INTERRUPTED.store(true, Ordering::SeqCst);
             let (done, cancelled) = oneshot::channel();
             thread::spawn(move || {
@@ -53,6 +87,10 @@ pub fn watch() -> Result<()> {
             });
             // Whoever does not want to wait for the server says so again.
             tokio::select! { _ = cancelled => {}, _ = interrupted.recv() => {} }
+            CANCELLED.store(true, Ordering::SeqCst);
+            if is_held {
+                tokio::select! { _ = interrupted.recv() => {}, _ = terminated.recv() => {} }
+            }
             if let Some(path) = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 fs::remove_file(path).ok();
             }
@@ -75,7 +113,7 @@ fn cancel_all() {
 
 /// Where an error is what became of a statement that was cancelled, the words are the signal's.
 pub fn leave_words_to_it() {
-    while INTERRUPTED.load(Ordering::SeqCst) {
+    while INTERRUPTED.load(Ordering::SeqCst) && !IS_OURS.load(Ordering::SeqCst) {
         thread::park();
     }
 }

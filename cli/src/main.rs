@@ -20,6 +20,7 @@ mod plot;
 mod progress;
 mod secrets;
 mod show;
+mod spread;
 
 use std::process::ExitCode;
 

@@ -19,6 +19,7 @@ CREATE TABLE timedb_router.moved (
   conninfo text NOT NULL CHECK (
     conninfo ~ '(^|\s)dbname\s*=' AND conninfo !~* '(user|password|passfile|service|options)\s*=' AND conninfo !~ '^postgres(ql)?:'),
   is_moving boolean NOT NULL DEFAULT false,
+  also_in text,
   changed_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX moved_route_idx ON timedb_router.moved (route);
@@ -27,6 +28,8 @@ COMMENT ON TABLE timedb_router.moved IS
 COMMENT ON COLUMN timedb_router.moved.route IS 'The route of the tenant''s keys.';
 COMMENT ON COLUMN timedb_router.moved.conninfo IS 'The database that the tenant is in.';
 COMMENT ON COLUMN timedb_router.moved.is_moving IS 'While this is true, what would write is refused, with 55P03.';
+COMMENT ON COLUMN timedb_router.moved.also_in IS
+  'Another database with rows of the tenant, which nobody is sent to: while it is being moved, where to; once it has moved, where from, until it is erased there.';
 
 CREATE FUNCTION timedb_router._check_shards() RETURNS trigger
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -56,20 +56,24 @@ impl Header {
 
     /// How many rows there are of what people count.
     pub fn summary(&self) -> String {
-        let told = [
-            ("users", "users"),
-            ("api_keys", "keys"),
-            ("series", "series"),
-            ("runs", "runs"),
-            ("values", "rows of values"),
-            ("packs", "packs"),
-        ];
-        let counts = told.map(|(name, called)| {
-            let table = self.tables.iter().find(|table| table.name == name);
-            format!("{called} {}", table.map_or(0, |table| table.rows))
-        });
-        counts.join(", ")
+        summary(&self.tables)
     }
+}
+
+pub fn summary(tables: &[Table]) -> String {
+    let told = [
+        ("users", "users"),
+        ("api_keys", "keys"),
+        ("series", "series"),
+        ("runs", "runs"),
+        ("values", "rows of values"),
+        ("packs", "packs"),
+    ];
+    let counts = told.map(|(name, called)| {
+        let table = tables.iter().find(|table| table.name == name);
+        format!("{called} {}", table.map_or(0, |table| table.rows))
+    });
+    counts.join(", ")
 }
 
 /// An id, as the header has it.

@@ -6,8 +6,15 @@ use postgres::Client;
 /// The extension's version.
 pub type Version = String;
 
-/// Row-level security is forced on every table, so that even their owner sees no row of them: only a superuser does.
+/// Of a database with timedb.
 pub fn prepare(client: &mut Client, command: &str) -> Result<Version> {
+    settle(client, command)?;
+    let sql = "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timedb'";
+    Ok(client.query_one(sql, &[])?.get(0))
+}
+
+/// Row-level security is forced on every table, so that even their owner sees no row of them: only a superuser does.
+pub fn settle(client: &mut Client, command: &str) -> Result<()> {
     let row = client.query_one(
         "SELECT r.rolname::text, r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user",
         &[],
@@ -30,8 +37,7 @@ pub fn prepare(client: &mut Client, command: &str) -> Result<Version> {
     )?;
     // So that the server gives up soon after this command has: not on every system, and good for nothing else.
     client.batch_execute("SET client_connection_check_interval = '1s'").ok();
-    let sql = "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timedb'";
-    Ok(client.query_one(sql, &[])?.get(0))
+    Ok(())
 }
 
 /// The numbers of a version, to compare.

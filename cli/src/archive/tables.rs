@@ -71,6 +71,12 @@ pub fn condition(table: &str) -> &'static str {
     }
 }
 
+/// How many rows of a table an archive has.
+pub fn count(client: &mut impl GenericClient, table: &str, tenant: Uuid) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM timedb.{table} t WHERE {}", condition(table));
+    Ok(client.query_one(&sql, &[&tenant])?.get::<_, i64>(0).unsigned_abs())
+}
+
 /// A table of which the database has rows of a tenant, if there is one.
 pub fn occupied(client: &mut impl GenericClient, tenant: Uuid) -> Result<Option<&'static str>> {
     for table in KEPT.iter().chain(&["role_bindings"]) {

@@ -64,13 +64,10 @@ impl Export {
         }
         let mut counted = Vec::new();
         for name in tables::KEPT {
-            let condition = tables::condition(name);
-            let sql = format!("SELECT count(*) FROM timedb.{name} t WHERE {condition}");
-            let rows: i64 = snapshot.query_one(&sql, &[&self.tenant])?.get(0);
             counted.push(Table {
                 name: name.to_owned(),
                 columns: columns.remove(name).unwrap_or_default(),
-                rows: rows.unsigned_abs(),
+                rows: tables::count(snapshot, name, self.tenant)?,
             });
         }
         let about = snapshot.query_one(

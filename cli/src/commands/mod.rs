@@ -12,6 +12,7 @@ mod import_original;
 mod keys;
 mod maintain;
 mod man;
+mod move_tenant;
 mod read;
 mod retention;
 mod runs;
@@ -56,6 +57,8 @@ pub enum Command {
     Export(export::Export),
     /// Make a tenant from a file that export has written
     Import(import::Import),
+    /// Move a tenant from one of a router's servers to another
+    MoveTenant(move_tenant::MoveTenant),
     /// Store what the original service has
     ImportOriginal(import_original::ImportOriginal),
     /// How much is stored
@@ -104,6 +107,7 @@ impl Command {
             Command::Check(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Import(command) => command.run(),
+            Command::MoveTenant(command) => command.run(),
             Command::ImportOriginal(command) => command.run(),
             Command::Stats(command) => command.run(),
             Command::Maintain(command) => command.run(),

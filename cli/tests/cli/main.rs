@@ -5,6 +5,7 @@ mod check;
 mod connection;
 mod files;
 mod mistakes;
+mod move_tenant;
 mod moving;
 mod moving_original;
 mod page;

@@ -74,7 +74,7 @@ fn fill(database: &Database) -> People {
     }
 }
 
-fn fill_tenant(client: &mut Client) {
+pub fn fill_tenant(client: &mut Client) {
     let statements = [
         r#"SELECT timedb.create_series('wind', 'm/s', E'tab\there, "quotes" and \\backslash',
                                        '{"site": "north", "height": 80, "ümlaut": "\\"}')"#,
@@ -118,7 +118,7 @@ fn fill_tenant(client: &mut Client) {
 }
 
 /// What the tenant sees by each way to read, as lines.
-fn told(database: &Database, who: &Identity, moments: &[String]) -> Vec<String> {
+pub fn told(database: &Database, who: &Identity, moments: &[String]) -> Vec<String> {
     let mut client = database.authenticated(who);
     let mut questions: Vec<String> = Vec::new();
     for mode in ["flat", "overlapping"] {
@@ -155,7 +155,7 @@ fn told(database: &Database, who: &Identity, moments: &[String]) -> Vec<String> 
 }
 
 /// What whoever manages the tenant is told.
-fn managed(database: &Database, admin: &Identity) -> Vec<String> {
+pub fn managed(database: &Database, admin: &Identity) -> Vec<String> {
     let mut client = database.authenticated(admin);
     let questions = [
         "timedb.list_users(include_inactive => true)",
@@ -176,10 +176,14 @@ fn managed(database: &Database, admin: &Identity) -> Vec<String> {
 
 /// A moment after each change of the tenant.
 fn moments(database: &Database, tenant: Uuid) -> Vec<String> {
+    moments_at(&mut database.admin(), tenant)
+}
+
+pub fn moments_at(admin: &mut Client, tenant: Uuid) -> Vec<String> {
     let sql = "SELECT DISTINCT change_time::text FROM timedb.values WHERE tenant_id = $1
                UNION SELECT DISTINCT last_change_time::text FROM timedb.runs WHERE tenant_id = $1
                UNION SELECT withdrawn_at::text FROM timedb.withdrawals WHERE tenant_id = $1 ORDER BY 1";
-    let rows = database.admin().query(sql, &[&tenant]).expect("moments");
+    let rows = admin.query(sql, &[&tenant]).expect("moments");
     rows.iter().map(|row| row.get(0)).collect()
 }
 
@@ -197,14 +201,17 @@ fn import_refused(database: &Database, path: &Path) -> String {
 
 /// How many rows of a tenant there are, in all tables.
 fn rows_of(database: &Database, tenant: Uuid) -> i64 {
-    let mut admin = database.admin();
+    rows_at(&mut database.admin(), tenant)
+}
+
+pub fn rows_at(admin: &mut Client, tenant: Uuid) -> i64 {
     let sql = "SELECT format('(SELECT count(*) FROM %s WHERE tenant_id = $1)', a.attrelid::regclass)
                FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
                WHERE c.relnamespace = 'timedb'::regnamespace AND c.relkind = 'r' AND a.attname = 'tenant_id'";
     let counts = admin.query(sql, &[]).expect("the tables");
     assert_eq!(counts.len(), 13, "the premise: every table");
     let counts: Vec<String> = counts.iter().map(|row| row.get(0)).collect();
-    one_of(&mut admin, &format!("SELECT {}", counts.join(" + ")), &[&tenant])
+    one_of(admin, &format!("SELECT {}", counts.join(" + ")), &[&tenant])
 }
 
 #[test]
