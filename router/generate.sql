@@ -43,6 +43,13 @@ SELECT p.oid, p.proname AS name, quote_ident(p.proname) AS quoted, p.proretset A
                  FROM arguments g WHERE g.oid = p.oid AND g.mode = 'o'), '') AS outputs,
        coalesce((SELECT string_agg(quote_ident(g.name), ', ' ORDER BY g.nth)
                  FROM arguments g WHERE g.oid = p.oid AND g.mode = 'o'), '') AS output_names,
+       -- The columns of an answer.
+       coalesce((SELECT string_agg(format('%I %s', g.name, format_type(g.type, NULL)), ', ' ORDER BY g.nth)
+                 FROM arguments g WHERE g.oid = p.oid AND g.mode = 'o'),
+                (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, NULL)), ', ' ORDER BY a.attnum)
+                 FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
+                 WHERE t.oid = p.prorettype AND a.attnum > 0 AND NOT a.attisdropped),
+                format('answer %s', format_type(p.prorettype, NULL))) AS columns,
        may.caller AS is_for_keys
 FROM pg_proc p,
      LATERAL (SELECT bool_or(g.grantee::regrole::text = 'timedb_caller') AS caller,
@@ -61,6 +68,17 @@ SELECT f.*,
        CASE WHEN f.many THEN 'many' WHEN f.outputs LIKE '%, OUT %' THEN 'record'
             WHEN f.outputs <> '' THEN 'one' WHEN f.prorettype = 'void'::regtype THEN 'void' ELSE 'scalar' END AS shape
 FROM functions f;
+
+-- As pg_temp.answer, of an answer that comes as packed rows of these columns.
+CREATE FUNCTION pg_temp.opened(shape text, output_names text, columns text, call text) RETURNS text LANGUAGE sql AS $$
+  SELECT format(CASE shape
+    WHEN 'many' THEN 'RETURN QUERY SELECT r.* FROM %1$s'
+    WHEN 'void' THEN 'PERFORM FROM %1$s'
+    WHEN 'scalar' THEN 'SELECT r.* INTO answer FROM %1$s'
+    ELSE 'SELECT r.* INTO %2$s FROM %1$s' END
+    || CASE shape WHEN 'void' THEN ' p;' ELSE ' p(packed), LATERAL timedb_router._opened(p.packed) r(%3$s);' END,
+    call, output_names, columns)
+$$;
 
 -- For a shape: the statement that answers what an expression's function answers.
 CREATE FUNCTION pg_temp.answer(shape text, output_names text, call text) RETURNS text LANGUAGE sql AS $$
@@ -85,9 +103,8 @@ GROUP BY t.oid, t.typname ORDER BY t.typname;
 
 SELECT
   -- To the shard.
-  format(E'CREATE FUNCTION timedb_router._%s(shown_key text%s) RETURNS %s LANGUAGE plproxy AS $$\n'
-         '  CONNECT timedb_router._shard();\n  TARGET timedb_shard.%s;\n$$;\n',
-         f.name, CASE WHEN f.inner_declared <> '' THEN ', ' || f.inner_declared END, f.result, f.quoted)
+  format(E'CREATE FUNCTION timedb_router._%s(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$\n'
+         '  CONNECT timedb_router._shard();\n  TARGET timedb_shard.%s;\n$$;\n', f.name, f.quoted)
   ||
   -- The shell.
   format(E'CREATE FUNCTION timedb_router.%s(%s) RETURNS %s LANGUAGE plpgsql %s PARALLEL UNSAFE%s\n'
@@ -101,8 +118,9 @@ SELECT
          CASE WHEN f.writes THEN E'  is_free boolean;\n  has_written boolean;\n' END,
          CASE WHEN f.writes THEN 1 ELSE 2 END,
          CASE WHEN f.writes THEN E'      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), ''' || f.name || E'()'');\n' END,
-         pg_temp.answer(f.shape, f.output_names,
-           format('timedb_router._%s(%s)', f.name, concat_ws(', ', 'timedb_router._key()', nullif(f.passed, '')))),
+         pg_temp.opened(f.shape, f.output_names, f.columns,
+           format('timedb_router._%s(timedb_router._key(), %s)', f.name,
+                  CASE f.passed WHEN '' THEN '''\x00''' ELSE format('timedb_router._packed(%s)', f.passed) END)),
          CASE WHEN f.writes THEN E'      has_written := timedb_router._wrote();\n' END,
          CASE f.shape WHEN 'scalar' THEN ' answer' END,
          CASE WHEN f.writes THEN 'true' ELSE 'false' END, CASE WHEN f.writes THEN 'false' ELSE 'tried = 1' END)
@@ -165,17 +183,11 @@ FROM calls f WHERE f.managed ORDER BY f.name COLLATE "C", f.identified;
 SELECT '-- Generated from the functions of timedb by generate.sql: not to be edited. What a key can call, with the key first.' || E'\n';
 
 SELECT
-  format(E'CREATE FUNCTION timedb_shard.%s(shown_key text%s) RETURNS %s LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE%s\n'
-         '  SET search_path = pg_catalog, pg_temp AS $$\n'
-         'DECLARE\n  entered CONSTANT boolean := timedb_shard._enter(shown_key);\n  left_ boolean;\n%sBEGIN\n  %s\n'
-         '  left_ := timedb_shard._leave();\n%sEND\n$$;\nCOMMENT ON FUNCTION timedb_shard.%s(%s) IS %L;\n',
-         f.quoted, CASE WHEN f.inner_declared <> '' THEN ', ' || f.inner_declared END, f.result,
-         CASE WHEN f.many THEN format(' ROWS %s', f.rows) END,
-         CASE f.shape WHEN 'scalar' THEN format(E'  answer %s;\n', f.result) END,
-         pg_temp.answer(f.shape, f.output_names, format('timedb.%s(%s)', f.quoted, f.passed_after)),
-         CASE f.shape WHEN 'scalar' THEN E'  RETURN answer;\n' END,
-         f.quoted, concat_ws(', ', 'text', nullif(f.types, '')),
-         format('timedb.%s() by the key that comes first.', f.name))
+  format(E'CREATE FUNCTION timedb_shard.%s(shown_key text, packed bytea) RETURNS SETOF bytea\n'
+         '  AS ''MODULE_PATHNAME'', ''_shard_call_wrapper'' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1\n'
+         '  SET search_path = pg_catalog, pg_temp;\n'
+         'COMMENT ON FUNCTION timedb_shard.%s(text, bytea) IS\n  ''timedb.%s() by the key that comes first, of packed arguments, with packed rows.'';\n',
+         f.quoted, f.quoted, f.name)
 FROM calls f WHERE f.is_for_keys ORDER BY f.name COLLATE "C", f.identified;
 \endif
 

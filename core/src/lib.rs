@@ -22,6 +22,7 @@ pub mod lock;
 pub mod merge;
 pub mod pack;
 pub mod points;
+pub mod relay;
 pub mod remote;
 pub mod retain;
 pub mod rows;

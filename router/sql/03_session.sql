@@ -33,6 +33,14 @@ CREATE FUNCTION timedb_router._operator() RETURNS text
   AS 'MODULE_PATHNAME', '_router_operator_wrapper' LANGUAGE c STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION timedb_router._operator() IS 'Whom the audit of a server names for what is done there by an operator.';
 
+CREATE FUNCTION timedb_router._packed(VARIADIC arguments "any") RETURNS bytea
+  AS 'MODULE_PATHNAME', '_router_packed_wrapper' LANGUAGE c STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION timedb_router._packed("any") IS
+  'The arguments of a call as a server takes them: PL/Proxy sends everything as text, and a bytea is soon made into one.';
+CREATE FUNCTION timedb_router._opened(packed bytea) RETURNS SETOF record
+  AS 'MODULE_PATHNAME', '_router_opened_wrapper' LANGUAGE c STABLE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION timedb_router._opened(bytea) IS 'The rows of an answer that a server has packed.';
+
 CREATE FUNCTION timedb_router._begin_write(tenant_id uuid, route integer, call cstring) RETURNS boolean
   AS 'MODULE_PATHNAME', '_router_begin_write_wrapper' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION timedb_router._begin_write(uuid, integer, cstring) IS

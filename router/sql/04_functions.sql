@@ -20,7 +20,7 @@ CREATE TYPE timedb.user_account AS (
 );
 COMMENT ON TYPE timedb.user_account IS 'A user as list_users shows it.';
 
-CREATE FUNCTION timedb_router._activate_user(shown_key text, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._activate_user(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.activate_user;
 $$;
@@ -36,7 +36,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'activate_user()');
-      answer := timedb_router._activate_user(timedb_router._key(), $1, $2, $3);
+      SELECT r.* INTO answer FROM timedb_router._activate_user(timedb_router._key(), timedb_router._packed($1, $2, $3)) p(packed), LATERAL timedb_router._opened(p.packed) r(user_id uuid, tenant_id uuid, email text, is_active boolean, created_at timestamp with time zone, updated_at timestamp with time zone);
       has_written := timedb_router._wrote();
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -60,7 +60,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._apply_retention(shown_key text, a1 boolean, a2 uuid, OUT series integer, OUT versions bigint, OUT value_count bigint, OUT bytes bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._apply_retention(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.apply_retention;
 $$;
@@ -75,7 +75,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'apply_retention()');
-      SELECT * INTO series, versions, value_count, bytes, remaining FROM timedb_router._apply_retention(timedb_router._key(), $1, $2);
+      SELECT r.* INTO series, versions, value_count, bytes, remaining FROM timedb_router._apply_retention(timedb_router._key(), timedb_router._packed($1, $2)) p(packed), LATERAL timedb_router._opened(p.packed) r(series integer, versions bigint, value_count bigint, bytes bigint, remaining bigint);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -96,7 +96,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._compact(shown_key text, a1 uuid[], a2 interval, OUT series integer, OUT versions bigint, OUT rows_before bigint, OUT rows_after bigint, OUT bytes_before bigint, OUT bytes_after bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._compact(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.compact;
 $$;
@@ -111,7 +111,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'compact()');
-      SELECT * INTO series, versions, rows_before, rows_after, bytes_before, bytes_after, remaining FROM timedb_router._compact(timedb_router._key(), $1, $2);
+      SELECT r.* INTO series, versions, rows_before, rows_after, bytes_before, bytes_after, remaining FROM timedb_router._compact(timedb_router._key(), timedb_router._packed($1, $2)) p(packed), LATERAL timedb_router._opened(p.packed) r(series integer, versions bigint, rows_before bigint, rows_after bigint, bytes_before bigint, bytes_after bigint, remaining bigint);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -126,7 +126,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.compact($1, $2);
 END;
 
-CREATE FUNCTION timedb_router._coverage(shown_key text, a1 text[], a2 uuid[], a3 jsonb, OUT series_id uuid, OUT series_key text, OUT first_valid_time timestamp with time zone, OUT last_valid_time timestamp with time zone, OUT value_count bigint, OUT run_count bigint) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._coverage(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.coverage;
 $$;
@@ -138,7 +138,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._coverage(timedb_router._key(), $1, $2, $3);
+      RETURN QUERY SELECT r.* FROM timedb_router._coverage(timedb_router._key(), timedb_router._packed($1, $2, $3)) p(packed), LATERAL timedb_router._opened(p.packed) r(series_id uuid, series_key text, first_valid_time timestamp with time zone, last_valid_time timestamp with time zone, value_count bigint, run_count bigint);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -152,7 +152,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.coverage($1, $2, $3);
 END;
 
-CREATE FUNCTION timedb_router._create_key(shown_key text, a1 text, a2 uuid, a3 uuid, a4 text, a5 text, a6 timestamp with time zone, OUT key_id uuid, OUT api_key text) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._create_key(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.create_key;
 $$;
@@ -167,7 +167,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'create_key()');
-      SELECT * INTO key_id, api_key FROM timedb_router._create_key(timedb_router._key(), $1, $2, $3, $4, $5, $6);
+      SELECT r.* INTO key_id, api_key FROM timedb_router._create_key(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6)) p(packed), LATERAL timedb_router._opened(p.packed) r(key_id uuid, api_key text);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -188,7 +188,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._create_series(shown_key text, a1 text, a2 text, a3 text, a4 jsonb) RETURNS uuid LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._create_series(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.create_series;
 $$;
@@ -204,7 +204,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'create_series()');
-      answer := timedb_router._create_series(timedb_router._key(), $1, $2, $3, $4);
+      SELECT r.* INTO answer FROM timedb_router._create_series(timedb_router._key(), timedb_router._packed($1, $2, $3, $4)) p(packed), LATERAL timedb_router._opened(p.packed) r(answer uuid);
       has_written := timedb_router._wrote();
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -219,7 +219,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.create_series($1, $2, $3, $4);
 END;
 
-CREATE FUNCTION timedb_router._create_user(shown_key text, a1 uuid, a2 text, a3 text) RETURNS timedb.new_user LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._create_user(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.create_user;
 $$;
@@ -235,7 +235,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'create_user()');
-      answer := timedb_router._create_user(timedb_router._key(), $1, $2, $3);
+      SELECT r.* INTO answer FROM timedb_router._create_user(timedb_router._key(), timedb_router._packed($1, $2, $3)) p(packed), LATERAL timedb_router._opened(p.packed) r(user_id uuid, tenant_id uuid, email text, api_key text);
       has_written := timedb_router._wrote();
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -259,7 +259,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._deactivate_user(shown_key text, a1 text, a2 uuid, a3 uuid) RETURNS timedb.user_account LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._deactivate_user(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.deactivate_user;
 $$;
@@ -275,7 +275,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'deactivate_user()');
-      answer := timedb_router._deactivate_user(timedb_router._key(), $1, $2, $3);
+      SELECT r.* INTO answer FROM timedb_router._deactivate_user(timedb_router._key(), timedb_router._packed($1, $2, $3)) p(packed), LATERAL timedb_router._opened(p.packed) r(user_id uuid, tenant_id uuid, email text, is_active boolean, created_at timestamp with time zone, updated_at timestamp with time zone);
       has_written := timedb_router._wrote();
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -299,7 +299,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._erase_run(shown_key text, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._erase_run(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.erase_run;
 $$;
@@ -314,7 +314,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'erase_run()');
-      SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_run(timedb_router._key(), $1, $2);
+      SELECT r.* INTO versions, value_count, remaining FROM timedb_router._erase_run(timedb_router._key(), timedb_router._packed($1, $2)) p(packed), LATERAL timedb_router._opened(p.packed) r(versions bigint, value_count bigint, remaining bigint);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -335,7 +335,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._erase_series(shown_key text, a1 uuid, a2 uuid, OUT versions bigint, OUT value_count bigint, OUT remaining bigint) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._erase_series(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.erase_series;
 $$;
@@ -350,7 +350,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'erase_series()');
-      SELECT * INTO versions, value_count, remaining FROM timedb_router._erase_series(timedb_router._key(), $1, $2);
+      SELECT r.* INTO versions, value_count, remaining FROM timedb_router._erase_series(timedb_router._key(), timedb_router._packed($1, $2)) p(packed), LATERAL timedb_router._opened(p.packed) r(versions bigint, value_count bigint, remaining bigint);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -371,7 +371,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._gaps(shown_key text, a1 interval, a2 text, a3 timestamp with time zone, a4 timestamp with time zone, a5 text[], a6 uuid[], a7 jsonb, OUT series_id uuid, OUT series_key text, OUT from_time timestamp with time zone, OUT to_time timestamp with time zone, OUT missing_count bigint) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._gaps(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.gaps;
 $$;
@@ -383,7 +383,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._gaps(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7);
+      RETURN QUERY SELECT r.* FROM timedb_router._gaps(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7)) p(packed), LATERAL timedb_router._opened(p.packed) r(series_id uuid, series_key text, from_time timestamp with time zone, to_time timestamp with time zone, missing_count bigint);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -397,7 +397,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.gaps($1, $2, $3, $4, $5, $6, $7);
 END;
 
-CREATE FUNCTION timedb_router._label_values(shown_key text, a1 text, OUT value text, OUT series_count bigint) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._label_values(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.label_values;
 $$;
@@ -409,7 +409,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._label_values(timedb_router._key(), $1);
+      RETURN QUERY SELECT r.* FROM timedb_router._label_values(timedb_router._key(), timedb_router._packed($1)) p(packed), LATERAL timedb_router._opened(p.packed) r(value text, series_count bigint);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -423,7 +423,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.label_values($1);
 END;
 
-CREATE FUNCTION timedb_router._latest(shown_key text, a1 text[], a2 uuid[], a3 jsonb, a4 timestamp with time zone, OUT known_time timestamp with time zone, OUT valid_time timestamp with time zone, OUT valid_time_end timestamp with time zone, OUT series_id uuid, OUT series_key text, OUT unit text, OUT value double precision, OUT run_id uuid, OUT change_time timestamp with time zone, OUT labels jsonb) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._latest(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.latest;
 $$;
@@ -435,7 +435,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._latest(timedb_router._key(), $1, $2, $3, $4);
+      RETURN QUERY SELECT r.* FROM timedb_router._latest(timedb_router._key(), timedb_router._packed($1, $2, $3, $4)) p(packed), LATERAL timedb_router._opened(p.packed) r(known_time timestamp with time zone, valid_time timestamp with time zone, valid_time_end timestamp with time zone, series_id uuid, series_key text, unit text, value double precision, run_id uuid, change_time timestamp with time zone, labels jsonb);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -449,7 +449,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.latest($1, $2, $3, $4);
 END;
 
-CREATE FUNCTION timedb_router._list_audit(shown_key text, a1 uuid, a2 timestamp with time zone) RETURNS SETOF timedb.audit_entry LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._list_audit(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.list_audit;
 $$;
@@ -461,7 +461,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._list_audit(timedb_router._key(), $1, $2);
+      RETURN QUERY SELECT r.* FROM timedb_router._list_audit(timedb_router._key(), timedb_router._packed($1, $2)) p(packed), LATERAL timedb_router._opened(p.packed) r(occurred_at timestamp with time zone, tenant_id uuid, actor text, via text, action text, user_id uuid, email text, key_id uuid, role_name name, detail jsonb);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -481,7 +481,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._list_keys(shown_key text, a1 uuid, a2 uuid) RETURNS SETOF timedb.key_entry LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._list_keys(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.list_keys;
 $$;
@@ -493,7 +493,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._list_keys(timedb_router._key(), $1, $2);
+      RETURN QUERY SELECT r.* FROM timedb_router._list_keys(timedb_router._key(), timedb_router._packed($1, $2)) p(packed), LATERAL timedb_router._opened(p.packed) r(key_id uuid, user_id uuid, email text, name text, hint text, scope text, created_at timestamp with time zone, expires_at timestamp with time zone, revoked_at timestamp with time zone);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -513,7 +513,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._list_retention(shown_key text, a1 uuid, OUT series_id uuid, OUT series_key text, OUT keep interval, OUT basis text, OUT keep_revisions interval, OUT changed_at timestamp with time zone, OUT changed_by text) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._list_retention(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.list_retention;
 $$;
@@ -525,7 +525,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._list_retention(timedb_router._key(), $1);
+      RETURN QUERY SELECT r.* FROM timedb_router._list_retention(timedb_router._key(), timedb_router._packed($1)) p(packed), LATERAL timedb_router._opened(p.packed) r(series_id uuid, series_key text, keep interval, basis text, keep_revisions interval, changed_at timestamp with time zone, changed_by text);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -545,7 +545,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._list_runs(shown_key text, a1 text, a2 text[], a3 uuid[], a4 jsonb, a5 timestamp with time zone, a6 timestamp with time zone, a7 integer, a8 uuid, OUT run_id uuid, OUT workflow_id text, OUT known_time timestamp with time zone, OUT run_start_time timestamp with time zone, OUT run_finish_time timestamp with time zone, OUT inserted_at timestamp with time zone, OUT last_change_time timestamp with time zone, OUT changed_by text, OUT run_params jsonb, OUT value_count bigint, OUT withdrawn_at timestamp with time zone) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._list_runs(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.list_runs;
 $$;
@@ -557,7 +557,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._list_runs(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8);
+      RETURN QUERY SELECT r.* FROM timedb_router._list_runs(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8)) p(packed), LATERAL timedb_router._opened(p.packed) r(run_id uuid, workflow_id text, known_time timestamp with time zone, run_start_time timestamp with time zone, run_finish_time timestamp with time zone, inserted_at timestamp with time zone, last_change_time timestamp with time zone, changed_by text, run_params jsonb, value_count bigint, withdrawn_at timestamp with time zone);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -571,7 +571,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.list_runs($1, $2, $3, $4, $5, $6, $7, $8);
 END;
 
-CREATE FUNCTION timedb_router._list_series(shown_key text, a1 jsonb, a2 text, a3 integer, a4 text, a5 uuid, OUT series_id uuid, OUT series_key text, OUT unit text, OUT description text, OUT labels jsonb, OUT inserted_at timestamp with time zone) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._list_series(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.list_series;
 $$;
@@ -583,7 +583,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._list_series(timedb_router._key(), $1, $2, $3, $4, $5);
+      RETURN QUERY SELECT r.* FROM timedb_router._list_series(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5)) p(packed), LATERAL timedb_router._opened(p.packed) r(series_id uuid, series_key text, unit text, description text, labels jsonb, inserted_at timestamp with time zone);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -597,7 +597,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.list_series($1, $2, $3, $4, $5);
 END;
 
-CREATE FUNCTION timedb_router._list_users(shown_key text, a1 uuid, a2 boolean) RETURNS SETOF timedb.user_account LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._list_users(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.list_users;
 $$;
@@ -609,7 +609,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._list_users(timedb_router._key(), $1, $2);
+      RETURN QUERY SELECT r.* FROM timedb_router._list_users(timedb_router._key(), timedb_router._packed($1, $2)) p(packed), LATERAL timedb_router._opened(p.packed) r(user_id uuid, tenant_id uuid, email text, is_active boolean, created_at timestamp with time zone, updated_at timestamp with time zone);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -629,7 +629,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._read(shown_key text, a1 timestamp with time zone, a2 timestamp with time zone, a3 timestamp with time zone, a4 timestamp with time zone, a5 text, a6 boolean, a7 text[], a8 uuid[], a9 timestamp with time zone, a10 jsonb, a11 uuid[], a12 text, a13 text, a14 text, OUT known_time timestamp with time zone, OUT valid_time timestamp with time zone, OUT valid_time_end timestamp with time zone, OUT series_id uuid, OUT series_key text, OUT unit text, OUT value double precision, OUT run_id uuid, OUT change_time timestamp with time zone, OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._read(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.read;
 $$;
@@ -641,7 +641,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._read(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+      RETURN QUERY SELECT r.* FROM timedb_router._read(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)) p(packed), LATERAL timedb_router._opened(p.packed) r(known_time timestamp with time zone, valid_time timestamp with time zone, valid_time_end timestamp with time zone, series_id uuid, series_key text, unit text, value double precision, run_id uuid, change_time timestamp with time zone, changed_by text, annotation text, tags text[], labels jsonb);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -655,7 +655,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.read($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
 END;
 
-CREATE FUNCTION timedb_router._read_arrow(shown_key text, a1 timestamp with time zone, a2 timestamp with time zone, a3 timestamp with time zone, a4 timestamp with time zone, a5 text, a6 boolean, a7 text[], a8 uuid[], a9 timestamp with time zone, a10 jsonb, a11 uuid[], a12 text, a13 text, a14 text) RETURNS bytea LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._read_arrow(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.read_arrow;
 $$;
@@ -668,7 +668,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      answer := timedb_router._read_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+      SELECT r.* INTO answer FROM timedb_router._read_arrow(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)) p(packed), LATERAL timedb_router._opened(p.packed) r(answer bytea);
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -682,7 +682,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.read_arrow($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
 END;
 
-CREATE FUNCTION timedb_router._read_arrow_batches(shown_key text, a1 timestamp with time zone, a2 timestamp with time zone, a3 timestamp with time zone, a4 timestamp with time zone, a5 text, a6 boolean, a7 text[], a8 uuid[], a9 timestamp with time zone, a10 jsonb, a11 uuid[], a12 text, a13 text, a14 text, a15 integer) RETURNS SETOF bytea LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._read_arrow_batches(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.read_arrow_batches;
 $$;
@@ -694,7 +694,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._read_arrow_batches(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+      RETURN QUERY SELECT r.* FROM timedb_router._read_arrow_batches(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)) p(packed), LATERAL timedb_router._opened(p.packed) r(answer bytea);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -708,7 +708,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.read_arrow_batches($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 END;
 
-CREATE FUNCTION timedb_router._read_buckets(shown_key text, a1 interval, a2 text, a3 text, a4 timestamp with time zone, a5 timestamp with time zone, a6 timestamp with time zone, a7 timestamp with time zone, a8 text[], a9 uuid[], a10 timestamp with time zone, a11 jsonb, a12 uuid[], a13 text, a14 text, OUT series_id uuid, OUT series_key text, OUT unit text, OUT bucket_start timestamp with time zone, OUT bucket_end timestamp with time zone, OUT value double precision, OUT value_count bigint) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._read_buckets(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.read_buckets;
 $$;
@@ -720,7 +720,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._read_buckets(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+      RETURN QUERY SELECT r.* FROM timedb_router._read_buckets(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)) p(packed), LATERAL timedb_router._opened(p.packed) r(series_id uuid, series_key text, unit text, bucket_start timestamp with time zone, bucket_end timestamp with time zone, value double precision, value_count bigint);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -734,7 +734,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.read_buckets($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
 END;
 
-CREATE FUNCTION timedb_router._read_changes(shown_key text, a1 timestamp with time zone, a2 timestamp with time zone, a3 text[], a4 uuid[], a5 jsonb, a6 integer, OUT known_time timestamp with time zone, OUT valid_time timestamp with time zone, OUT valid_time_end timestamp with time zone, OUT series_id uuid, OUT series_key text, OUT unit text, OUT value double precision, OUT run_id uuid, OUT change_time timestamp with time zone, OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._read_changes(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.read_changes;
 $$;
@@ -746,7 +746,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._read_changes(timedb_router._key(), $1, $2, $3, $4, $5, $6);
+      RETURN QUERY SELECT r.* FROM timedb_router._read_changes(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6)) p(packed), LATERAL timedb_router._opened(p.packed) r(known_time timestamp with time zone, valid_time timestamp with time zone, valid_time_end timestamp with time zone, series_id uuid, series_key text, unit text, value double precision, run_id uuid, change_time timestamp with time zone, changed_by text, annotation text, tags text[], labels jsonb);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -760,7 +760,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.read_changes($1, $2, $3, $4, $5, $6);
 END;
 
-CREATE FUNCTION timedb_router._read_changes_arrow(shown_key text, a1 timestamp with time zone, a2 timestamp with time zone, a3 text[], a4 uuid[], a5 jsonb, a6 integer) RETURNS bytea LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._read_changes_arrow(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.read_changes_arrow;
 $$;
@@ -773,7 +773,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      answer := timedb_router._read_changes_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6);
+      SELECT r.* INTO answer FROM timedb_router._read_changes_arrow(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6)) p(packed), LATERAL timedb_router._opened(p.packed) r(answer bytea);
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -787,7 +787,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.read_changes_arrow($1, $2, $3, $4, $5, $6);
 END;
 
-CREATE FUNCTION timedb_router._read_relative(shown_key text, a1 interval, a2 integer, a3 time without time zone, a4 interval, a5 interval, a6 timestamp with time zone, a7 text, a8 timestamp with time zone, a9 timestamp with time zone, a10 boolean, a11 text[], a12 uuid[], a13 timestamp with time zone, a14 jsonb, a15 uuid[], a16 text, a17 text, a18 text, OUT known_time timestamp with time zone, OUT valid_time timestamp with time zone, OUT valid_time_end timestamp with time zone, OUT series_id uuid, OUT series_key text, OUT unit text, OUT value double precision, OUT run_id uuid, OUT change_time timestamp with time zone, OUT changed_by text, OUT annotation text, OUT tags text[], OUT labels jsonb) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._read_relative(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.read_relative;
 $$;
@@ -799,7 +799,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      RETURN QUERY SELECT * FROM timedb_router._read_relative(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
+      RETURN QUERY SELECT r.* FROM timedb_router._read_relative(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)) p(packed), LATERAL timedb_router._opened(p.packed) r(known_time timestamp with time zone, valid_time timestamp with time zone, valid_time_end timestamp with time zone, series_id uuid, series_key text, unit text, value double precision, run_id uuid, change_time timestamp with time zone, changed_by text, annotation text, tags text[], labels jsonb);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -813,7 +813,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.read_relative($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
 END;
 
-CREATE FUNCTION timedb_router._read_relative_arrow(shown_key text, a1 interval, a2 integer, a3 time without time zone, a4 interval, a5 interval, a6 timestamp with time zone, a7 text, a8 timestamp with time zone, a9 timestamp with time zone, a10 boolean, a11 text[], a12 uuid[], a13 timestamp with time zone, a14 jsonb, a15 uuid[], a16 text, a17 text, a18 text) RETURNS bytea LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._read_relative_arrow(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.read_relative_arrow;
 $$;
@@ -826,7 +826,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      answer := timedb_router._read_relative_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
+      SELECT r.* INTO answer FROM timedb_router._read_relative_arrow(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)) p(packed), LATERAL timedb_router._opened(p.packed) r(answer bytea);
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -840,7 +840,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.read_relative_arrow($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
 END;
 
-CREATE FUNCTION timedb_router._regenerate_key(shown_key text, a1 text, a2 uuid, a3 uuid, a4 interval, a5 uuid, a6 timestamp with time zone, OUT api_key text) RETURNS text LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._regenerate_key(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.regenerate_key;
 $$;
@@ -855,7 +855,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'regenerate_key()');
-      api_key := timedb_router._regenerate_key(timedb_router._key(), $1, $2, $3, $4, $5, $6);
+      SELECT r.* INTO api_key FROM timedb_router._regenerate_key(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6)) p(packed), LATERAL timedb_router._opened(p.packed) r(api_key text);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -876,7 +876,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._restore_run(shown_key text, a1 uuid, a2 text, OUT run_id uuid, OUT withdrawn_at timestamp with time zone, OUT restored_at timestamp with time zone, OUT restored_by text, OUT reason text) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._restore_run(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.restore_run;
 $$;
@@ -891,7 +891,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'restore_run()');
-      SELECT * INTO run_id, withdrawn_at, restored_at, restored_by, reason FROM timedb_router._restore_run(timedb_router._key(), $1, $2);
+      SELECT r.* INTO run_id, withdrawn_at, restored_at, restored_by, reason FROM timedb_router._restore_run(timedb_router._key(), timedb_router._packed($1, $2)) p(packed), LATERAL timedb_router._opened(p.packed) r(run_id uuid, withdrawn_at timestamp with time zone, restored_at timestamp with time zone, restored_by text, reason text);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -906,7 +906,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.restore_run($1, $2);
 END;
 
-CREATE FUNCTION timedb_router._revoke_key(shown_key text, a1 uuid, OUT revoked_at timestamp with time zone) RETURNS timestamp with time zone LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._revoke_key(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.revoke_key;
 $$;
@@ -921,7 +921,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'revoke_key()');
-      revoked_at := timedb_router._revoke_key(timedb_router._key(), $1);
+      SELECT r.* INTO revoked_at FROM timedb_router._revoke_key(timedb_router._key(), timedb_router._packed($1)) p(packed), LATERAL timedb_router._opened(p.packed) r(revoked_at timestamp with time zone);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -942,7 +942,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._set_retention(shown_key text, a1 interval, a2 text, a3 interval, a4 uuid[], a5 uuid) RETURNS void LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._set_retention(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.set_retention;
 $$;
@@ -957,7 +957,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'set_retention()');
-      PERFORM timedb_router._set_retention(timedb_router._key(), $1, $2, $3, $4, $5);
+      PERFORM FROM timedb_router._set_retention(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5)) p;
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -978,7 +978,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION timedb_router._settled_time(shown_key text) RETURNS timestamp with time zone LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._settled_time(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.settled_time;
 $$;
@@ -991,7 +991,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      answer := timedb_router._settled_time(timedb_router._key());
+      SELECT r.* INTO answer FROM timedb_router._settled_time(timedb_router._key(), '\x00') p(packed), LATERAL timedb_router._opened(p.packed) r(answer timestamp with time zone);
       RETURN answer;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -1005,7 +1005,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.settled_time();
 END;
 
-CREATE FUNCTION timedb_router._stats(shown_key text, OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT stored_rows bigint, OUT bytes bigint, OUT oldest timestamp with time zone, OUT newest timestamp with time zone, OUT last_upload timestamp with time zone) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._stats(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.stats;
 $$;
@@ -1017,7 +1017,7 @@ DECLARE
 BEGIN
   FOR tried IN 1..2 LOOP
     BEGIN
-      SELECT * INTO series, runs, value_count, stored_rows, bytes, oldest, newest, last_upload FROM timedb_router._stats(timedb_router._key());
+      SELECT r.* INTO series, runs, value_count, stored_rows, bytes, oldest, newest, last_upload FROM timedb_router._stats(timedb_router._key(), '\x00') p(packed), LATERAL timedb_router._opened(p.packed) r(series bigint, runs bigint, value_count bigint, stored_rows bigint, bytes bigint, oldest timestamp with time zone, newest timestamp with time zone, last_upload timestamp with time zone);
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;
@@ -1031,7 +1031,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.stats();
 END;
 
-CREATE FUNCTION timedb_router._update(shown_key text, a1 json, OUT status text, OUT run_id uuid, OUT series_id uuid, OUT valid_time timestamp with time zone, OUT valid_time_end timestamp with time zone, OUT change_time timestamp with time zone) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._update(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.update;
 $$;
@@ -1046,7 +1046,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'update()');
-      RETURN QUERY SELECT * FROM timedb_router._update(timedb_router._key(), $1);
+      RETURN QUERY SELECT r.* FROM timedb_router._update(timedb_router._key(), timedb_router._packed($1)) p(packed), LATERAL timedb_router._opened(p.packed) r(status text, run_id uuid, series_id uuid, valid_time timestamp with time zone, valid_time_end timestamp with time zone, change_time timestamp with time zone);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -1061,7 +1061,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.update($1);
 END;
 
-CREATE FUNCTION timedb_router._update_series(shown_key text, a1 uuid, a2 text, a3 text, a4 text, a5 jsonb, OUT series_id uuid, OUT series_key text, OUT unit text, OUT description text, OUT labels jsonb, OUT inserted_at timestamp with time zone) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._update_series(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.update_series;
 $$;
@@ -1076,7 +1076,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'update_series()');
-      SELECT * INTO series_id, series_key, unit, description, labels, inserted_at FROM timedb_router._update_series(timedb_router._key(), $1, $2, $3, $4, $5);
+      SELECT r.* INTO series_id, series_key, unit, description, labels, inserted_at FROM timedb_router._update_series(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5)) p(packed), LATERAL timedb_router._opened(p.packed) r(series_id uuid, series_key text, unit text, description text, labels jsonb, inserted_at timestamp with time zone);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -1091,7 +1091,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.update_series($1, $2, $3, $4, $5);
 END;
 
-CREATE FUNCTION timedb_router._upload(shown_key text, a1 timestamp with time zone, a2 json, a3 text, a4 timestamp with time zone, a5 timestamp with time zone, a6 jsonb, a7 jsonb, a8 uuid, a9 boolean, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._upload(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.upload;
 $$;
@@ -1106,7 +1106,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'upload()');
-      SELECT * INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9);
+      SELECT r.* INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8, $9)) p(packed), LATERAL timedb_router._opened(p.packed) r(run_id uuid, message text, series_ids json, written bigint, skipped bigint);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -1121,7 +1121,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.upload($1, $2, $3, $4, $5, $6, $7, $8, $9);
 END;
 
-CREATE FUNCTION timedb_router._upload_arrow(shown_key text, a1 timestamp with time zone, a2 bytea, a3 text, a4 timestamp with time zone, a5 timestamp with time zone, a6 jsonb, a7 jsonb, a8 boolean, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._upload_arrow(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.upload_arrow;
 $$;
@@ -1136,7 +1136,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'upload_arrow()');
-      SELECT * INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8);
+      SELECT r.* INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload_arrow(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8)) p(packed), LATERAL timedb_router._opened(p.packed) r(run_id uuid, message text, series_ids json, written bigint, skipped bigint);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -1151,7 +1151,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.upload_arrow($1, $2, $3, $4, $5, $6, $7, $8);
 END;
 
-CREATE FUNCTION timedb_router._upload_points(shown_key text, a1 timestamp with time zone, a2 text[], a3 timestamp with time zone[], a4 double precision[], a5 timestamp with time zone[], a6 text, a7 timestamp with time zone, a8 timestamp with time zone, a9 jsonb, a10 jsonb, a11 jsonb[], a12 boolean, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._upload_points(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.upload_points;
 $$;
@@ -1166,7 +1166,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'upload_points()');
-      SELECT * INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload_points(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+      SELECT r.* INTO run_id, message, series_ids, written, skipped FROM timedb_router._upload_points(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)) p(packed), LATERAL timedb_router._opened(p.packed) r(run_id uuid, message text, series_ids json, written bigint, skipped bigint);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -1181,7 +1181,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.upload_points($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 END;
 
-CREATE FUNCTION timedb_router._upload_runs(shown_key text, a1 json, a2 timestamp with time zone, a3 text, a4 timestamp with time zone, a5 timestamp with time zone, a6 jsonb, a7 jsonb, a8 boolean, OUT run_id uuid, OUT known_time timestamp with time zone, OUT workflow_id text, OUT value_count bigint, OUT skipped bigint) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._upload_runs(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.upload_runs;
 $$;
@@ -1196,7 +1196,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'upload_runs()');
-      RETURN QUERY SELECT * FROM timedb_router._upload_runs(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8);
+      RETURN QUERY SELECT r.* FROM timedb_router._upload_runs(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8)) p(packed), LATERAL timedb_router._opened(p.packed) r(run_id uuid, known_time timestamp with time zone, workflow_id text, value_count bigint, skipped bigint);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -1211,7 +1211,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.upload_runs($1, $2, $3, $4, $5, $6, $7, $8);
 END;
 
-CREATE FUNCTION timedb_router._upload_runs_arrow(shown_key text, a1 bytea, a2 timestamp with time zone, a3 text, a4 timestamp with time zone, a5 timestamp with time zone, a6 jsonb, a7 jsonb, a8 boolean, OUT run_id uuid, OUT known_time timestamp with time zone, OUT workflow_id text, OUT value_count bigint, OUT skipped bigint) RETURNS SETOF record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._upload_runs_arrow(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.upload_runs_arrow;
 $$;
@@ -1226,7 +1226,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'upload_runs_arrow()');
-      RETURN QUERY SELECT * FROM timedb_router._upload_runs_arrow(timedb_router._key(), $1, $2, $3, $4, $5, $6, $7, $8);
+      RETURN QUERY SELECT r.* FROM timedb_router._upload_runs_arrow(timedb_router._key(), timedb_router._packed($1, $2, $3, $4, $5, $6, $7, $8)) p(packed), LATERAL timedb_router._opened(p.packed) r(run_id uuid, known_time timestamp with time zone, workflow_id text, value_count bigint, skipped bigint);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
@@ -1241,7 +1241,7 @@ BEGIN ATOMIC
   SELECT * FROM timedb_router.upload_runs_arrow($1, $2, $3, $4, $5, $6, $7, $8);
 END;
 
-CREATE FUNCTION timedb_router._withdraw_run(shown_key text, a1 uuid, a2 text, OUT run_id uuid, OUT withdrawn_at timestamp with time zone, OUT withdrawn_by text, OUT reason text) RETURNS record LANGUAGE plproxy AS $$
+CREATE FUNCTION timedb_router._withdraw_run(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.withdraw_run;
 $$;
@@ -1256,7 +1256,7 @@ BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
       is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'withdraw_run()');
-      SELECT * INTO run_id, withdrawn_at, withdrawn_by, reason FROM timedb_router._withdraw_run(timedb_router._key(), $1, $2);
+      SELECT r.* INTO run_id, withdrawn_at, withdrawn_by, reason FROM timedb_router._withdraw_run(timedb_router._key(), timedb_router._packed($1, $2)) p(packed), LATERAL timedb_router._opened(p.packed) r(run_id uuid, withdrawn_at timestamp with time zone, withdrawn_by text, reason text);
       has_written := timedb_router._wrote();
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN

@@ -15,13 +15,29 @@ thread_local! {
 
 /// Logs in for the call that follows; whatever goes wrong, nobody is logged in afterwards. The key is looked up as one in the
 /// settings is, by direct index scans: a call has no time for more. Nothing is told of it: the router's own login was.
-#[pg_extern(sql = false)]
-fn _shard_enter(api_key: Option<&str>) -> Reported<bool> {
+pub fn enter(api_key: Option<&str>) -> Result<()> {
     let refused = settings::refuse(Lasting::Transaction);
     let login = shown(api_key)?;
     settings::bind(login, Lasting::Transaction);
     refused.lift();
+    Ok(())
+}
+
+/// The call has ended, and with it the login, whatever the transaction goes on with.
+pub fn leave() {
+    settings::clear(Lasting::Transaction);
+}
+
+#[pg_extern(sql = false)]
+fn _shard_enter(api_key: Option<&str>) -> Reported<bool> {
+    enter(api_key)?;
     Ok(true)
+}
+
+#[pg_extern(sql = false)]
+fn _shard_leave() -> bool {
+    leave();
+    true
 }
 
 fn shown(api_key: Option<&str>) -> Result<Login> {
@@ -36,13 +52,6 @@ fn shown(api_key: Option<&str>) -> Result<Login> {
             })
         });
     login.ok_or(Error::KeyRefused)
-}
-
-/// The call has ended, and with it the login, whatever the transaction goes on with.
-#[pg_extern(sql = false)]
-fn _shard_leave() -> bool {
-    settings::clear(Lasting::Transaction);
-    true
 }
 
 /// Names the operator on the router for what the router's own login does in this transaction. Who may call this has the powers of an

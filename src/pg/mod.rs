@@ -17,6 +17,7 @@ pub mod moment;
 pub mod node;
 pub mod owned;
 pub mod read_only;
+pub mod relay;
 pub mod remote_notice;
 pub mod result;
 pub mod roles;

@@ -100,6 +100,11 @@ impl Tuplestore {
         Ok(store)
     }
 
+    /// For a function whose columns the call defines. It keeps what says so for the next call, and Postgres frees ours: a copy.
+    pub fn as_called(fcinfo: pg_sys::FunctionCallInfo) -> Tuplestore {
+        Tuplestore::opened(fcinfo, pg_sys::MAT_SRF_USE_EXPECTED_DESC)
+    }
+
     /// One that no rows are put into, for tests of what is made for it.
     #[cfg(feature = "in_backend_tests")]
     pub fn of_types(types: &[pg_sys::Oid]) -> Tuplestore {

@@ -16,15 +16,12 @@ impl<'r, R: FetchAll> ResultRow<'r, R> {
     /// # Safety
     /// The slot holds a row of these types, and keeps it for as long as the result is used.
     pub unsafe fn in_slot(slot: *mut pg_sys::TupleTableSlot) -> ResultRow<'r, R> {
-        // SAFETY: once all its columns are taken apart, a slot's arrays have one element for each.
-        unsafe {
-            pg_sys::slot_getallattrs(slot);
-            let columns = (*slot).tts_nvalid as usize;
-            ResultRow {
-                values: std::slice::from_raw_parts((*slot).tts_values, columns),
-                nulls: std::slice::from_raw_parts((*slot).tts_isnull, columns),
-                types: PhantomData,
-            }
+        // SAFETY: as the caller's.
+        let (values, nulls) = unsafe { columns_of_row(slot) };
+        ResultRow {
+            values,
+            nulls,
+            types: PhantomData,
         }
     }
 
@@ -32,6 +29,22 @@ impl<'r, R: FetchAll> ResultRow<'r, R> {
     pub fn fetch(&self) -> Result<R::Fetched<'r>, usize> {
         // SAFETY: the types have been compared, and the row stays.
         unsafe { R::fetch(self.values, self.nulls) }
+    }
+}
+
+/// The columns of a row, and which of them are null.
+///
+/// # Safety
+/// The slot holds a row, and keeps it for as long as they are used.
+pub unsafe fn columns_of_row<'r>(slot: *mut pg_sys::TupleTableSlot) -> (&'r [pg_sys::Datum], &'r [bool]) {
+    // SAFETY: once all its columns are taken apart, a slot's arrays have one element for each.
+    unsafe {
+        pg_sys::slot_getallattrs(slot);
+        let columns = (*slot).tts_nvalid as usize;
+        (
+            std::slice::from_raw_parts((*slot).tts_values, columns),
+            std::slice::from_raw_parts((*slot).tts_isnull, columns),
+        )
     }
 }
 

@@ -9,11 +9,11 @@
 
 use super::datum::NullableDatum;
 use super::guc::with_plans_hidden;
-use super::row::{ResultRow, types_of};
+use super::row::{ResultRow, columns_of_row, types_of};
 use super::tuple::{BindAll, FetchAll};
 use crate::error::{Error, Result};
 use pgrx::{PgList, pg_sys};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::ptr;
@@ -251,6 +251,58 @@ impl<A: BindAll + 'static> Statement<A, ()> {
     /// Writes, where nothing comes back.
     pub fn run(&self, given: A::Given<'_>) -> Result<()> {
         self.execute(Snapshot::Fresh, given, &mut |()| Ok(ControlFlow::Continue(())))
+    }
+}
+
+/// A statement whose types nobody knew when the library was written: a call of a function by its name. Kept, with its plan, as long as
+/// the backend.
+pub struct Call {
+    prepared: Prepared,
+    types: &'static [pg_sys::Oid],
+}
+
+impl Call {
+    pub fn new(sql: CString, types: Vec<pg_sys::Oid>) -> Call {
+        Call {
+            prepared: Prepared {
+                name: "of a call",
+                sql: Box::leak(sql.into_boxed_c_str()),
+                plan: AtomicPtr::new(ptr::null_mut()),
+            },
+            types: types.leak(),
+        }
+    }
+
+    /// Of its arguments.
+    pub fn types(&self) -> &'static [pg_sys::Oid] {
+        self.types
+    }
+
+    /// Shows each row where it stands, with the types of its columns.
+    ///
+    /// # Safety
+    /// The arguments are of the statement's types, each or null.
+    pub unsafe fn each_row(
+        &self,
+        arguments: Vec<NullableDatum>,
+        mut each: impl FnMut(&[pg_sys::Oid], &[pg_sys::Datum], &[bool]) -> Result<()>,
+    ) -> Result<()> {
+        let mut arguments = Some(arguments);
+        let mut columns = Vec::new();
+        self.prepared.execute(Execution {
+            snapshot: Snapshot::Fresh,
+            types: self.types,
+            bind: &mut || arguments.take().unwrap_or_default(),
+            are: |_| true,
+            // SAFETY: the executor's slot holds a row, whose shape it says.
+            take: &mut |slot| unsafe {
+                if columns.is_empty() {
+                    columns = types_of((*slot).tts_tupleDescriptor);
+                }
+                let (values, nulls) = columns_of_row(slot);
+                each(&columns, values, nulls).map(|()| Ok(ControlFlow::Continue(())))
+            },
+        })
     }
 }
 

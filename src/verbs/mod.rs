@@ -16,6 +16,7 @@ mod list_series;
 mod maintain;
 mod read;
 mod read_arrow;
+mod relayed;
 mod resolved;
 mod retention;
 mod series;

@@ -115,7 +115,7 @@ fn t60_the_router_s_login_on_a_shard_is_nobody_without_a_key_and_after_each_call
     for sql in [
         "SELECT * FROM timedb.read()",
         "SELECT * FROM timedb_shard.whoami(NULL)",
-        "SELECT timedb_shard.create_series('tdb_bad', 'a', NULL, NULL, '{}')",
+        "SELECT timedb_shard.create_series('tdb_bad', '\\x040f00000004017b7d')",
     ] {
         refused(thief.query(sql, &[])).code("28000");
     }
@@ -136,8 +136,9 @@ fn t60_the_router_s_login_on_a_shard_is_nobody_without_a_key_and_after_each_call
         .get(0);
     assert_eq!(after, None);
     let mut savepoint = transaction.transaction().unwrap();
+    // Four arguments: three nulls, and an object without members.
     let failed = savepoint.query(
-        "SELECT timedb_shard.create_series($1, NULL, NULL, NULL, '{}')",
+        "SELECT timedb_shard.create_series($1, '\\x040f00000004017b7d')",
         &[&user.api_key],
     );
     refused(failed).code("22004");

@@ -11,7 +11,11 @@ mod pools;
 #[allow(dead_code)]
 #[path = "../gateways/program.rs"]
 mod program;
+mod relayed;
 mod routes;
+#[allow(dead_code)]
+#[path = "../faults/seed.rs"]
+mod seed;
 mod support;
 mod surface;
 mod told;

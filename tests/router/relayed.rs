@@ -1,0 +1,220 @@
+//! Arguments and answers go as bytes: that they come as they were, and that bytes of anybody else's are refused.
+
+use crate::seed::{choices, seed};
+use crate::support::{on_server, spread, user_on};
+use postgres::Client;
+use rand::RngExt;
+use timedb_testkit::{Database, one, refused, run};
+
+/// As whoever has stolen the router's login on the server of this user.
+fn thief(database: &Database) -> Client {
+    database.server().shards()[0]
+        .connect("timedb_router_caller", database.name())
+        .expect("the router's login")
+}
+
+/// What the router sends for a call of `create_series`.
+fn call(database: &Database) -> Vec<u8> {
+    let sql = r#"SELECT timedb_router._packed('wind'::text, 'MW'::text, NULL::text, '{"site": "a"}'::jsonb)"#;
+    one(&mut database.admin(), sql)
+}
+
+/// The arguments of a read: these bytes for its series' ids, null for the others.
+fn reading(series_ids: &[u8]) -> Vec<u8> {
+    let mut packed = vec![14, 0xff, 0x3f];
+    packed.extend([0; 7]);
+    packed.push(u8::try_from(series_ids.len() + 2).expect("few bytes"));
+    packed.push(0);
+    packed.extend(series_ids);
+    packed.extend([0; 6]);
+    packed
+}
+
+fn is_nobody(thief: &mut Client) -> bool {
+    one(
+        thief,
+        "SELECT timedb.current_tenant() IS NULL AND current_setting('timedb.tenant', true) IS NOT DISTINCT FROM ''",
+    )
+}
+
+#[test]
+fn t60_bytes_that_no_router_sends_are_refused_and_leave_nobody_logged_in() {
+    let database = spread("garbled");
+    let user = user_on(&database, 0, "write");
+    let mut thief = thief(&database);
+    let good = call(&database);
+    let create = "SELECT * FROM timedb_shard.create_series($1, $2)";
+    let calls: [(&str, &[u8]); 8] = [
+        ("nothing", &[]),
+        ("no columns", &[0]),
+        ("more columns than a table has", &[0xff, 0x7f]),
+        ("columns of another function", &[3, 7, 0, 0, 0]),
+        ("columns without a row", &[4]),
+        ("a first row that is as one before", &[4, 0b0111, 0, 0, 0]),
+        (
+            "a text that is longer than what is there",
+            &[4, 0b1111, 0xff, 0xff, 0xff, 0xff, 0x0f],
+        ),
+        ("a content without a form", &[4, 0b1111, 1, 0, 0, 0]),
+    ];
+    for (what, packed) in calls {
+        let failed = thief.query(create, &[&user.api_key, &packed]);
+        assert!(failed.is_err(), "{what}");
+        assert!(is_nobody(&mut thief), "{what}");
+    }
+    refused(thief.query(create, &[&user.api_key, &None::<&[u8]>])).code("XX000");
+    // Of the series' ids: a length that nobody has memory for, dimensions without end, elements of another type.
+    let arrays: [&[u8]; 3] = [
+        b"\0\0\0\x01\0\0\0\0\0\0\x0b\x86\x7f\xff\xff\xff\0\0\0\x01",
+        b"\x7f\xff\xff\xff",
+        b"\0\0\0\x01\0\0\0\0\0\0\0\x19\0\0\0\x01\0\0\0\x01\0\0\0\x01a",
+    ];
+    for array in arrays {
+        let failed = thief.query(
+            "SELECT * FROM timedb_shard.read($1, $2)",
+            &[&user.api_key, &reading(array)],
+        );
+        assert!(failed.is_err(), "{array:?}");
+        assert!(is_nobody(&mut thief), "{array:?}");
+    }
+    let before: i64 = one(&mut thief, "SELECT pg_backend_pid()::int8");
+    let mut random = choices(seed("garbled calls"), 0);
+    for _ in 0..2000 {
+        let mut bytes = good.clone();
+        for _ in 0..random.random_range(1..4) {
+            let place = random.random_range(0..bytes.len());
+            bytes[place] = random.random();
+        }
+        // Whatever becomes of it, the server stands and nobody is logged in.
+        let _ = thief.query(create, &[&user.api_key, &bytes]);
+        assert!(is_nobody(&mut thief), "{bytes:?}");
+    }
+    let after: i64 = one(&mut thief, "SELECT pg_backend_pid()::int8");
+    assert_eq!(before, after);
+}
+
+#[test]
+fn an_answer_of_another_shape_is_one_of_another_version() {
+    let database = spread("shapes");
+    let sql = "SELECT * FROM timedb_router._opened(timedb_router._packed(1::int8, 'a'::text)) r(a int8)";
+    refused(database.admin().query(sql, &[])).code("55000");
+    let garbled = "SELECT * FROM timedb_router._opened('\\x0203') r(a int8, b text)";
+    refused(database.admin().query(garbled, &[])).code("XX000");
+}
+
+/// What every type of an argument or an answer goes through.
+#[test]
+fn values_of_every_type_come_as_they_were() {
+    let database = spread("types");
+    let mut admin = database.admin();
+    let values = [
+        ("bool", vec!["true", "NULL", "false"]),
+        ("int2", vec!["-32768", "32767"]),
+        ("int4", vec!["-2147483648", "0", "0", "2147483647"]),
+        ("int8", vec!["-9223372036854775808", "9223372036854775807"]),
+        (
+            "float8",
+            vec![
+                "'NaN'",
+                "'-Infinity'",
+                "-0.0",
+                "0.1",
+                "5e-324",
+                "1.7976931348623157e308",
+                "NULL",
+            ],
+        ),
+        (
+            "timestamptz",
+            vec![
+                "'infinity'",
+                "'-infinity'",
+                "'4713-01-01 BC'",
+                "'2025-03-30 01:00:00.000001Z'",
+            ],
+        ),
+        ("time", vec!["'24:00'", "'00:00:00.000001'"]),
+        ("interval", vec!["'-1 year 2 days -00:00:00.5'", "'178000000 years'"]),
+        (
+            "uuid",
+            vec![
+                "'00000000-0000-0000-0000-000000000000'",
+                "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
+                "NULL",
+            ],
+        ),
+        ("bytea", vec!["'\\x00ff'", "''"]),
+        (
+            "text",
+            vec![
+                "''",
+                "NULL",
+                "'Ærø\n'",
+                "repeat('long ', 100000)",
+                "repeat('long ', 100000)",
+            ],
+        ),
+        ("name", vec!["'timedb'"]),
+        ("json", vec!["'{\"a\":  1}'"]),
+        ("jsonb", vec!["'{\"a\": [1e400, null, \"\\u00e9\"]}'"]),
+        (
+            "float8[]",
+            vec!["'{}'", "'{NULL,NaN,1}'", "'{{1,2},{3,4}}'", "'[5:6]={1,2}'"],
+        ),
+        ("timestamptz[]", vec!["ARRAY['infinity'::timestamptz, NULL]"]),
+        ("uuid[]", vec!["ARRAY[gen_random_uuid()]", "NULL"]),
+        ("text[]", vec!["ARRAY['', NULL, 'NULL', 'a,b', E'\\\\\"']", "'{}'"]),
+        ("jsonb[]", vec!["ARRAY['{}'::jsonb, NULL]"]),
+    ];
+    for (of, values) in values {
+        for value in values {
+            let sql = format!(
+                "WITH v AS MATERIALIZED (SELECT ({value})::{of} AS v)
+                 SELECT r.v::text IS NOT DISTINCT FROM v.v::text
+                 FROM v, timedb_router._opened(timedb_router._packed(v.v, 1)) r(v {of}, one int4)"
+            );
+            assert!(one::<bool>(&mut admin, &sql), "{of}: {}", &value[..value.len().min(60)]);
+        }
+    }
+}
+
+/// A client that speaks another encoding than its database: what it says must not reach the server in it.
+#[test]
+fn texts_of_a_client_with_another_encoding_come_as_they_were() {
+    let database = spread("latin");
+    let user = user_on(&database, 0, "write");
+    let mut client = database.authenticated(&user);
+    run(&mut client, "SET client_encoding = 'LATIN1'");
+    let key = "('vent ' || chr(230) || chr(248))";
+    let upload = format!(
+        "SELECT written FROM timedb.upload_points(now(), ARRAY[{key}, {key}],
+           ARRAY['2025-01-01Z', '2025-01-02Z']::timestamptz[], ARRAY[1, 2]::float8[])"
+    );
+    assert_eq!(one::<i64>(&mut client, &upload), 2);
+    let same =
+        format!("SELECT bool_and(series_key = {key}) AND count(*) = 2 FROM timedb.read(series_keys => ARRAY[{key}])");
+    assert!(one::<bool>(&mut client, &same));
+    let mut server = on_server(&database, 0);
+    assert!(one::<bool>(
+        &mut server,
+        &format!("SELECT series_key = {key} FROM timedb.series")
+    ));
+}
+
+/// Rows that are more than goes at once, each different from the one before.
+#[test]
+fn an_answer_of_many_parts_is_whole() {
+    let database = spread("parts");
+    let user = user_on(&database, 0, "write");
+    let mut client = database.authenticated(&user);
+    let count = 60_000;
+    let upload = format!(
+        "SELECT written FROM timedb.upload_points(now(), array_fill('wind'::text, ARRAY[{count}]),
+           ARRAY(SELECT timestamptz '2025-01-01Z' + n * interval '1 minute' FROM generate_series(1, {count}) n),
+           ARRAY(SELECT n::float8 FROM generate_series(1, {count}) n))"
+    );
+    assert_eq!(one::<i64>(&mut client, &upload), count);
+    let sums = "SELECT (count(*) = 60000 AND sum(value) = 60000::float8 * 60001 / 2
+                 AND count(DISTINCT valid_time) = 60000 AND count(DISTINCT run_id) = 1) FROM timedb.read()";
+    assert!(one::<bool>(&mut client, sums));
+}
