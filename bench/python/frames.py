@@ -1,4 +1,4 @@
-"""What a client in Python does: polars frames of reads, from rows, by ADBC and from Arrow streams, and uploads of frames.
+"""What a client in Python does: polars frames of reads, by ADBC and from Arrow streams, and uploads of frames.
 As clickhouse.py, a JSON object a line in, one a line out."""
 
 import io
@@ -33,13 +33,6 @@ def start_adbc(name, url, api_key=None):
     return {}
 
 
-def of_rows(sql):
-    cursor = connections["timedb"].cursor(binary=True)
-    cursor.execute(sql)
-    names = [column.name for column in cursor.description]
-    return polars.DataFrame(cursor.fetchall(), schema=names, orient="row", infer_schema_length=None)
-
-
 def of_stream(sql):
     cursor = connections["timedb"].cursor(binary=True)
     return polars.read_ipc_stream(cursor.execute(sql).fetchone()[0])
@@ -68,9 +61,9 @@ def compare(name, rows, arrow):
     return {"same": same, "rows": rows.height, "columns": [str(dtype) for dtype in arrow.dtypes]}
 
 
-def pairs(sql, by, states=False):
+def pairs(sql, states=False):
     """An answer as pairs of time and value; or every state that its versions made, one after the other."""
-    frame = {"rows": of_rows, "arrow": of_stream}[by](sql)
+    frame = of_stream(sql)
     times, values = frame["valid_time"].dt.epoch("us").to_list(), frame["value"].to_list()
     if not states:
         return {"pairs": list(zip(times, values))}
@@ -123,7 +116,6 @@ def upload(keys, hours):
 
 
 COMMANDS = {"start": start, "start_adbc": start_adbc, "compare": compare, "pairs": pairs, "update": update, "upload": upload,
-            "rows": lambda sql: timed(of_rows, sql),
             "adbc": lambda name, sql: timed(of_adbc, name, sql),
             "arrow": lambda sql: timed(of_stream, sql)}
 

@@ -93,8 +93,6 @@ fn runs(turn: usize) -> Value {
 
 struct Verb {
     what: &'static str,
-    /// How Python fetches our answer: `arrow` or `rows`.
-    by: &'static str,
     sql: String,
     /// Whether the answer is of versions: tshistory's is of the states that they made.
     states: bool,
@@ -112,7 +110,6 @@ fn verbs() -> [Verb; 5] {
     let window = |start, end| format!(", start_valid => '{}', end_valid => '{}'", hour(start), hour(end));
     let verb = |what, sql, theirs, goal| Verb {
         what,
-        by: "arrow",
         sql,
         states: false,
         theirs,
@@ -135,11 +132,10 @@ fn verbs() -> [Verb; 5] {
             5.0,
         ),
         Verb {
-            by: "rows",
             repetitions: SLOW,
             ..verb(
                 "what was known a day ahead, of 323 hours",
-                day_ahead(&key),
+                format!("SELECT timedb.read_relative_arrow(lead => '24 hours', series_keys => '{{{key}}}')"),
                 staircase,
                 100.0,
             )
@@ -157,25 +153,14 @@ fn verbs() -> [Verb; 5] {
     ]
 }
 
-/// A read an hour, of the runs known a day before it.
-fn day_ahead(key: &str) -> String {
-    let (first, last) = (hour(24), hour(SHAPE.runs + SHAPE.hours - 2));
-    format!(
-        "SELECT read.valid_time, read.value
-         FROM generate_series(timestamptz '{first}', '{last}', '1 hour') AS hour, LATERAL timedb.read(
-           start_valid => hour, end_valid => hour + interval '1 hour',
-           end_known => hour - interval '24 hours' + interval '1 microsecond', series_keys => '{{{key}}}') AS read"
-    )
-}
-
 impl Verb {
     fn compare(&self, lab: &Lab, timedb: &mut Python, tshistory: &mut Tshistory) -> Result<Vec<Record>> {
-        let pairs = json!({"do": "pairs", "sql": self.sql, "by": self.by, "states": self.states});
+        let pairs = json!({"do": "pairs", "sql": self.sql, "states": self.states});
         timedb
             .answer(&pairs)?
             .must_be_that_of(TSHISTORY, &tshistory.answer(&self.theirs)?)
             .context(self.what)?;
-        let ours = json!({"do": self.by, "sql": self.sql});
+        let ours = json!({"do": "arrow", "sql": self.sql});
         let tshistory = RefCell::new(tshistory);
         let figures = Contest::new(self.what, self.repetitions.0, self.repetitions.1)
             .with(TIMEDB, |_| timedb.timed(&ours))
