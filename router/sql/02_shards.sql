@@ -1,11 +1,19 @@
 -- Where tenants are. A tenant is of the logical shard that its route names, the first two bytes of SHA-256 of its id: the last bits
 -- of them, as many as there are shards to tell apart. Any number of shards may be of one server.
 
+-- Whoever the router connects as is decided by what it calls: a login of its own for tenants, and another for operators.
+CREATE FUNCTION timedb_router._names_a_database(conninfo text) RETURNS boolean
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT conninfo ~ '(^|\s)dbname\s*=' AND conninfo !~* '(user|password|passfile|service|options)\s*='
+    AND conninfo !~ '^postgres(ql)?:';
+END;
+COMMENT ON FUNCTION timedb_router._names_a_database(text) IS
+  'Whether this is a dbname, and a server, in libpq''s key=value words, and says nothing of who connects.';
+
 CREATE TABLE timedb_router.shards (
   shard integer PRIMARY KEY CHECK (shard BETWEEN 0 AND 65535),
-  -- Whoever the router connects as is decided by what it calls: a login of its own for tenants, and another for operators.
-  conninfo text NOT NULL CHECK (
-    conninfo ~ '(^|\s)dbname\s*=' AND conninfo !~* '(user|password|passfile|service|options)\s*=' AND conninfo !~ '^postgres(ql)?:')
+  conninfo text NOT NULL CHECK (timedb_router._names_a_database(conninfo))
 );
 COMMENT ON TABLE timedb_router.shards IS
   'The logical shards, as many as a power of two, numbered from 0, and the database that each is in: libpq''s key=value words with a dbname, and without user and password, which are the router''s.';
@@ -16,10 +24,9 @@ COMMENT ON COLUMN timedb_router.shards.conninfo IS
 CREATE TABLE timedb_router.moved (
   tenant_id uuid PRIMARY KEY,
   route integer NOT NULL CHECK (route BETWEEN 0 AND 65535),
-  conninfo text NOT NULL CHECK (
-    conninfo ~ '(^|\s)dbname\s*=' AND conninfo !~* '(user|password|passfile|service|options)\s*=' AND conninfo !~ '^postgres(ql)?:'),
+  conninfo text NOT NULL CHECK (timedb_router._names_a_database(conninfo)),
   is_moving boolean NOT NULL DEFAULT false,
-  also_in text,
+  also_in text CHECK (timedb_router._names_a_database(also_in)),
   changed_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX moved_route_idx ON timedb_router.moved (route);

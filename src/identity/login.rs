@@ -1,7 +1,7 @@
 //! `authenticate`, `logout` and `pre_request`: how a session comes to act for a tenant, and how it ceases to.
 
 use super::session::{Described, described};
-use super::settings::{self, Login};
+use super::settings::{self, Login, Refused};
 use super::standing::{self, Identity};
 use super::{http, log};
 use crate::error::{Error, Reported, Result};
@@ -20,12 +20,7 @@ use uuid::Uuid;
 fn authenticate(api_key: Option<&str>, is_local: Option<bool>, fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     hide_statement();
     error_context::link(Log::Hidden);
-    let lasting = if is_local.unwrap_or(false) || http::in_request() {
-        Lasting::Transaction
-    } else {
-        Lasting::Session
-    };
-    let answer = log_in(api_key, lasting, |identity| {
+    let answer = log_in(api_key, lasting(is_local), |identity| {
         Returned::row::<Described>(fcinfo, described(identity))
     })?;
     error_context::unlink();
@@ -39,13 +34,28 @@ fn logout() {
 
 #[pg_extern(sql = false)]
 fn pre_request() -> Reported<()> {
+    let (api_key, refused) = begin_request()?;
+    log_in(Some(&api_key), Lasting::Transaction, |_| Ok(()))?;
+    refused.lift();
+    Ok(())
+}
+
+/// How long a login is to last: that of a request never outlives it.
+pub(super) fn lasting(is_local: Option<bool>) -> Lasting {
+    if is_local.unwrap_or(false) || http::in_request() {
+        Lasting::Transaction
+    } else {
+        Lasting::Session
+    }
+}
+
+/// The key that a request shows; until the refusal is lifted, it is nobody's.
+pub(super) fn begin_request() -> Result<(String, Refused)> {
     settings::clear(Lasting::Transaction);
     use_utc();
     let refused = settings::refuse(Lasting::Transaction);
     let api_key = http::header("x-api-key").ok_or(Error::LoginNeeded)?;
-    log_in(Some(&api_key), Lasting::Transaction, |_| Ok(()))?;
-    refused.lift();
-    Ok(())
+    Ok((api_key, refused))
 }
 
 /// Binds to the key's tenant; whatever goes wrong, nobody is logged in afterwards.
@@ -131,7 +141,7 @@ pub(super) fn warn_if_it_evaporates(lasting: Lasting) {
 }
 
 /// An HTTP client means UTC, whatever the role or the database is set to.
-pub(super) fn use_utc() {
+fn use_utc() {
     let context = pg_sys::GucContext::PGC_USERSET;
     guc::set(c"timezone", c"UTC", context, Lasting::Transaction);
 }

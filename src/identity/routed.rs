@@ -2,7 +2,7 @@
 //! shard, which decides. What PL/Proxy makes of the shard's answer is made again what the shard has said.
 
 use super::credential::{self, Credential};
-use super::login::{hide_statement, use_utc, warn_if_it_evaporates};
+use super::login::{begin_request, hide_statement, lasting, warn_if_it_evaporates};
 use super::settings::{self, Bound, Login, Refused};
 use super::{http, log, shard};
 use crate::error::{Error, Reported, Result};
@@ -15,6 +15,7 @@ use crate::pg::remote_notice;
 use crate::pg::roles::{current_user_acts_as, session_role};
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::statements;
+use crate::pg::transaction::has_ended;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{PgLogLevel, PgSqlErrorCode as Code, pg_guard, pg_sys};
@@ -48,8 +49,7 @@ pub fn define() {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction_end(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
-    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
-    if [XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE].contains(&event) {
+    if has_ended(event) {
         HAS_WRITTEN.set(false);
         WRITING.set(None);
         // What was refused stays so.
@@ -70,14 +70,6 @@ fn _router_begin_login(api_key: Option<&str>, is_local: Option<bool>) -> Reporte
     check(api_key).inspect_err(|_| error_context::raise_without_context())?;
     error_context::unlink();
     Ok(true)
-}
-
-fn lasting(is_local: Option<bool>) -> Lasting {
-    if is_local.unwrap_or(false) || http::in_request() {
-        Lasting::Transaction
-    } else {
-        Lasting::Session
-    }
 }
 
 fn check(api_key: Option<&str>) -> Result<()> {
@@ -109,10 +101,7 @@ fn _router_bind(api_key: &str, tenant_id: pgrx::Uuid, key_id: pgrx::Uuid, scope:
 /// What `pre_request` begins with; answers the key of the request.
 #[pg_extern(sql = false)]
 fn _router_begin_request() -> Reported<String> {
-    settings::clear(Lasting::Transaction);
-    use_utc();
-    let refused = settings::refuse(Lasting::Transaction);
-    let api_key = http::header("x-api-key").ok_or(Error::LoginNeeded)?;
+    let (api_key, refused) = begin_request()?;
     refused.lift();
     Ok(api_key)
 }

@@ -5,6 +5,7 @@
 //! A typed copy follows every assignment, and so every rollback. What policies believe is decided in `standing`, not here.
 
 use crate::pg::guc::{self, Context, Definition, Lasting};
+use crate::pg::transaction::has_ended;
 use pgrx::guc::GucSetting;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::Cell;
@@ -317,11 +318,11 @@ impl LoginValue {
 /// A refusal that was local to a transaction ends with it, and a login of the session is committed or undone.
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction_end(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
-    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
-    if [XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE].contains(&event) {
+    if has_ended(event) {
         REFUSED_IN_TRANSACTION.set(Refusal::default());
         // Before the settings are given back: what is there now is what a commit keeps.
-        let undone = event == XACT_EVENT_ABORT && UNCOMMITTED.get().is_some() || uncommitted_is_gone();
+        let undone =
+            event == pg_sys::XactEvent::XACT_EVENT_ABORT && UNCOMMITTED.get().is_some() || uncommitted_is_gone();
         UNDONE.set(UNDONE.get() || undone);
         UNCOMMITTED.set(None);
     }

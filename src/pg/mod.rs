@@ -27,6 +27,7 @@ pub mod statement;
 pub mod statistics;
 pub mod template;
 pub mod timestamp;
+pub mod transaction;
 pub mod tuple;
 pub mod varlena;
 pub mod warning;
