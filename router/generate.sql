@@ -1,6 +1,6 @@
 -- Writes the pages that are not written by hand, from the catalog of a timedb: psql -v is_router=1 -v is_operator=0 -v is_shard=0 -v is_comments=0, and so on. One function of
--- timedb's becomes, here, a function of PL/Proxy's, a shell around it that raises the shard's errors as they were, and the one that
--- clients call; on the shard, one that takes the key first.
+-- timedb's becomes, here, a function of PL/Proxy's, a shell around it that raises the shard's errors as they were, and, where that is not the shell,
+-- the one that clients call; on the shard, one that takes the key first.
 
 \set QUIET on
 \pset format unaligned
@@ -64,6 +64,12 @@ WHERE p.pronamespace = 'timedb'::regnamespace AND p.prokind = 'f' AND (may.calle
 -- How a call of this one is written where its answer is the answer.
 CREATE TEMPORARY VIEW calls AS
 SELECT f.*,
+       -- Clients call the shell itself, unless it would have two variables of one name, which PL/pgSQL does not know, or operators call
+       -- the function too; or it is a stable one that answers a set: a function in SQL around it becomes part of the query. Around any
+       -- other it would be planned at every call.
+       NOT f.managed AND NOT (f.many AND f.volatility = 'STABLE')
+       AND NOT EXISTS (SELECT FROM arguments i JOIN arguments o USING (oid, name) WHERE i.oid = f.oid AND i.mode = 'i' AND o.mode = 'o')
+         AS is_direct,
        CASE WHEN f.outputs <> '' THEN concat_ws(', ', nullif(f.numbered, ''), f.outputs) ELSE f.numbered END AS inner_declared,
        CASE WHEN f.many THEN 'many' WHEN f.outputs LIKE '%, OUT %' THEN 'record'
             WHEN f.outputs <> '' THEN 'one' WHEN f.prorettype = 'void'::regtype THEN 'void' ELSE 'scalar' END AS shape
@@ -107,13 +113,15 @@ SELECT
          '  CONNECT timedb_router._shard();\n  TARGET timedb_shard.%s;\n$$;\n', f.name, f.quoted)
   ||
   -- The shell.
-  format(E'CREATE FUNCTION timedb_router.%s(%s) RETURNS %s LANGUAGE plpgsql %s PARALLEL UNSAFE%s\n'
+  format(E'CREATE FUNCTION %s.%s(%s) RETURNS %s LANGUAGE plpgsql %s PARALLEL UNSAFE%s\n'
          '  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$\n'
          'DECLARE\n  told_detail text;\n  told_hint text;\n%s%sBEGIN\n  FOR tried IN 1..%s LOOP\n    BEGIN\n'
          '%s      %s\n%s      RETURN%s;\n    EXCEPTION WHEN OTHERS OR query_canceled THEN\n'
          '      GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;\n'
          '      PERFORM timedb_router._raise(SQLSTATE, SQLERRM, told_detail, told_hint, %s, %s);\n    END;\n  END LOOP;\nEND\n$$;\n',
-         f.quoted, f.inner_declared, f.result, f.volatility, CASE WHEN f.many THEN format(' ROWS %s', f.rows) END,
+         CASE WHEN f.is_direct THEN 'timedb' ELSE 'timedb_router' END, f.quoted,
+         CASE WHEN f.is_direct THEN f.declared ELSE f.inner_declared END,
+         f.result, f.volatility, CASE WHEN f.many THEN format(' ROWS %s', f.rows) END,
          CASE f.shape WHEN 'scalar' THEN format(E'  answer %s;\n', f.result) END,
          CASE WHEN f.writes THEN E'  is_free boolean;\n  has_written boolean;\n' END,
          CASE WHEN f.writes THEN 1 ELSE 2 END,
@@ -127,6 +135,7 @@ SELECT
   ||
   -- What clients call.
   CASE
+    WHEN f.is_direct THEN ''
     WHEN f.managed THEN
       format(E'CREATE FUNCTION timedb.%s(%s) RETURNS %s LANGUAGE plpgsql %s PARALLEL UNSAFE%s\n'
              '  SET search_path = pg_catalog, pg_temp AS $$\n%sBEGIN\n  IF timedb_router._manages_as() = ''operator'' THEN\n    %s\n  ELSE\n    %s\n  END IF;\n%sEND\n$$;\n',

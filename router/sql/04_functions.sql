@@ -100,7 +100,7 @@ CREATE FUNCTION timedb_router._compact(shown_key text, packed bytea) RETURNS SET
   CONNECT timedb_router._shard();
   TARGET timedb_shard.compact;
 $$;
-CREATE FUNCTION timedb_router.compact(a1 uuid[], a2 interval, OUT series integer, OUT versions bigint, OUT rows_before bigint, OUT rows_after bigint, OUT bytes_before bigint, OUT bytes_after bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb.compact(series_ids uuid[] DEFAULT NULL::uuid[], older_than interval DEFAULT '1 day'::interval, OUT series integer, OUT versions bigint, OUT rows_before bigint, OUT rows_after bigint, OUT bytes_before bigint, OUT bytes_after bigint, OUT remaining bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
@@ -121,10 +121,6 @@ BEGIN
   END LOOP;
 END
 $$;
-CREATE FUNCTION timedb.compact(series_ids uuid[] DEFAULT NULL::uuid[], older_than interval DEFAULT '1 day'::interval, OUT series integer, OUT versions bigint, OUT rows_before bigint, OUT rows_after bigint, OUT bytes_before bigint, OUT bytes_after bigint, OUT remaining bigint) RETURNS record LANGUAGE sql VOLATILE PARALLEL UNSAFE
-BEGIN ATOMIC
-  SELECT * FROM timedb_router.compact($1, $2);
-END;
 
 CREATE FUNCTION timedb_router._coverage(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
@@ -192,7 +188,7 @@ CREATE FUNCTION timedb_router._create_series(shown_key text, packed bytea) RETUR
   CONNECT timedb_router._shard();
   TARGET timedb_shard.create_series;
 $$;
-CREATE FUNCTION timedb_router.create_series(a1 text, a2 text, a3 text, a4 jsonb) RETURNS uuid LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb.create_series(name text, unit text DEFAULT NULL::text, description text DEFAULT NULL::text, labels jsonb DEFAULT '{}'::jsonb) RETURNS uuid LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
@@ -214,10 +210,6 @@ BEGIN
   END LOOP;
 END
 $$;
-CREATE FUNCTION timedb.create_series(name text, unit text DEFAULT NULL::text, description text DEFAULT NULL::text, labels jsonb DEFAULT '{}'::jsonb) RETURNS uuid LANGUAGE sql VOLATILE PARALLEL UNSAFE
-BEGIN ATOMIC
-  SELECT * FROM timedb_router.create_series($1, $2, $3, $4);
-END;
 
 CREATE FUNCTION timedb_router._create_user(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
@@ -659,7 +651,7 @@ CREATE FUNCTION timedb_router._read_arrow(shown_key text, packed bytea) RETURNS 
   CONNECT timedb_router._shard();
   TARGET timedb_shard.read_arrow;
 $$;
-CREATE FUNCTION timedb_router.read_arrow(a1 timestamp with time zone, a2 timestamp with time zone, a3 timestamp with time zone, a4 timestamp with time zone, a5 text, a6 boolean, a7 text[], a8 uuid[], a9 timestamp with time zone, a10 jsonb, a11 uuid[], a12 text, a13 text, a14 text) RETURNS bytea LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+CREATE FUNCTION timedb.read_arrow(start_valid timestamp with time zone DEFAULT NULL::timestamp with time zone, end_valid timestamp with time zone DEFAULT NULL::timestamp with time zone, start_known timestamp with time zone DEFAULT NULL::timestamp with time zone, end_known timestamp with time zone DEFAULT NULL::timestamp with time zone, mode text DEFAULT 'flat'::text, all_versions boolean DEFAULT false, series_keys text[] DEFAULT NULL::text[], series_ids uuid[] DEFAULT NULL::uuid[], as_of timestamp with time zone DEFAULT NULL::timestamp with time zone, labels jsonb DEFAULT NULL::jsonb, run_ids uuid[] DEFAULT NULL::uuid[], workflow_id text DEFAULT NULL::text, corrections text DEFAULT 'all'::text, unit text DEFAULT NULL::text) RETURNS bytea LANGUAGE plpgsql STABLE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
@@ -677,10 +669,6 @@ BEGIN
   END LOOP;
 END
 $$;
-CREATE FUNCTION timedb.read_arrow(start_valid timestamp with time zone DEFAULT NULL::timestamp with time zone, end_valid timestamp with time zone DEFAULT NULL::timestamp with time zone, start_known timestamp with time zone DEFAULT NULL::timestamp with time zone, end_known timestamp with time zone DEFAULT NULL::timestamp with time zone, mode text DEFAULT 'flat'::text, all_versions boolean DEFAULT false, series_keys text[] DEFAULT NULL::text[], series_ids uuid[] DEFAULT NULL::uuid[], as_of timestamp with time zone DEFAULT NULL::timestamp with time zone, labels jsonb DEFAULT NULL::jsonb, run_ids uuid[] DEFAULT NULL::uuid[], workflow_id text DEFAULT NULL::text, corrections text DEFAULT 'all'::text, unit text DEFAULT NULL::text) RETURNS bytea LANGUAGE sql STABLE PARALLEL UNSAFE
-BEGIN ATOMIC
-  SELECT * FROM timedb_router.read_arrow($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
-END;
 
 CREATE FUNCTION timedb_router._read_arrow_batches(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
@@ -764,7 +752,7 @@ CREATE FUNCTION timedb_router._read_changes_arrow(shown_key text, packed bytea) 
   CONNECT timedb_router._shard();
   TARGET timedb_shard.read_changes_arrow;
 $$;
-CREATE FUNCTION timedb_router.read_changes_arrow(a1 timestamp with time zone, a2 timestamp with time zone, a3 text[], a4 uuid[], a5 jsonb, a6 integer) RETURNS bytea LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb.read_changes_arrow(after timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, series_keys text[] DEFAULT NULL::text[], series_ids uuid[] DEFAULT NULL::uuid[], labels jsonb DEFAULT NULL::jsonb, max_rows integer DEFAULT NULL::integer) RETURNS bytea LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
@@ -782,10 +770,6 @@ BEGIN
   END LOOP;
 END
 $$;
-CREATE FUNCTION timedb.read_changes_arrow(after timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, series_keys text[] DEFAULT NULL::text[], series_ids uuid[] DEFAULT NULL::uuid[], labels jsonb DEFAULT NULL::jsonb, max_rows integer DEFAULT NULL::integer) RETURNS bytea LANGUAGE sql VOLATILE PARALLEL UNSAFE
-BEGIN ATOMIC
-  SELECT * FROM timedb_router.read_changes_arrow($1, $2, $3, $4, $5, $6);
-END;
 
 CREATE FUNCTION timedb_router._read_relative(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
@@ -817,7 +801,7 @@ CREATE FUNCTION timedb_router._read_relative_arrow(shown_key text, packed bytea)
   CONNECT timedb_router._shard();
   TARGET timedb_shard.read_relative_arrow;
 $$;
-CREATE FUNCTION timedb_router.read_relative_arrow(a1 interval, a2 integer, a3 time without time zone, a4 interval, a5 interval, a6 timestamp with time zone, a7 text, a8 timestamp with time zone, a9 timestamp with time zone, a10 boolean, a11 text[], a12 uuid[], a13 timestamp with time zone, a14 jsonb, a15 uuid[], a16 text, a17 text, a18 text) RETURNS bytea LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+CREATE FUNCTION timedb.read_relative_arrow(lead interval DEFAULT NULL::interval, days_ahead integer DEFAULT NULL::integer, time_of_day time without time zone DEFAULT NULL::time without time zone, window_length interval DEFAULT NULL::interval, cutoff_offset interval DEFAULT NULL::interval, window_origin timestamp with time zone DEFAULT NULL::timestamp with time zone, time_zone text DEFAULT 'UTC'::text, start_valid timestamp with time zone DEFAULT NULL::timestamp with time zone, end_valid timestamp with time zone DEFAULT NULL::timestamp with time zone, all_versions boolean DEFAULT false, series_keys text[] DEFAULT NULL::text[], series_ids uuid[] DEFAULT NULL::uuid[], as_of timestamp with time zone DEFAULT NULL::timestamp with time zone, labels jsonb DEFAULT NULL::jsonb, run_ids uuid[] DEFAULT NULL::uuid[], workflow_id text DEFAULT NULL::text, corrections text DEFAULT 'all'::text, unit text DEFAULT NULL::text) RETURNS bytea LANGUAGE plpgsql STABLE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
@@ -835,10 +819,6 @@ BEGIN
   END LOOP;
 END
 $$;
-CREATE FUNCTION timedb.read_relative_arrow(lead interval DEFAULT NULL::interval, days_ahead integer DEFAULT NULL::integer, time_of_day time without time zone DEFAULT NULL::time without time zone, window_length interval DEFAULT NULL::interval, cutoff_offset interval DEFAULT NULL::interval, window_origin timestamp with time zone DEFAULT NULL::timestamp with time zone, time_zone text DEFAULT 'UTC'::text, start_valid timestamp with time zone DEFAULT NULL::timestamp with time zone, end_valid timestamp with time zone DEFAULT NULL::timestamp with time zone, all_versions boolean DEFAULT false, series_keys text[] DEFAULT NULL::text[], series_ids uuid[] DEFAULT NULL::uuid[], as_of timestamp with time zone DEFAULT NULL::timestamp with time zone, labels jsonb DEFAULT NULL::jsonb, run_ids uuid[] DEFAULT NULL::uuid[], workflow_id text DEFAULT NULL::text, corrections text DEFAULT 'all'::text, unit text DEFAULT NULL::text) RETURNS bytea LANGUAGE sql STABLE PARALLEL UNSAFE
-BEGIN ATOMIC
-  SELECT * FROM timedb_router.read_relative_arrow($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
-END;
 
 CREATE FUNCTION timedb_router._regenerate_key(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
@@ -982,7 +962,7 @@ CREATE FUNCTION timedb_router._settled_time(shown_key text, packed bytea) RETURN
   CONNECT timedb_router._shard();
   TARGET timedb_shard.settled_time;
 $$;
-CREATE FUNCTION timedb_router.settled_time() RETURNS timestamp with time zone LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb.settled_time() RETURNS timestamp with time zone LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
@@ -1000,16 +980,12 @@ BEGIN
   END LOOP;
 END
 $$;
-CREATE FUNCTION timedb.settled_time() RETURNS timestamp with time zone LANGUAGE sql VOLATILE PARALLEL UNSAFE
-BEGIN ATOMIC
-  SELECT * FROM timedb_router.settled_time();
-END;
 
 CREATE FUNCTION timedb_router._stats(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.stats;
 $$;
-CREATE FUNCTION timedb_router.stats(OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT stored_rows bigint, OUT bytes bigint, OUT oldest timestamp with time zone, OUT newest timestamp with time zone, OUT last_upload timestamp with time zone) RETURNS record LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+CREATE FUNCTION timedb.stats(OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT stored_rows bigint, OUT bytes bigint, OUT oldest timestamp with time zone, OUT newest timestamp with time zone, OUT last_upload timestamp with time zone) RETURNS record LANGUAGE plpgsql STABLE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
@@ -1026,16 +1002,12 @@ BEGIN
   END LOOP;
 END
 $$;
-CREATE FUNCTION timedb.stats(OUT series bigint, OUT runs bigint, OUT value_count bigint, OUT stored_rows bigint, OUT bytes bigint, OUT oldest timestamp with time zone, OUT newest timestamp with time zone, OUT last_upload timestamp with time zone) RETURNS record LANGUAGE sql STABLE PARALLEL UNSAFE
-BEGIN ATOMIC
-  SELECT * FROM timedb_router.stats();
-END;
 
 CREATE FUNCTION timedb_router._update(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.update;
 $$;
-CREATE FUNCTION timedb_router.update(a1 json, OUT status text, OUT run_id uuid, OUT series_id uuid, OUT valid_time timestamp with time zone, OUT valid_time_end timestamp with time zone, OUT change_time timestamp with time zone) RETURNS SETOF record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
+CREATE FUNCTION timedb.update(updates json, OUT status text, OUT run_id uuid, OUT series_id uuid, OUT valid_time timestamp with time zone, OUT valid_time_end timestamp with time zone, OUT change_time timestamp with time zone) RETURNS SETOF record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
@@ -1056,10 +1028,6 @@ BEGIN
   END LOOP;
 END
 $$;
-CREATE FUNCTION timedb.update(updates json, OUT status text, OUT run_id uuid, OUT series_id uuid, OUT valid_time timestamp with time zone, OUT valid_time_end timestamp with time zone, OUT change_time timestamp with time zone) RETURNS SETOF record LANGUAGE sql VOLATILE PARALLEL UNSAFE ROWS 10
-BEGIN ATOMIC
-  SELECT * FROM timedb_router.update($1);
-END;
 
 CREATE FUNCTION timedb_router._update_series(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
@@ -1095,7 +1063,7 @@ CREATE FUNCTION timedb_router._upload(shown_key text, packed bytea) RETURNS SETO
   CONNECT timedb_router._shard();
   TARGET timedb_shard.upload;
 $$;
-CREATE FUNCTION timedb_router.upload(a1 timestamp with time zone, a2 json, a3 text, a4 timestamp with time zone, a5 timestamp with time zone, a6 jsonb, a7 jsonb, a8 uuid, a9 boolean, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb.upload(run_start_time timestamp with time zone, value_rows json, workflow_id text DEFAULT 'api-workflow'::text, run_finish_time timestamp with time zone DEFAULT NULL::timestamp with time zone, known_time timestamp with time zone DEFAULT NULL::timestamp with time zone, run_params jsonb DEFAULT NULL::jsonb, series_descriptions jsonb DEFAULT NULL::jsonb, tenant_id uuid DEFAULT NULL::uuid, skip_unchanged boolean DEFAULT false, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
@@ -1116,16 +1084,12 @@ BEGIN
   END LOOP;
 END
 $$;
-CREATE FUNCTION timedb.upload(run_start_time timestamp with time zone, value_rows json, workflow_id text DEFAULT 'api-workflow'::text, run_finish_time timestamp with time zone DEFAULT NULL::timestamp with time zone, known_time timestamp with time zone DEFAULT NULL::timestamp with time zone, run_params jsonb DEFAULT NULL::jsonb, series_descriptions jsonb DEFAULT NULL::jsonb, tenant_id uuid DEFAULT NULL::uuid, skip_unchanged boolean DEFAULT false, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE sql VOLATILE PARALLEL UNSAFE
-BEGIN ATOMIC
-  SELECT * FROM timedb_router.upload($1, $2, $3, $4, $5, $6, $7, $8, $9);
-END;
 
 CREATE FUNCTION timedb_router._upload_arrow(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.upload_arrow;
 $$;
-CREATE FUNCTION timedb_router.upload_arrow(a1 timestamp with time zone, a2 bytea, a3 text, a4 timestamp with time zone, a5 timestamp with time zone, a6 jsonb, a7 jsonb, a8 boolean, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb.upload_arrow(run_start_time timestamp with time zone, stream bytea, workflow_id text DEFAULT 'api-workflow'::text, run_finish_time timestamp with time zone DEFAULT NULL::timestamp with time zone, known_time timestamp with time zone DEFAULT NULL::timestamp with time zone, run_params jsonb DEFAULT NULL::jsonb, series_descriptions jsonb DEFAULT NULL::jsonb, skip_unchanged boolean DEFAULT false, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
@@ -1146,16 +1110,12 @@ BEGIN
   END LOOP;
 END
 $$;
-CREATE FUNCTION timedb.upload_arrow(run_start_time timestamp with time zone, stream bytea, workflow_id text DEFAULT 'api-workflow'::text, run_finish_time timestamp with time zone DEFAULT NULL::timestamp with time zone, known_time timestamp with time zone DEFAULT NULL::timestamp with time zone, run_params jsonb DEFAULT NULL::jsonb, series_descriptions jsonb DEFAULT NULL::jsonb, skip_unchanged boolean DEFAULT false, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE sql VOLATILE PARALLEL UNSAFE
-BEGIN ATOMIC
-  SELECT * FROM timedb_router.upload_arrow($1, $2, $3, $4, $5, $6, $7, $8);
-END;
 
 CREATE FUNCTION timedb_router._upload_points(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
   TARGET timedb_shard.upload_points;
 $$;
-CREATE FUNCTION timedb_router.upload_points(a1 timestamp with time zone, a2 text[], a3 timestamp with time zone[], a4 double precision[], a5 timestamp with time zone[], a6 text, a7 timestamp with time zone, a8 timestamp with time zone, a9 jsonb, a10 jsonb, a11 jsonb[], a12 boolean, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION timedb.upload_points(run_start_time timestamp with time zone, series_keys text[], valid_times timestamp with time zone[], point_values double precision[], valid_time_ends timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], workflow_id text DEFAULT 'api-workflow'::text, run_finish_time timestamp with time zone DEFAULT NULL::timestamp with time zone, known_time timestamp with time zone DEFAULT NULL::timestamp with time zone, run_params jsonb DEFAULT NULL::jsonb, series_descriptions jsonb DEFAULT NULL::jsonb, labels jsonb[] DEFAULT NULL::jsonb[], skip_unchanged boolean DEFAULT false, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   told_detail text;
@@ -1176,10 +1136,6 @@ BEGIN
   END LOOP;
 END
 $$;
-CREATE FUNCTION timedb.upload_points(run_start_time timestamp with time zone, series_keys text[], valid_times timestamp with time zone[], point_values double precision[], valid_time_ends timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], workflow_id text DEFAULT 'api-workflow'::text, run_finish_time timestamp with time zone DEFAULT NULL::timestamp with time zone, known_time timestamp with time zone DEFAULT NULL::timestamp with time zone, run_params jsonb DEFAULT NULL::jsonb, series_descriptions jsonb DEFAULT NULL::jsonb, labels jsonb[] DEFAULT NULL::jsonb[], skip_unchanged boolean DEFAULT false, OUT run_id uuid, OUT message text, OUT series_ids json, OUT written bigint, OUT skipped bigint) RETURNS record LANGUAGE sql VOLATILE PARALLEL UNSAFE
-BEGIN ATOMIC
-  SELECT * FROM timedb_router.upload_points($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
-END;
 
 CREATE FUNCTION timedb_router._upload_runs(shown_key text, packed bytea) RETURNS SETOF bytea LANGUAGE plproxy AS $$
   CONNECT timedb_router._shard();
