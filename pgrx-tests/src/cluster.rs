@@ -14,6 +14,7 @@ use crate::database::Database;
 use crate::environment::{LIBRARY, LOG, PG_CONFIG, PROJECT, SERVER_DIR, SHARDS};
 use crate::installation::Installation;
 use crate::keeper::Keeper;
+use crate::memory;
 use crate::project::{Project, built_library};
 use crate::server::{Kind, SUPERUSER, Server};
 
@@ -31,6 +32,7 @@ pub struct Options {
     settings: Vec<String>,
     durable: bool,
     bare: bool,
+    in_memory: bool,
     initdb: Vec<String>,
     kind: Kind,
     packages: Vec<PathBuf>,
@@ -74,6 +76,12 @@ impl Options {
         self
     }
 
+    /// The data lie in memory, where there is room for them: for many databases.
+    pub fn in_memory(mut self, in_memory: bool) -> Self {
+        self.in_memory = in_memory;
+        self
+    }
+
     /// A timedb that routers show keys to.
     pub fn shard(mut self) -> Self {
         self.kind = Kind::Shard;
@@ -108,6 +116,9 @@ impl Options {
         let folder = private_folder(&account)?;
         // From here on the keeper cleans up, whatever fails.
         let keeper = Keeper::of(&folder, &account)?;
+        if self.in_memory {
+            memory::lay_out(&folder, &account)?;
+        }
         let pg_config = self.pg_config.clone().unwrap_or_else(Installation::default_pg_config);
         let library = self.library.clone().map_or_else(built_library, Ok)?;
         let library = library

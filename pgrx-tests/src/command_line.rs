@@ -11,7 +11,7 @@ use timedb_testkit::{Options, Project};
 pub const USAGE: &str = "\
 A private Postgres server with timedb, in a temporary folder, on a Unix socket only.
 
-  private-server run [OPTIONS] [--fsync] [--shards N] -- COMMAND [ARGUMENTS]
+  private-server run [OPTIONS] [--fsync] [--in-memory] [--shards N] -- COMMAND [ARGUMENTS]
       runs COMMAND against a fresh server (PGHOST, PGDATABASE=timedb, … are set),
       stops the server, and exits as COMMAND did; with shards, against a router of so many
   private-server serve [OPTIONS]
@@ -28,6 +28,7 @@ Options:
   --setting LINE     a further line of postgresql.conf, repeatable
   --project FOLDER   the checkout with timedb.control and sql/ ($TIMEDB_PROJECT, or where this was compiled)
   --fsync            writes reach the disk (serve always does)
+  --in-memory        the data lie in /dev/shm where there is room: for many databases
 
 The environment variable PG_CONFIG names the Postgres to copy.
 ";
@@ -62,6 +63,7 @@ struct Said {
     options: Options,
     project: Project,
     fsync: bool,
+    in_memory: bool,
     shards: usize,
     rest: Vec<OsString>,
 }
@@ -96,6 +98,7 @@ fn options(parser: &mut Parser) -> Result<Option<Said>> {
             Long("setting") => said.options = said.options.setting(parser.value()?.string()?),
             Long("project") => said.project = Project::at(PathBuf::from(parser.value()?)),
             Long("fsync") => said.fsync = true,
+            Long("in-memory") => said.in_memory = true,
             Long("shards") => said.shards = parser.value()?.parse()?,
             Value(first) => {
                 said.rest.push(first);
@@ -113,6 +116,7 @@ fn action(verb: &str, said: Said) -> Result<Action> {
         options,
         project,
         fsync,
+        in_memory,
         shards,
         mut rest,
     } = said;
@@ -120,7 +124,7 @@ fn action(verb: &str, said: Said) -> Result<Action> {
         "run" => {
             ensure!(!rest.is_empty(), "run: which command?");
             Ok(Action::Run {
-                options: options.durable(fsync),
+                options: options.durable(fsync).in_memory(in_memory),
                 shards,
                 command: rest,
             })

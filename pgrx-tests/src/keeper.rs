@@ -10,18 +10,20 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::account::Account;
+use crate::memory::MEMORY;
 
-/// `$1` is the server's folder, the rest is the command that stops the server. A disk that is mounted in it goes first.
+/// `$1` is the server's folder, `$2` where its data may be in memory, by the same name; the rest is the command that stops the
+/// server. A disk that is mounted in it goes first.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 read -r word
 [ "$word" = leave ] && exit 0
 cd / || exit 1
-folder=$1
-shift
+folder=$1 memory=$2
+shift 2
 "$@"
 [ ! -d "$folder/disk" ] || umount --lazy "$folder/disk"
-rm -rf -- "$folder"
+rm -rf -- "$folder" "$memory/${folder##*/}"
 "#;
 
 pub struct Keeper {
@@ -33,6 +35,7 @@ impl Keeper {
         let shell = Command::new("sh")
             .args(["-c", SCRIPT, "timedb-keeper"])
             .arg(folder)
+            .arg(MEMORY)
             .args(account.words(&folder.join("bin/pg_ctl")))
             .args(["stop", "--silent", "--mode=immediate", "--pgdata"])
             .arg(folder.join("data"))

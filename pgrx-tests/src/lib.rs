@@ -12,6 +12,7 @@ mod gathered;
 mod installation;
 mod keeper;
 mod kill;
+mod memory;
 mod pg_upgrade;
 mod project;
 mod server;
