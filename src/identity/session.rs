@@ -3,13 +3,13 @@
 use super::credential::{self, Credential};
 use super::log;
 use super::settings::{self, Bound};
+use super::shard;
 use super::standing::{self, Identity, Via};
 use crate::error::{Error, Reported, Result};
 use crate::pg::datum::pg_id;
 use crate::pg::lock;
 use crate::pg::moment::{self, Told};
 use crate::pg::result::{Returned, Rows};
-use crate::pg::roles::session_role;
 use crate::pg::timestamp::Timestamptz;
 use pgrx::prelude::*;
 use std::cell::RefCell;
@@ -122,7 +122,7 @@ impl Acting {
     /// An operator for a tenant, with all that its admin may, under the same policies; whoever has logged in by a key has no
     /// say in it. Only for functions that none but operators may call: EXECUTE on them is what makes an operator.
     pub fn as_operator(tenant: Uuid) -> Acting {
-        let name = session_role().unwrap_or_default();
+        let name = shard::operator();
         Acting::found(Identity {
             tenant,
             scope: Scope::Admin,

@@ -4,6 +4,7 @@ use super::settings::{self, Login};
 use super::standing;
 use crate::error::{Error, Reported, Result};
 use crate::pg::guc::Lasting;
+use crate::pg::roles::session_role;
 use pgrx::prelude::*;
 use std::cell::RefCell;
 use timedb_core::key;
@@ -62,9 +63,12 @@ fn _shard_act_for(operator: Option<&str>) -> bool {
     true
 }
 
-/// The operator on a router that this transaction acts for.
-pub fn operator() -> Option<String> {
-    OPERATOR.with_borrow(Clone::clone)
+/// By whose name an operator acts: that of the one on a router whom this transaction acts for, else that of the session's role.
+pub fn operator() -> String {
+    OPERATOR
+        .with_borrow(Clone::clone)
+        .or_else(session_role)
+        .unwrap_or_default()
 }
 
 pub(super) fn forget_operator() {

@@ -8,7 +8,6 @@ use crate::identity::shard;
 use crate::pg::clock;
 use crate::pg::datum::Name;
 use crate::pg::result::{Returned, Rows};
-use crate::pg::roles::session_role;
 use crate::pg::statement::statements;
 use crate::pg::timestamp::{self, Timestamptz};
 use crate::pg::varlena::RowJsonb;
@@ -108,10 +107,7 @@ fn actor() -> (String, &'static str) {
         Session::Acting(identity) if !authority::runs_as_operator() => {
             (identity.name().to_owned(), identity.via.name())
         }
-        _ => {
-            let operator = shard::operator().or_else(session_role);
-            (operator.unwrap_or_default(), "operator")
-        }
+        _ => (shard::operator(), "operator"),
     }
 }
 

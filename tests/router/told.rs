@@ -111,6 +111,16 @@ fn the_audit_names_the_operator_and_not_the_router() {
         &[&user.tenant_id],
     );
     assert_eq!(actors, ["ops"]);
+    // What he does as the tenant's admin might do it is his, too.
+    let tenant = user.tenant_id;
+    run(
+        &mut ops,
+        &format!("SELECT timedb.set_retention('1 year', tenant_id => '{tenant}')"),
+    );
+    let sql =
+        "SELECT (SELECT changed_by FROM timedb.list_retention($1)) || ', ' || string_agg(actor || ' ' || via, ', ')
+               FROM timedb.list_audit($1) WHERE action = 'set_retention'";
+    assert_eq!(one_of::<String>(&mut ops, sql, &[&tenant]), "ops, ops operator");
     // The name ends with the transaction, and is for the router's own login to say.
     let mut router = database.server().shards()[1]
         .connect("timedb_router_admin", database.name())
