@@ -371,6 +371,8 @@ fn told_to_the_log(message: &str, detail: Option<&str>) {
 }
 
 fn told_again(sqlstate: &str, message: &str, detail: Option<&str>, hint: Option<&str>) -> ErrorReport {
+    // What there is none of, PL/pgSQL knows as an empty text.
+    let [detail, hint] = [detail, hint].map(|text| text.filter(|text| !text.is_empty()));
     if let Some(status) = http::status_of(sqlstate)
         && http::in_request()
     {
@@ -382,11 +384,11 @@ fn told_again(sqlstate: &str, message: &str, detail: Option<&str>, hint: Option<
     error_context::raise_without_context();
     let report = ErrorReport::new(error_context::PGRST, message.to_owned(), "timedb");
     let report = match detail {
-        Some(detail) if !detail.is_empty() => report.set_detail(detail),
-        _ => report,
+        Some(detail) => report.set_detail(detail),
+        None => report,
     };
     match hint {
-        Some(hint) if !hint.is_empty() => report.set_hint(hint),
-        _ => report,
+        Some(hint) => report.set_hint(hint),
+        None => report,
     }
 }

@@ -3,11 +3,15 @@
 mod attacks;
 mod faults;
 mod generated;
+mod http;
 mod listed;
 #[allow(dead_code)]
 #[path = "../gateways/pgbouncer.rs"]
 mod pgbouncer;
 mod pools;
+#[allow(dead_code)]
+#[path = "../gateways/postrust.rs"]
+mod postrust;
 #[allow(dead_code)]
 #[path = "../gateways/program.rs"]
 mod program;
@@ -19,4 +23,6 @@ mod seed;
 mod support;
 mod surface;
 mod told;
+#[path = "../gateways/support.rs"]
+mod web;
 mod writes;
