@@ -97,8 +97,8 @@ layer_cli() {
 layer_router() {
     scripts/plproxy.sh || return
     local status=0
-    "$server" run --shards 3 -- "${tests[@]}" router || status=$?
-    "$server" run --shards 3 -- cargo test -p timedb-cli --test cli -- --ignored move_tenant:: || status=$?
+    "$server" run --in-memory --shards 3 -- "${tests[@]}" router || status=$?
+    "$server" run --in-memory --shards 3 -- cargo test -p timedb-cli --test cli -- --ignored move_tenant:: routed:: || status=$?
     return "$status"
 }
 

@@ -77,16 +77,33 @@ impl Target {
         Parameters::of(&self.dsn())?.reach()
     }
 
-    /// A session on a server that has timedb, of this version or a later one.
+    /// A session on a timedb, of this version or a later one, or on a router, which has the same functions.
     pub fn connect(&self) -> Result<Client> {
-        let mut client = self.connect_to_any()?;
-        let Some(version) = installed(&mut client)? else {
-            bail!("the database has no timedb: timedb create tables makes it");
-        };
-        if is_older(&version) {
-            bail!("{}", too_old(&version));
+        self.connect_and_look().map(|(client, _)| client)
+    }
+
+    /// The same where tables are, for what a command does with them.
+    pub fn connect_to_tables(&self, command: &str) -> Result<Client> {
+        let (client, found) = self.connect_and_look()?;
+        if found.is_router() {
+            bail!(
+                "{command} works on tables, and this database is a router, which has none\n\
+                 HINT:  Connect to the server that the tenant is on (--dsn): SELECT timedb_router._of_tenant('…'), as a \
+                 superuser of the router, names it."
+            );
         }
         Ok(client)
+    }
+
+    fn connect_and_look(&self) -> Result<(Client, Installed)> {
+        let mut client = self.connect_to_any()?;
+        let Some(found) = installed(&mut client)? else {
+            bail!("the database has no timedb: timedb create tables makes it");
+        };
+        if is_older(&found.version) {
+            bail!("{}", found.too_old());
+        }
+        Ok((client, found))
     }
 
     /// A session on a server, whether it has timedb or not. Ctrl-C ends what it runs.
@@ -153,24 +170,40 @@ fn tell_notice(notice: &DbError) {
     progress::aside(|| anstream::eprintln!("{}:  {}", notice.severity(), failure::server_words(notice)));
 }
 
-/// The version of timedb in a database.
-pub fn installed(client: &mut Client) -> Result<Option<String>> {
-    let sql = "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timedb'";
-    Ok(client.query_opt(sql, &[])?.map(|row| row.get(0)))
+/// The extension that answers for timedb in a database: timedb itself, or a router's.
+pub struct Installed {
+    pub extension: String,
+    pub version: String,
+}
+
+pub fn installed(client: &mut Client) -> Result<Option<Installed>> {
+    let sql =
+        "SELECT extname::text, extversion FROM pg_catalog.pg_extension WHERE extname IN ('timedb', 'timedb_router')";
+    Ok(client.query_opt(sql, &[])?.map(|row| Installed {
+        extension: row.get(0),
+        version: row.get(1),
+    }))
+}
+
+impl Installed {
+    pub fn is_router(&self) -> bool {
+        self.extension == "timedb_router"
+    }
+
+    pub fn too_old(&self) -> String {
+        let Self { extension, version } = self;
+        let [major, minor, patch] = VERSION_NEEDED;
+        format!(
+            "the database has {extension} {version}, and this command needs {major}.{minor}.{patch}\n\
+             HINT:  ALTER EXTENSION {extension} UPDATE; as a superuser, where the server has the later one installed."
+        )
+    }
 }
 
 /// Whether a version is before the one that this command needs.
 pub fn is_older(version: &str) -> bool {
     let numbers: Vec<u32> = version.split('.').map_while(|number| number.parse().ok()).collect();
     numbers.as_slice() < VERSION_NEEDED.as_slice()
-}
-
-pub fn too_old(version: &str) -> String {
-    let [major, minor, patch] = VERSION_NEEDED;
-    format!(
-        "the database has timedb {version}, and this command needs {major}.{minor}.{patch}\n\
-         HINT:  ALTER EXTENSION timedb UPDATE; as a superuser, where the server has the later one installed."
-    )
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ const FUNCTIONS: &str = "
       AND (t.typtype <> 'p' OR p.prorettype IN ('record'::regtype, 'void'::regtype))
       AND a.are_named AND has_function_privilege(p.oid, 'EXECUTE')
       AND EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
-                  WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' AND e.extname = 'timedb')";
+                  WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' AND e.extname IN ('timedb', 'timedb_router'))";
 
 #[derive(Default)]
 pub struct Catalog {

@@ -115,7 +115,7 @@ async fn update(State(database): State<Arc<Database>>, request: Request<Body>) -
             "SELECT pg_catalog.json_build_object(\
                'updated', coalesce(pg_catalog.json_agg(u) FILTER (WHERE status OPERATOR(pg_catalog.<>) 'skipped'), '[]'), \
                'skipped_no_ops', coalesce(pg_catalog.json_agg(u) FILTER (WHERE status OPERATOR(pg_catalog.=) 'skipped'), '[]')) \
-             FROM (SELECT run_id, timedb.current_tenant() AS tenant_id, series_id, valid_time, valid_time_end, change_time, status \
+             FROM (SELECT run_id, (SELECT timedb.current_tenant()) AS tenant_id, series_id, valid_time, valid_time_end, change_time, status \
                    FROM {call}) AS u"
         ),
         parameters,

@@ -40,7 +40,10 @@ pub async fn choose(reach: &Reach) -> Result<Chosen> {
         excess.join(", ")
     );
     if !exists(&client).await? {
-        bail!("there is no role \"{WEB}\" to ask as: timedb create tables makes it");
+        bail!(
+            "there is no role \"{WEB}\" to ask as: timedb create tables makes it, and in front of a router \
+             CREATE ROLE {WEB} LOGIN IN ROLE timedb_caller"
+        );
     }
     match again(&config, tls).await? {
         Some(config) => Ok(Chosen {
@@ -116,7 +119,9 @@ async fn connect(config: &Config, tls: MakeRustlsConnect) -> Result<Client, toki
 }
 
 async fn require_timedb(client: &Client) -> Result<()> {
-    let installed = "SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'timedb'";
+    // A router's functions are the same.
+    let installed = "SELECT FROM pg_catalog.pg_extension \
+                     WHERE extname OPERATOR(pg_catalog.=) ANY (ARRAY['timedb', 'timedb_router']::pg_catalog.name[])";
     if client.query_opt(installed, &[]).await?.is_none() {
         bail!("the database has no timedb: timedb create tables makes it");
     }

@@ -33,7 +33,7 @@ pub struct Export {
 impl Export {
     pub fn run(self) -> Result<()> {
         file::check_free(&self.file, self.force)?;
-        let mut client = self.target.connect()?;
+        let mut client = self.target.connect_to_tables("export")?;
         let version = session::prepare(&mut client, "export")?;
         interrupt::unfinished(Some(file::beside(&self.file)?));
         let mut snapshot = client

@@ -30,7 +30,7 @@ pub struct Import {
 impl Import {
     pub fn run(self) -> Result<()> {
         let mut archive = Archive::open(&self.file)?;
-        let mut client = self.target.connect()?;
+        let mut client = self.target.connect_to_tables("import")?;
         let version = session::prepare(&mut client, "import")?;
         check_version(&archive.header, &version)?;
         let tenant = self.tenant_id.unwrap_or(archive.header.tenant_id);

@@ -38,7 +38,7 @@ enum Outcome {
 
 impl ImportOriginal {
     pub fn run(self) -> Result<()> {
-        let mut client = self.target.connect()?;
+        let mut client = self.target.connect_to_tables("import-original")?;
         session::prepare(&mut client, "import-original")?;
         tables::check_known(&tables::columns(&mut client)?)?;
         let mut original = Target::of(self.dsn_of_original).connect_to_any()?;

@@ -7,7 +7,7 @@ use postgres::{Client, GenericClient};
 use postgres_protocol::password::scram_sha_256;
 
 use crate::ask::Confirmation;
-use crate::connection::{Target, installed, is_older, too_old};
+use crate::connection::{Installed, Target, installed, is_older};
 use crate::failure::Usage;
 use crate::show::print;
 
@@ -59,13 +59,14 @@ impl CreateTables {
         let password = if self.web_password { Some(web_password()?) } else { None };
         let mut client = self.target.connect_to_any()?;
         let found = installed(&mut client)?;
-        if let Some(version) = found.as_deref().filter(|version| is_older(version)) {
-            bail!("{}", too_old(version));
+        check_tables("create tables", found.as_ref())?;
+        if let Some(older) = found.as_ref().filter(|found| is_older(&found.version)) {
+            bail!("{}", older.too_old());
         }
         let mut told = String::new();
         let mut transaction = client.transaction()?;
         match &found {
-            Some(version) => told.push_str(&format!("timedb {version} is there already.\n")),
+            Some(Installed { version, .. }) => told.push_str(&format!("timedb {version} is there already.\n")),
             None => {
                 transaction
                     .batch_execute("CREATE EXTENSION timedb")
@@ -85,6 +86,18 @@ impl CreateTables {
         transaction.commit()?;
         print(&told)
     }
+}
+
+/// A router has none, and none are made beside it.
+fn check_tables(command: &str, found: Option<&Installed>) -> Result<()> {
+    if found.is_some_and(Installed::is_router) {
+        bail!(
+            "{command} is for a server with tables, and this database is a router, which has none\n\
+             HINT:  Connect to each of its servers (--dsn). The router itself is made and taken away by CREATE and DROP \
+             EXTENSION timedb_router, and the role of timedb api there by CREATE ROLE timedb_web LOGIN IN ROLE timedb_caller."
+        );
+    }
+    Ok(())
 }
 
 fn web_password() -> Result<String> {
@@ -175,7 +188,9 @@ pub struct DeleteTables {
 impl DeleteTables {
     fn run(self) -> Result<()> {
         let mut client = self.target.connect_to_any()?;
-        let Some(version) = installed(&mut client)? else {
+        let found = installed(&mut client)?;
+        check_tables("delete tables", found.as_ref())?;
+        let Some(Installed { version, .. }) = found else {
             return print("The database has no timedb: there is nothing to delete.\n");
         };
         let lost = what_is_lost(&mut client, &version)?;

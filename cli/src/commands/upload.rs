@@ -6,13 +6,14 @@ mod server_rows;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use postgres::Client;
 
 use crate::columns::{Choice, Constants, Meaning, Ready, Rows, Values, time};
+use crate::connection::installed;
 use crate::failure::Usage;
 use crate::files::{Chunk, Format, Source};
 use crate::key::Tenant;
@@ -94,6 +95,9 @@ impl Upload {
         }
         tell(&file, &meaning, &source)?;
         let mut client = self.tenant.session()?;
+        if self.dry_run {
+            check_that_it_can_be_taken_back(&mut client)?;
+        }
         let ready = self.read(&mut client, source, first, meaning, zone)?;
         self.tell_of_clocks(&file, &ready)?;
         let answer = self.send(&mut client, &run, &ready)?;
@@ -175,6 +179,18 @@ impl Upload {
         }
         Ok(())
     }
+}
+
+/// A trial is an upload that is rolled back, and no rollback on a router undoes what a server has committed.
+fn check_that_it_can_be_taken_back(client: &mut Client) -> Result<()> {
+    if installed(client)?.is_some_and(|found| found.is_router()) {
+        bail!(
+            "--dry-run is an upload that is taken back, and this database is a router, where none can be\n\
+             HINT:  Nothing was uploaded. Connect to the server that the tenant is on (--dsn), or leave out --dry-run: a file \
+             that is refused is refused whole."
+        );
+    }
+    Ok(())
 }
 
 /// What the columns are taken for.

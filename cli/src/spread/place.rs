@@ -61,7 +61,7 @@ impl Place {
         let user = user.replace('\\', "\\\\").replace('\'', "\\'");
         let dsn = dsn.map_or_else(|| format!("{conninfo} user='{user}'"), str::to_owned);
         let at = || format!("at {conninfo}");
-        let mut client = Target::of(dsn).connect().with_context(at)?;
+        let mut client = Target::of(dsn).connect_to_tables("move-tenant").with_context(at)?;
         session::prepare(&mut client, "move-tenant").with_context(at)?;
         // What is written here is not to be lost once it is gone there.
         client.batch_execute(

@@ -10,6 +10,7 @@ mod moving;
 mod moving_original;
 mod page;
 mod read;
+mod routed;
 mod stats;
 mod support;
 mod tables;

@@ -10,3 +10,5 @@ mod pool;
 mod role;
 mod rpc;
 mod server;
+
+pub use server::{Api, Http};
