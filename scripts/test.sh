@@ -19,6 +19,9 @@ if [ "$postgres_major" != "$oldest_postgres" ] && has_server_and_headers "$oldes
         cargo test -p timedb --no-default-features --features "pg$oldest_postgres" --test)
 fi
 
+# The command's, which need no Postgres to compile.
+cli_tests=(cargo test -p timedb-cli --test cli)
+
 # Tests that look at plans and statements by modules of contrib, which not every server that is fetched for tests brings along.
 without_contrib=()
 if ! [ -e "$("$PG_CONFIG" --pkglibdir)/auto_explain.so" ]; then
@@ -98,28 +101,41 @@ layer_router() {
     scripts/plproxy.sh || return
     local status=0
     "$server" run --in-memory --shards 3 -- "${tests[@]}" router || status=$?
-    "$server" run --in-memory --shards 3 -- cargo test -p timedb-cli --test cli -- --ignored move_tenant:: routed:: || status=$?
+    "$server" run --in-memory --shards 3 -- "${cli_tests[@]}" -- --ignored move_tenant:: routed:: || status=$?
     return "$status"
 }
 
-# Prints the arguments that leave out of a layer what tests/router/not_applicable.tsv lists of it, by a name or by a module and "::".
-left_out() {
-    "${tests[@]}" "$1" -- --list --format terse 2>/dev/null | sed -n 's/: test$//p' |
-        awk -F'\t' -v layer="$1" '
+# Prints a layer's tests that run through a router, of these modules or of all: without those that tests/router/not_applicable.tsv
+# lists of it, by a name or by a module and "::".
+routed_tests() {
+    local layer=$1 list=("${tests[@]}" "$1")
+    [ "$layer" != cli ] || list=("${cli_tests[@]}")
+    shift
+    "${list[@]}" -- --list --format terse "$@" 2>/dev/null | sed -n 's/: test$//p' |
+        awk -F'\t' -v layer="$layer" '
             NR == FNR { if ($1 == layer) listed[$2]; next }
-            { for (one in listed) if ($0 == one || one ~ /::$/ && index($0, one) == 1) { print "--skip\n" $0; next } }
+            { for (one in listed) if ($0 == one || one ~ /::$/ && index($0, one) == 1) next; print }
         ' tests/router/not_applicable.tsv -
 }
 
-# The layers client and attacks through a router: what clients see is what one server shows.
+# What clients of every kind see through a router is what one server shows: the layers client and attacks, what PostgREST and a server
+# like it ask (which scripts/gateways.sh fetches), and the command with its HTTP server. A database for each test on four servers: their
+# data lie in memory.
 layer_routed() {
-    local layer arguments status=0
+    local layer modules names status=0
     scripts/plproxy.sh || return
-    for layer in client attacks; do
-        arguments=$(left_out "$layer") || return
-        mapfile -t arguments <<<"$arguments"
-        echo "$layer: leaves out $((${#arguments[@]} / 2)) tests that are not for a router"
-        "$server" run --shards 3 -- "${tests[@]}" "$layer" -- --exact "${arguments[@]}" || status=$?
+    for layer in client attacks gateways cli; do
+        modules=()
+        [ "$layer" != gateways ] || modules=(contract:: http::)
+        [ "$layer" != cli ] || modules=(api:: check:: read:: stats:: upkeep:: upload:: users::)
+        names=$(routed_tests "$layer" "${modules[@]}") || return
+        mapfile -t names <<<"$names"
+        echo "$layer: ${#names[@]} tests through a router"
+        if [ "$layer" = cli ]; then
+            "$server" run --in-memory --shards 3 -- "${cli_tests[@]}" -- --exact "${names[@]}" || status=$?
+        else
+            "$server" run --in-memory --shards 3 -- "${tests[@]}" "$layer" -- --exact "${names[@]}" || status=$?
+        fi
     done
     return "$status"
 }
