@@ -20,6 +20,8 @@ CREATE TEMPORARY VIEW functions AS
 SELECT p.oid, p.proname AS name, quote_ident(p.proname) AS quoted, p.proretset AS many,
        -- These wait for nobody and write nothing: they are volatile to see what was committed since their statement began.
        p.provolatile = 'v' AND p.proname NOT IN ('settled_time', 'read_changes', 'read_changes_arrow') AS writes,
+       -- What a call that may write depends on, where it does: a dry run is for whoever may only read, too.
+       CASE p.proname WHEN 'apply_retention' THEN 'a1 IS FALSE' END AS writes_if,
        p.prorows AS rows,
        CASE p.provolatile WHEN 'v' THEN 'VOLATILE' ELSE 'STABLE' END AS volatility,
        pg_get_function_arguments(p.oid) AS declared,
@@ -96,6 +98,13 @@ CREATE FUNCTION pg_temp.answer(shape text, output_names text, call text) RETURNS
     ELSE format('answer := %s;', call) END
 $$;
 
+-- A statement of a call that may write.
+CREATE FUNCTION pg_temp.where_it_writes(writes boolean, writes_if text, statement text) RETURNS text LANGUAGE sql AS $$
+  SELECT CASE WHEN NOT writes THEN NULL
+              WHEN writes_if IS NULL THEN format(E'      %s;\n', statement)
+              ELSE format(E'      IF %s THEN\n        %s;\n      END IF;\n', writes_if, statement) END
+$$;
+
 \if :is_router
 SELECT '-- Generated from the functions of timedb by generate.sql: not to be edited. What a key can call.' || E'\n';
 
@@ -125,11 +134,11 @@ SELECT
          CASE f.shape WHEN 'scalar' THEN format(E'  answer %s;\n', f.result) END,
          CASE WHEN f.writes THEN E'  is_free boolean;\n  has_written boolean;\n' END,
          CASE WHEN f.writes THEN 1 ELSE 2 END,
-         CASE WHEN f.writes THEN E'      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), ''' || f.name || E'()'');\n' END,
+         pg_temp.where_it_writes(f.writes, f.writes_if, 'is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), ''' || f.name || '()'')'),
          pg_temp.opened(f.shape, f.output_names, f.columns,
            format('timedb_router._%s(timedb_router._key(), %s)', f.name,
                   CASE f.passed WHEN '' THEN '''\x00''' ELSE format('timedb_router._packed(%s)', f.passed) END)),
-         CASE WHEN f.writes THEN E'      has_written := timedb_router._wrote();\n' END,
+         pg_temp.where_it_writes(f.writes, f.writes_if, 'has_written := timedb_router._wrote()'),
          CASE f.shape WHEN 'scalar' THEN ' answer' END,
          CASE WHEN f.writes THEN 'true' ELSE 'false' END, CASE WHEN f.writes THEN 'false' ELSE 'tried = 1' END)
   ||
@@ -179,10 +188,10 @@ SELECT
          CASE f.shape WHEN 'scalar' THEN format(E'  answer %s;\n', f.result) END,
          CASE WHEN f.writes THEN E'  is_free boolean;\n  has_written boolean;\n' END,
          CASE WHEN f.writes THEN 1 ELSE 2 END,
-         CASE WHEN f.writes THEN E'      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), ''' || f.name || E'()'');\n' END,
+         pg_temp.where_it_writes(f.writes, f.writes_if, 'is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), ''' || f.name || '()'')'),
          pg_temp.answer(f.shape, f.output_names, format('timedb_router._%s_at(%s)', f.name,
            concat_ws(', ', CASE WHEN f.writes THEN 'timedb_router._home($1), timedb_router._operator()' ELSE '$1' END, nullif(f.passed_after, '')))),
-         CASE WHEN f.writes THEN E'      has_written := timedb_router._wrote();\n' END,
+         pg_temp.where_it_writes(f.writes, f.writes_if, 'has_written := timedb_router._wrote()'),
          CASE f.shape WHEN 'scalar' THEN ' answer' END,
          CASE WHEN f.writes THEN 'true' ELSE 'false' END, CASE WHEN f.writes THEN 'false' ELSE 'tried = 1' END)
 FROM calls f WHERE f.managed ORDER BY f.name COLLATE "C", f.identified;

@@ -74,9 +74,13 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'apply_retention()');
+      IF a1 IS FALSE THEN
+        is_free := timedb_router._begin_write(timedb_router._acting_tenant(), timedb_router._route(), 'apply_retention()');
+      END IF;
       SELECT r.* INTO series, versions, value_count, bytes, remaining FROM timedb_router._apply_retention(timedb_router._key(), timedb_router._packed($1, $2)) p(packed), LATERAL timedb_router._opened(p.packed) r(series integer, versions bigint, value_count bigint, bytes bigint, remaining bigint);
-      has_written := timedb_router._wrote();
+      IF a1 IS FALSE THEN
+        has_written := timedb_router._wrote();
+      END IF;
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;

@@ -41,9 +41,13 @@ DECLARE
 BEGIN
   FOR tried IN 1..1 LOOP
     BEGIN
-      is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'apply_retention()');
+      IF a1 IS FALSE THEN
+        is_free := timedb_router._begin_write($1, timedb_router._route_of_tenant($1), 'apply_retention()');
+      END IF;
       SELECT * INTO series, versions, value_count, bytes, remaining FROM timedb_router._apply_retention_at(timedb_router._home($1), timedb_router._operator(), $2, $3);
-      has_written := timedb_router._wrote();
+      IF a1 IS FALSE THEN
+        has_written := timedb_router._wrote();
+      END IF;
       RETURN;
     EXCEPTION WHEN OTHERS OR query_canceled THEN
       GET STACKED DIAGNOSTICS told_detail = PG_EXCEPTION_DETAIL, told_hint = PG_EXCEPTION_HINT;

@@ -3,7 +3,7 @@
 use crate::support::{spread, user_on};
 use postgres::{Client, IsolationLevel};
 use serde_json::json;
-use timedb_testkit::{one, refused, words};
+use timedb_testkit::{login, one, refused, run, words};
 
 const UPLOAD: &str = "SELECT run_id FROM timedb.upload(now(), $1)";
 
@@ -51,6 +51,20 @@ fn nothing_is_written_in_a_transaction_that_only_reads() {
         .unwrap();
     refused(transaction.execute(UPLOAD, &[&rows()])).code("25006");
     transaction.rollback().unwrap();
+    // What only says what would be done is done.
+    let admin = user_on(&database, 1, "admin");
+    login(&mut client, &admin, false);
+    run(&mut client, "BEGIN READ ONLY");
+    for (dry_run, is_served) in [("", true), ("true", true), ("NULL", true), ("false", false)] {
+        let sql = format!("SAVEPOINT s; SELECT * FROM timedb.apply_retention({dry_run}); ROLLBACK TO s");
+        let answer = client.batch_execute(&sql);
+        assert_eq!(answer.is_ok(), is_served, "{dry_run}: {answer:?}");
+        if !is_served {
+            refused(answer).code("25006");
+            run(&mut client, "ROLLBACK");
+        }
+    }
+    login(&mut client, &user, false);
     let runs: i64 = one(&mut client, "SELECT count(*) FROM timedb.list_runs()");
     assert_eq!(runs, 0);
 }
