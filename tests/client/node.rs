@@ -112,6 +112,8 @@ fn where_only_the_function_will_do_it_runs() {
         "MERGE INTO own USING (SELECT DISTINCT ON (series_key) series_key, value FROM timedb.read()) r \
          ON r.series_key = own.series_key WHEN MATCHED THEN UPDATE SET value = r.value",
         "UPDATE own SET value = (SELECT max(value) FROM timedb.read(series_keys => ARRAY[own.series_key]))",
+        "SELECT (SELECT max(value) FROM timedb.read(series_keys => ARRAY[own.series_key])) FROM own FOR UPDATE",
+        "SELECT (SELECT max(value) FROM timedb.read(series_keys => ARRAY[own.series_key])) FROM own FOR KEY SHARE",
     ] {
         assert!(!plan(&mut client, sql).contains(NODE), "{sql}");
         run(&mut client, sql);
