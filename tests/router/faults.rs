@@ -75,6 +75,36 @@ fn a_server_that_is_down_is_told_to_its_tenants_and_used_at_the_next_call_after_
     assert_eq!(read(&mut newcomer).expect("served"), 1);
 }
 
+/// What is of the others alone would be taken for all there is.
+#[test]
+fn what_an_operator_asks_of_all_servers_is_answered_whole_or_not_at_all() {
+    let (spread, database, users) = stage("gathered");
+    let mut ops = database.login("ops");
+    let gathered = [
+        "list_users()",
+        "list_keys()",
+        "list_audit()",
+        "list_bindings()",
+        "tenant_stats()",
+        "maintenance",
+    ];
+    let count = |ops: &mut Client, of: &str| -> i64 { one(ops, &format!("SELECT count(*) FROM timedb.{of}")) };
+    let before = gathered.map(|of| count(&mut ops, of));
+    assert_eq!(before[..2], [3, 3], "the premise: a user and a key on each");
+    let folder = spread.shards()[1].folder().display().to_string();
+    spread.shards()[1].stop("immediate").expect("it stops");
+    for of in gathered {
+        let error = ops.query(&format!("SELECT FROM timedb.{of}"), &[]).expect_err(of);
+        assert_lost(error.as_db_error().expect("the router's"), &folder);
+    }
+    // He might have a namesake there.
+    let ended = ops.query("SELECT FROM timedb.deactivate_user($1)", &[&users[0].email]);
+    refused(ended).code("08006");
+    spread.shards()[1].start().expect("it comes back");
+    assert_eq!(gathered.map(|of| count(&mut ops, of)), before);
+    database.authenticated(&users[0]);
+}
+
 #[test]
 fn a_server_that_restarts_behind_idle_connections_costs_its_readers_nothing() {
     let (spread, database, users) = stage("restarted");
