@@ -324,6 +324,26 @@ fn an_upload_that_was_under_way_when_its_key_went_is_refused_before_it_writes() 
     doomed.assert_gone();
 }
 
+/// The later one finds what the earlier has begun, not the tenant as it was.
+#[test]
+fn of_two_operators_who_erase_at_once_the_later_goes_on_where_the_earlier_has_left_off() {
+    let mut doomed = Doomed::of("erase tenant twice at once");
+    let tenant = doomed.tenant();
+    let mut other = doomed.database.login("ops");
+    let pid = backend_pid(&mut other);
+    run(&mut doomed.ops, "BEGIN");
+    assert!(doomed.erase() > 0, "the first call is never the last");
+    let remaining: i64 = std::thread::scope(|scope| {
+        let sql = "SELECT remaining FROM timedb.erase_tenant($1)";
+        let erasing = scope.spawn(|| one_of(&mut other, sql, &[&tenant]));
+        wait_until_blocked(&mut doomed.database.admin(), pid);
+        run(&mut doomed.ops, "COMMIT");
+        erasing.join().expect("no panic")
+    });
+    assert_eq!(remaining, 0);
+    doomed.assert_gone();
+}
+
 /// What is made beside values waits for a call that is under way, and then finds the key gone.
 #[test]
 fn a_series_or_a_user_that_is_about_to_be_made_is_refused_after_the_call() {
