@@ -9,7 +9,7 @@ use timedb_core::limits::LONGEST_EMAIL;
 use uuid::Uuid;
 
 statements! {
-    /// Two, where an email is of several tenants.
+    /// Two, where an email or an id is of several tenants.
     FIND_USER(Option<Uuid>, Option<Uuid>, Option<&str>) -> (Uuid, Uuid) =
         c"SELECT u.tenant_id, u.user_id
           FROM timedb.users u
@@ -58,8 +58,8 @@ impl User {
     }
 }
 
-/// The user that the arguments name, reserved for this transaction: one of email and user_id is needed, and an email of
-/// several tenants is no name.
+/// The user that the arguments name, reserved for this transaction: one of email and user_id is needed, and what is
+/// of several tenants is no name.
 pub fn find(name: &UserName) -> Result<User> {
     let email = name.email.map(canonical_email).transpose()?;
     let user_id = name.user_id.map(id);
@@ -79,7 +79,7 @@ pub fn find(name: &UserName) -> Result<User> {
     let mut found = FIND_USER.read_fresh((tenant, user_id, email.as_deref()))?;
     if found.len() > 1 {
         return Err(Error::BadArgument {
-            argument: "email",
+            argument: if email.is_some() { "email" } else { "user_id" },
             reason: "is that of users of several tenants".into(),
             hint: Some("Pass tenant_id as well."),
         });

@@ -739,6 +739,33 @@ fn an_email_of_several_tenants_asks_an_operator_for_the_tenant() {
     assert_refused(&mut operator, calls.into_iter().map(ambiguous));
 }
 
+/// As where a tenant was brought in under another id beside itself, by a superuser's hand.
+#[test]
+fn a_user_id_of_several_tenants_is_told_as_that_and_not_as_an_email() {
+    let database = Database::fresh("one user id twice");
+    let alice = database.create_user(Uuid::now_v7(), "alice@example.com", "write");
+    let copied = "INSERT INTO timedb.users (tenant_id, user_id, email)
+                  SELECT gen_random_uuid(), user_id, email FROM timedb.users";
+    run(&mut database.admin(), copied);
+    let mut operator = database.login("ops");
+    assert_ordinary(&mut operator);
+    let calls = ["deactivate_user", "activate_user", "regenerate_key", "create_key"];
+    for (named, argument) in [
+        (format!("user_id => '{}'", alice.user_id), "user_id"),
+        (
+            format!("email => 'alice@example.com', user_id => '{}'", alice.user_id),
+            "email",
+        ),
+    ] {
+        let ambiguous = |call: &str| {
+            let sql = format!("SELECT * FROM timedb.{call}({named})");
+            let message = format!("\"{argument}\" is that of users of several tenants");
+            case(sql, "22023", message).hint("Pass tenant_id as well.")
+        };
+        assert_refused(&mut operator, calls.into_iter().map(ambiguous));
+    }
+}
+
 #[test]
 fn a_user_without_an_active_key_has_none_to_regenerate() {
     let database = Database::fresh("no active key");
