@@ -60,7 +60,8 @@ fi
 scripts/plproxy.sh || echo "No PL/Proxy to be had: what goes through a router is left out." >&2
 
 scripts/build.sh release
-cargo build --release -p timedb-bench
+# W23 has `timedb api`.
+cargo build --release -p timedb-bench -p timedb-cli
 
 options=(--fsync)
 for setting in "${settings[@]}"; do

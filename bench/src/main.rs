@@ -3,6 +3,7 @@
 //! It runs within `private-server run`. The table goes to the terminal, the figures to
 //! `bench/results.json`, the pictures and the tables to `docs/`. Absolute times mean little; the ratios count.
 
+mod api;
 mod connection;
 mod contest;
 mod data;

@@ -65,7 +65,7 @@ pub struct Line {
     more_is_better: bool,
     figures: Vec<(&'static str, Spread)>,
     goals: Vec<(&'static str, Goal)>,
-    at_most: Option<f64>,
+    bound: Option<f64>,
     notes: Vec<(&'static str, String)>,
 }
 
@@ -79,7 +79,7 @@ impl Line {
             more_is_better: false,
             figures: Vec::new(),
             goals: Vec::new(),
-            at_most: None,
+            bound: None,
             notes: Vec::new(),
         }
     }
@@ -110,8 +110,14 @@ impl Line {
 
     /// A goal in the line's own unit.
     pub fn at_most(mut self, bound: f64) -> Self {
-        self.at_most = Some(bound);
+        self.bound = Some(bound);
         self
+    }
+
+    /// The same where more is better.
+    pub fn at_least(mut self, bound: f64) -> Self {
+        self.bound = Some(bound);
+        self.more_is_better()
     }
 
     /// Says why a peer has no figure, or what to know about it.
@@ -153,10 +159,14 @@ impl Line {
             size: self.size,
             date: today(),
         };
-        if let (TIMEDB, Some(bound)) = (peer, self.at_most) {
-            record.goal = Some(format!("≤ {bound} {}", self.unit));
+        if let (TIMEDB, Some(bound)) = (peer, self.bound) {
+            let sign = if self.more_is_better { '≥' } else { '≤' };
+            record.goal = Some(format!("{sign} {bound} {}", self.unit));
             record.goal_ratio = None;
-            record.met = spread.map(|spread| spread.median <= bound);
+            record.met = spread.map(|spread| match self.more_is_better {
+                true => spread.median >= bound,
+                false => spread.median <= bound,
+            });
         }
         record
     }
@@ -210,5 +220,11 @@ mod tests {
     fn a_goal_in_the_lines_own_unit_is_timedbs() {
         let records = Line::new("W", "w", "B").figure(TIMEDB, 9.1).at_most(9.0).records();
         assert_eq!(records[0].met, Some(false));
+        let faster = Line::new("W", "w", "a second")
+            .figure(TIMEDB, 9.1)
+            .at_least(9.0)
+            .records();
+        assert_eq!(faster[0].goal.as_deref(), Some("≥ 9 a second"));
+        assert_eq!(faster[0].met, Some(true));
     }
 }

@@ -5,6 +5,7 @@ mod backfill;
 mod clients;
 mod flat;
 mod growth;
+mod http;
 mod known;
 mod labels;
 mod latest;
@@ -53,7 +54,7 @@ pub struct Workload {
     pub measure: fn(&mut Lab) -> Result<Vec<Record>>,
 }
 
-const ALL: [Workload; 26] = [
+const ALL: [Workload; 27] = [
     Workload {
         name: "W1",
         measure: upload::arrays,
@@ -145,6 +146,10 @@ const ALL: [Workload; 26] = [
     Workload {
         name: "W22",
         measure: labels::measure,
+    },
+    Workload {
+        name: "W23",
+        measure: http::measure,
     },
     Workload {
         name: "growth",
