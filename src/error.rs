@@ -31,7 +31,9 @@ pub enum Error {
     /// On a router, a call that writes for a tenant who is being moved.
     Moving,
     /// On a router, the server of the tenant's shard cannot be reached, or was lost on the way.
-    ShardLost { may_have_written: bool },
+    ShardLost {
+        may_have_written: bool,
+    },
     /// On a router, a shard whose functions are not those of this version.
     ShardDiffers(String),
     /// Nobody is logged in, as the login was in a transaction that was rolled back: in the same words.
@@ -45,7 +47,10 @@ pub enum Error {
     /// An admin key asked to make a user of another tenant.
     ForeignTenant,
     /// A run, series, user or key that is absent, or another tenant's: the same words for both.
-    Absent { what: &'static str, name: String },
+    Absent {
+        what: &'static str,
+        name: String,
+    },
     /// A key to rotate is not there: all are revoked or expired.
     NoActiveKey(Uuid),
     /// A key would be made for a user who is deactivated: it would be refused from birth.
@@ -53,7 +58,10 @@ pub enum Error {
     /// An email that a user of the tenant has.
     EmailTaken(String),
     /// A key and labels that another series of the tenant has.
-    SeriesTaken { key: String, other: Option<Uuid> },
+    SeriesTaken {
+        key: String,
+        other: Option<Uuid>,
+    },
     /// A run to restore was never withdrawn.
     NeverWithdrawn(Uuid),
     /// A role that acts for a tenant already.
@@ -71,9 +79,15 @@ pub enum Error {
     /// Not exactly one of the ways in which a relative read is told how long before.
     OneFormNeeded,
     /// A timestamp that is infinite or beyond what points hold.
-    TimeOutOfRange { argument: &'static str, hint: &'static str },
+    TimeOutOfRange {
+        argument: &'static str,
+        hint: &'static str,
+    },
     /// A text or a document that is too long to store.
-    TooLong { argument: &'static str, reason: String },
+    TooLong {
+        argument: &'static str,
+        reason: String,
+    },
     /// More than a call takes.
     TooLarge {
         argument: &'static str,
@@ -97,8 +111,12 @@ pub enum Error {
     MadeMeanwhile,
     /// An Arrow stream that no bytea holds.
     AnswerTooLarge,
+    NoMemory,
     /// What cannot be answered here, or within such a transaction.
-    Unsupported { what: &'static str, hint: &'static str },
+    Unsupported {
+        what: &'static str,
+        hint: &'static str,
+    },
     /// A row of a JSON argument that cannot be taken.
     Row(RowError),
     /// The text form of points that cannot be read.
@@ -191,6 +209,7 @@ impl Error {
             Error::PointsBinary(_) => Code::ERRCODE_INVALID_BINARY_REPRESENTATION,
             Error::PointsStored(_) | Error::PackStored(_) | Error::ListingStored(_) => Code::ERRCODE_DATA_CORRUPTED,
             Error::Broken(_) => Code::ERRCODE_INTERNAL_ERROR,
+            Error::NoMemory => Code::ERRCODE_OUT_OF_MEMORY,
         }
     }
 
@@ -242,6 +261,7 @@ impl Error {
             Error::Busy(what) => format!("another transaction {what} of this tenant"),
             Error::MadeMeanwhile => "could not serialize access due to concurrent update".into(),
             Error::AnswerTooLarge => "the answer would be larger than 1 GB".into(),
+            Error::NoMemory => "out of memory".into(),
             Error::Unsupported { what, .. } => (*what).into(),
             Error::Row(error) => error.to_string(),
             Error::PackText(error) => format!("invalid text form of timedb.pack: {error}"),

@@ -8,12 +8,16 @@
 //!
 //! Of a read most columns are those of a series and a run, the same in thousands of rows. What a content is both ends know.
 
+use std::collections::TryReserveError;
+
 use crate::points::Corrupt;
 use crate::points::bytes::cursor::{Cursor, push_varint};
 
 /// As many as a table may have.
 const MOST_COLUMNS: u64 = 1600;
 const BITS: usize = u8::BITS as usize;
+/// The bytes that a length takes at most.
+const MOST_OF_A_LENGTH: usize = 10;
 
 /// Rows that are written one after the other, of each its columns in their order.
 pub struct Writer {
@@ -44,15 +48,23 @@ impl Writer {
     }
 
     /// A column of the row that is not as in the row before; of the first row each is to be told.
-    pub fn differs(&mut self, column: usize, content: Option<&[u8]>) {
+    pub fn null(&mut self, column: usize) {
+        self.mark(column);
+        push_varint(&mut self.bytes, 0);
+    }
+
+    /// The same of a content, in two parts; refused where there is no memory for it, which may be large.
+    pub fn content(&mut self, column: usize, parts: [&[u8]; 2]) -> Result<(), TryReserveError> {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        self.bytes.try_reserve(length + MOST_OF_A_LENGTH)?;
+        self.mark(column);
+        push_varint(&mut self.bytes, length as u64 + 1);
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        Ok(())
+    }
+
+    fn mark(&mut self, column: usize) {
         self.bytes[self.row + column / BITS] |= 1 << (column % BITS);
-        match content {
-            None => push_varint(&mut self.bytes, 0),
-            Some(content) => {
-                push_varint(&mut self.bytes, content.len() as u64 + 1);
-                self.bytes.extend_from_slice(content);
-            }
-        }
     }
 
     /// How many bytes have been written.
@@ -93,12 +105,17 @@ impl<'a> Reader<'a> {
         self.columns
     }
 
+    /// Whether there is no other row.
+    pub fn is_at_end(&self) -> bool {
+        self.cursor.0.is_empty()
+    }
+
     /// Shows what differs in the next row, if there is one.
     pub fn next_row<E: From<Corrupt>>(
         &mut self,
         mut each: impl FnMut(usize, Option<&'a [u8]>) -> Result<(), E>,
     ) -> Result<bool, E> {
-        if self.cursor.0.is_empty() {
+        if self.is_at_end() {
             return Ok(false);
         }
         let bits = self.cursor.take(self.columns.div_ceil(BITS))?;
@@ -137,8 +154,15 @@ mod tests {
         for (number, row) in rows.iter().enumerate() {
             writer.begin_row();
             for (column, content) in row.iter().enumerate() {
-                if number == 0 || rows[number - 1][column] != *content {
-                    writer.differs(column, content.as_deref());
+                if number > 0 && rows[number - 1][column] == *content {
+                    continue;
+                }
+                match content {
+                    None => writer.null(column),
+                    Some(content) => {
+                        let (one, other) = content.split_at(content.len() / 2);
+                        writer.content(column, [one, other]).expect("memory");
+                    }
                 }
             }
         }
@@ -170,7 +194,7 @@ mod tests {
         let mut writer = Writer::of(1);
         for _ in 0..2 {
             writer.begin_row();
-            writer.differs(0, Some(b"a"));
+            writer.content(0, [b"a", b""]).expect("memory");
             assert_eq!(read(&writer.take()), Ok(vec![vec![Some(b"a".to_vec())]]));
         }
     }

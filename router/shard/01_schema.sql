@@ -27,6 +27,11 @@ BEGIN
     EXECUTE format('ALTER ROLE %I LOGIN', role_name);
     EXECUTE format('ALTER ROLE %I SET log_parameter_max_length = 0', role_name);
     EXECUTE format('ALTER ROLE %I SET log_parameter_max_length_on_error = 0', role_name);
+    -- Nor is a plan, where the key is a constant of the statement's.
+    EXECUTE format('ALTER ROLE %I SET auto_explain.log_verbose = off', role_name);
+    EXECUTE format('ALTER ROLE %I SET debug_print_parse = off', role_name);
+    EXECUTE format('ALTER ROLE %I SET debug_print_rewritten = off', role_name);
+    EXECUTE format('ALTER ROLE %I SET debug_print_plan = off', role_name);
     -- Where a statement is cancelled here, PL/Proxy waits for an answer that it has had: the router's own timeouts reach us.
     EXECUTE format('ALTER ROLE %I SET statement_timeout = 0', role_name);
   END LOOP;

@@ -17,6 +17,8 @@ BEGIN
     EXECUTE format('ALTER ROUTINE %s SET debug_print_parse = off', routine);
     EXECUTE format('ALTER ROUTINE %s SET debug_print_rewritten = off', routine);
     EXECUTE format('ALTER ROUTINE %s SET debug_print_plan = off', routine);
+    -- And have what it catches, which names servers too, end the session in the words that it came in.
+    EXECUTE format('ALTER ROUTINE %s SET exit_on_error = off', routine);
   END LOOP;
   FOR routine IN
     SELECT p.oid FROM pg_proc p

@@ -7,7 +7,7 @@ pub mod limits;
 mod log;
 mod login;
 mod reset;
-mod routed;
+pub mod routed;
 pub mod session;
 pub mod settings;
 pub mod shard;

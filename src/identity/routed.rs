@@ -325,7 +325,7 @@ fn _router_raise(
     let may_have_asked = WRITING.take().is_some() && writes;
     match remote::understand(sqlstate, message) {
         Said::Lost { after_asking } => {
-            told_to_the_log(message, detail);
+            tell_the_log(message, detail);
             let may_have_written = may_have_asked && after_asking;
             if may_have_written {
                 HAS_WRITTEN.set(true);
@@ -337,7 +337,7 @@ fn _router_raise(
         Said::Differs(found) => {
             // It may have answered what nobody here understands after it had done it.
             HAS_WRITTEN.set(HAS_WRITTEN.get() || may_have_asked);
-            told_to_the_log(message, detail);
+            tell_the_log(message, detail);
             Err(Error::ShardDiffers(found).into())
         }
         Said::Refused(message) => {
@@ -361,8 +361,13 @@ fn _router_raise(
 
 const CANCELED: &str = "57014";
 
+/// A server has answered the call: if that writes, it has written.
+pub fn answered() {
+    HAS_WRITTEN.set(HAS_WRITTEN.get() || WRITING.get().is_some());
+}
+
 /// In whose words a shard was not to be reached is for whoever operates it: they name hosts.
-fn told_to_the_log(message: &str, detail: Option<&str>) {
+pub fn tell_the_log(message: &str, detail: Option<&str>) {
     error_context::hidden(|| {
         ErrorReport::new(Code::ERRCODE_CONNECTION_FAILURE, format!("timedb: {message}"), "timedb")
             .set_detail(detail.unwrap_or_default())

@@ -3,7 +3,7 @@
 //! texts as texts.
 
 use super::datum::NullableDatum;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SPLIT};
 use pgrx::pg_sys;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,6 +13,12 @@ use timedb_core::relay::{Reader, Writer};
 
 /// Past so many bytes of rows, what follows goes by itself: PL/Proxy makes two characters of each.
 const MUCH: usize = 1 << 20;
+
+/// More PL/Proxy cannot make a text of: two characters of each byte, in a gigabyte.
+const MOST: usize = 500 << 20;
+
+/// Of what is larger nothing is kept to compare the next row with.
+const MOST_KEPT: usize = 64 << 10;
 
 /// What a content begins with.
 const BINARY: u8 = 0;
@@ -91,33 +97,39 @@ impl Way {
         }
     }
 
-    /// Appends a content.
+    /// Shows the bytes of a content.
     ///
     /// # Safety
     /// The datum is of the type.
-    unsafe fn send(&self, datum: pg_sys::Datum, end: End, bytes: &mut Vec<u8>) {
+    unsafe fn send<T>(&self, datum: pg_sys::Datum, end: End, shown: impl FnOnce(u8, &[u8]) -> T) -> T {
         if is_word(self.of) {
-            bytes.push(BINARY);
-            bytes.extend((datum.value() as u64).to_be_bytes());
-            return;
+            return shown(BINARY, &(datum.value() as u64).to_be_bytes());
         }
         // SAFETY: see above; what Postgres makes is palloc'd.
         unsafe {
-            if self.is_binary {
+            if self.of == pg_sys::BYTEAOID {
+                // Its binary form, of which no copy is needed.
+                let stored = datum.cast_mut_ptr::<pg_sys::varlena>();
+                let whole = pg_sys::pg_detoast_datum_packed(stored);
+                let answer = shown(BINARY, pgrx::varlena::varlena_to_byte_slice(whole));
+                if whole != stored {
+                    pg_sys::pfree(whole.cast());
+                }
+                answer
+            } else if self.is_binary {
                 let sent = pg_sys::OidSendFunctionCall(self.outward, datum);
-                bytes.push(BINARY);
-                bytes.extend_from_slice(pgrx::varlena::varlena_to_byte_slice(sent));
+                let answer = shown(BINARY, pgrx::varlena::varlena_to_byte_slice(sent));
                 pg_sys::pfree(sent.cast());
+                answer
             } else {
                 let text = pg_sys::OidOutputFunctionCall(self.outward, datum);
-                let length = CStr::from_ptr(text).count_bytes();
                 let told = match end {
                     End::Router => text,
-                    End::Server => pg_sys::pg_server_to_client(text, length as c_int),
+                    End::Server => pg_sys::pg_server_to_client(text, CStr::from_ptr(text).count_bytes() as c_int),
                 };
-                bytes.push(TEXT);
-                bytes.extend_from_slice(CStr::from_ptr(told).to_bytes());
+                let answer = shown(TEXT, CStr::from_ptr(told).to_bytes());
                 pg_sys::pfree(text.cast());
+                answer
             }
         }
     }
@@ -141,18 +153,20 @@ impl Way {
             let copy = pg_sys::palloc(length + 1).cast::<u8>();
             std::ptr::copy_nonoverlapping(content.as_ptr(), copy, length);
             *copy.add(length) = 0;
-            if self.is_binary {
-                Ok(self.received(copy.cast(), length as c_int))
+            let value = if self.is_binary {
+                self.received(copy.cast(), length as c_int)?
             } else {
                 let text = heard(copy.cast(), length as c_int, end);
-                Ok(pg_sys::OidInputFunctionCall(self.inward, text, self.parameter, -1))
-            }
+                pg_sys::OidInputFunctionCall(self.inward, text, self.parameter, -1)
+            };
+            pg_sys::pfree(copy.cast());
+            Ok(value)
         }
     }
 
     /// # Safety
     /// There are as many bytes, and a zero behind them.
-    unsafe fn received(&self, bytes: *mut c_char, length: c_int) -> pg_sys::Datum {
+    unsafe fn received(&self, bytes: *mut c_char, length: c_int) -> Result<pg_sys::Datum> {
         let mut message = pg_sys::StringInfoData {
             data: bytes,
             len: length,
@@ -160,7 +174,12 @@ impl Way {
             cursor: 0,
         };
         // SAFETY: see above.
-        unsafe { pg_sys::OidReceiveFunctionCall(self.inward, &mut message, self.parameter, -1) }
+        let value = unsafe { pg_sys::OidReceiveFunctionCall(self.inward, &mut message, self.parameter, -1) };
+        // As of a value of another type, of which a part would do.
+        if message.cursor != length {
+            return Err(broken());
+        }
+        Ok(value)
     }
 }
 
@@ -221,6 +240,7 @@ impl From<Corrupt> for Error {
 /// What a column had in the row before.
 #[derive(PartialEq, Eq)]
 enum Before {
+    /// Or nothing that is kept.
     Nothing,
     Null,
     Word(usize),
@@ -232,7 +252,7 @@ pub struct Outward {
     ways: Vec<Way>,
     end: End,
     before: Vec<Before>,
-    content: Vec<u8>,
+    has_rows: bool,
     writer: Writer,
 }
 
@@ -242,58 +262,85 @@ impl Outward {
             ways: types.iter().copied().map(Way::of).collect(),
             end,
             before: types.iter().map(|_| Before::Nothing).collect(),
-            content: Vec::new(),
+            has_rows: false,
             writer: Writer::of(types.len()),
         }
     }
 
     /// # Safety
     /// The datums are of the types, each or null.
-    pub unsafe fn put(&mut self, row: impl IntoIterator<Item = NullableDatum>) {
+    pub unsafe fn put(&mut self, row: impl IntoIterator<Item = NullableDatum>) -> Result<()> {
+        self.has_rows = true;
         self.writer.begin_row();
-        for (column, datum) in row.into_iter().enumerate() {
+        row.into_iter().enumerate().try_for_each(|(column, datum)| {
             // SAFETY: see above.
-            unsafe { self.put_column(column, datum) };
-        }
+            match unsafe { self.is_as_before(column, datum) } {
+                true => Ok(()),
+                // SAFETY: see above.
+                false => unsafe { self.put_column(column, datum) },
+            }
+        })
+    }
+
+    /// Compares a column with that of the row before, and keeps it for the next.
+    ///
+    /// # Safety
+    /// As [`Outward::put`].
+    unsafe fn is_as_before(&mut self, column: usize, datum: NullableDatum) -> bool {
+        let (way, before) = (self.ways[column], &mut self.before[column]);
+        let now = match datum {
+            None => Before::Null,
+            Some(datum) if way.by_value => Before::Word(datum.value()),
+            Some(datum) => {
+                // SAFETY: as the caller's.
+                let stored = unsafe { way.stored(datum) };
+                match before {
+                    Before::Stored(kept) if kept == stored => return true,
+                    // Mostly the same room will do.
+                    Before::Stored(kept) if stored.len() <= MOST_KEPT => {
+                        kept.clear();
+                        kept.extend_from_slice(stored);
+                        return false;
+                    }
+                    _ if stored.len() <= MOST_KEPT => Before::Stored(stored.to_vec()),
+                    _ => Before::Nothing,
+                }
+            }
+        };
+        let is_same = now == *before && now != Before::Nothing;
+        *before = now;
+        is_same
     }
 
     /// # Safety
     /// As [`Outward::put`].
-    unsafe fn put_column(&mut self, column: usize, datum: NullableDatum) {
-        let (way, before) = (self.ways[column], &mut self.before[column]);
+    unsafe fn put_column(&mut self, column: usize, datum: NullableDatum) -> Result<()> {
         let Some(datum) = datum else {
-            if *before != Before::Null {
-                *before = Before::Null;
-                self.writer.differs(column, None);
-            }
-            return;
+            self.writer.null(column);
+            return Ok(());
         };
-        if way.by_value {
-            if *before == Before::Word(datum.value()) {
-                return;
+        let what = match self.end {
+            End::Router => "arguments",
+            End::Server => "answer",
+        };
+        let writer = &mut self.writer;
+        let put = |form: u8, content: &[u8]| {
+            if writer.size() + content.len() > MOST {
+                return Err(Error::TooLarge {
+                    argument: what,
+                    reason: format!("would be larger than the {} MB that a router passes on", MOST >> 20),
+                    hint: SPLIT,
+                });
             }
-            *before = Before::Word(datum.value());
-        } else {
-            // SAFETY: as the caller's.
-            let stored = unsafe { way.stored(datum) };
-            match before {
-                Before::Stored(kept) if kept == stored => return,
-                Before::Stored(kept) => {
-                    kept.clear();
-                    kept.extend_from_slice(stored);
-                }
-                _ => *before = Before::Stored(stored.to_vec()),
-            }
-        }
-        self.content.clear();
+            writer.content(column, [&[form], content]).map_err(|_| Error::NoMemory)
+        };
         // SAFETY: as the caller's.
-        unsafe { way.send(datum, self.end, &mut self.content) };
-        self.writer.differs(column, Some(&self.content));
+        unsafe { self.ways[column].send(datum, self.end, put) }
     }
 
     /// Whether anything has been put since the last was taken.
     pub fn has_rows(&self) -> bool {
-        self.before.iter().any(|before| *before != Before::Nothing)
+        self.has_rows
     }
 
     /// What has been put, once it is much.
@@ -304,6 +351,7 @@ impl Outward {
     /// What has been put.
     pub fn take(&mut self) -> Vec<u8> {
         self.before.fill_with(|| Before::Nothing);
+        self.has_rows = false;
         self.writer.take()
     }
 }
@@ -342,5 +390,9 @@ impl<'a> Inward<'a> {
             Ok(())
         })?;
         Ok(is_there.then_some(row))
+    }
+
+    pub fn is_at_end(&self) -> bool {
+        self.reader.is_at_end()
     }
 }

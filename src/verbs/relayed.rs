@@ -2,24 +2,23 @@
 //! its answer rows.
 
 use crate::error::{Error, Reported, Result};
-use crate::identity::shard;
+use crate::identity::{routed, shard};
 use crate::pg::cancel::answer_cancel;
 use crate::pg::datum::{Bind, Name, NullableDatum};
 use crate::pg::relay::{End, Inward, Outward};
 use crate::pg::result::{Returned, Tuplestore};
 use crate::pg::statement::{Call, statements};
+use pgrx::PgMemoryContexts;
 use pgrx::prelude::*;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 
 const ANOTHER_VERSION: &str = "another version of timedb";
-/// Rows between two looks at whether somebody has cancelled.
-const ROWS_A_LOOK: usize = 4096;
 
 /// The arguments of a call, on a router.
 #[pg_extern(sql = false)]
-fn _router_packed(fcinfo: pg_sys::FunctionCallInfo) -> Returned {
+fn _router_packed(fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
     // SAFETY: Postgres describes the call, and each of its arguments has a type.
     let packed = unsafe {
         let arguments = (*fcinfo).args.as_slice((*fcinfo).nargs as usize);
@@ -27,28 +26,32 @@ fn _router_packed(fcinfo: pg_sys::FunctionCallInfo) -> Returned {
             .map(|number| pg_sys::get_fn_expr_argtype((*fcinfo).flinfo, number))
             .collect();
         let mut outward = Outward::of(&types, End::Router);
-        outward.put(arguments.iter().map(|one| (!one.isnull).then_some(one.value)));
+        outward.put(arguments.iter().map(|one| (!one.isnull).then_some(one.value)))?;
         outward.take()
     };
-    Returned::scalar::<&[u8]>(&packed)
+    Ok(Returned::scalar::<&[u8]>(&packed))
 }
 
-/// The rows of an answer, on a router.
+/// The rows of an answer, on a router. That it has come is what the server has done: what writes has written, even where nobody here
+/// understands what it says.
 #[pg_extern(sql = false)]
 fn _router_opened(packed: &[u8], fcinfo: pg_sys::FunctionCallInfo) -> Reported<Returned> {
+    routed::answered();
     let mut store = Tuplestore::as_called(fcinfo);
+    open(packed, &mut store).inspect_err(|error| routed::tell_the_log(&error.message(), None))?;
+    Ok(store.close())
+}
+
+fn open(packed: &[u8], store: &mut Tuplestore) -> Result<()> {
     let rows = Inward::of(packed, &store.types(), End::Router)?;
     let mut rows = rows.ok_or_else(|| Error::ShardDiffers(ANOTHER_VERSION.into()))?;
-    let mut count = 0;
     while let Some(row) = rows.next()? {
-        if count % ROWS_A_LOOK == 0 {
-            answer_cancel();
-        }
-        count += 1;
+        // A row may be large, and its bytes few.
+        answer_cancel();
         // SAFETY: they were made of these types.
         unsafe { store.put(row.iter().copied()) };
     }
-    Ok(store.close())
+    Ok(())
 }
 
 thread_local! {
@@ -120,10 +123,14 @@ fn arguments(packed: &[u8], call: &Call) -> Result<Vec<NullableDatum>> {
     let types = call.types();
     let differs = || Error::ShardDiffers(ANOTHER_VERSION.into());
     let mut rows = Inward::of(packed, types, End::Server)?.ok_or_else(differs)?;
-    match rows.next()? {
-        Some(row) => Ok(row.to_vec()),
-        None if types.is_empty() => Ok(Vec::new()),
-        None => Err(differs()),
+    let row = match rows.next()? {
+        Some(row) => row.to_vec(),
+        None if types.is_empty() => return Ok(Vec::new()),
+        None => return Err(differs()),
+    };
+    match rows.is_at_end() {
+        true => Ok(row),
+        false => Err(differs()),
     }
 }
 
@@ -137,11 +144,17 @@ fn answer(call: &Call, arguments: Vec<NullableDatum>, store: &mut Tuplestore) ->
             packed.into_iter().for_each(|made| pg_sys::pfree(made.cast_mut_ptr()));
         }
     };
+    // What is made for one row: of some types more than their text.
+    let mut scratch = PgMemoryContexts::new("timedb relay");
     let mut each = |types: &[pg_sys::Oid], values: &[pg_sys::Datum], nulls: &[bool]| {
         let rows = outward.get_or_insert_with(|| Outward::of(types, End::Server));
         let row = values.iter().zip(nulls);
-        // SAFETY: a row of these types.
-        unsafe { rows.put(row.map(|(value, is_null)| (!is_null).then_some(*value))) };
+        let row = row.map(|(value, is_null)| (!is_null).then_some(*value));
+        // SAFETY: a row of these types; what is kept of it is no memory of Postgres'.
+        unsafe {
+            scratch.switch_to(|_| rows.put(row))?;
+            scratch.reset();
+        }
         rows.much().into_iter().for_each(&mut put);
         Ok(())
     };

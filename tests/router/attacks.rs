@@ -235,6 +235,38 @@ fn t60_no_plan_that_is_logged_shows_a_key() {
 }
 
 #[test]
+fn t60_no_plan_that_a_server_logs_shows_a_key() {
+    let database = spread("plans there");
+    let user = user_on(&database, 0, "write");
+    for (setting, value) in [
+        ("session_preload_libraries", "auto_explain"),
+        ("auto_explain.log_min_duration", "0"),
+        ("auto_explain.log_nested_statements", "on"),
+        ("auto_explain.log_verbose", "on"),
+        ("debug_print_plan", "on"),
+        ("client_min_messages", "log"),
+    ] {
+        let sql = format!("ALTER DATABASE \"{}\" SET {setting} = '{value}'", database.name());
+        run(&mut on_server(&database, 0), &sql);
+    }
+    let mut config: Config = database.url("app").parse().unwrap();
+    let notices = Notices::of(&mut config);
+    let mut client = config.connect(NoTls).unwrap();
+    run(&mut client, "SET client_min_messages = log");
+    login(&mut client, &user, false);
+    client.query("SELECT * FROM timedb.read()", &[]).unwrap();
+    let heard = notices.take();
+    assert!(
+        heard.iter().any(|(_, told)| told.contains("timedb_shard.read")),
+        "the premise: {heard:#?}"
+    );
+    assert!(
+        heard.iter().all(|(_, told)| !told.contains(&user.api_key)),
+        "{heard:#?}"
+    );
+}
+
+#[test]
 fn t60_an_operator_ends_no_key_of_a_tenant_who_is_being_moved_as_it_would_come_back() {
     let database = spread("ended");
     let user = user_on(&database, 0, "write");
@@ -364,6 +396,8 @@ fn t60_a_server_that_cannot_be_reached_is_not_named_to_tenants() {
     let database = spread("unnamed");
     let user = user_on(&database, 0, "write");
     let mut client = database.authenticated(&user);
+    // Else what is caught would be the end of the session, in the words that it came in.
+    run(&mut client, "SET exit_on_error = on");
     let gone = "host=/tmp/nowhere.of.timedb port=5999 dbname=hidden";
     database
         .admin()

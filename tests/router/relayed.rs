@@ -98,8 +98,31 @@ fn an_answer_of_another_shape_is_one_of_another_version() {
     let database = spread("shapes");
     let sql = "SELECT * FROM timedb_router._opened(timedb_router._packed(1::int8, 'a'::text)) r(a int8)";
     refused(database.admin().query(sql, &[])).code("55000");
+    let halves = "SELECT * FROM timedb_router._opened(timedb_router._packed(1::int8)) r(a int4)";
+    refused(database.admin().query(halves, &[])).code("XX000");
     let garbled = "SELECT * FROM timedb_router._opened('\\x0203') r(a int8, b text)";
     refused(database.admin().query(garbled, &[])).code("XX000");
+}
+
+/// The server has done it: whatever this router understands of the answer, another call that writes is a second one.
+#[test]
+fn what_a_server_has_answered_is_written_whatever_it_says() {
+    let database = spread("answered");
+    let user = user_on(&database, 0, "write");
+    let mut server = on_server(&database, 0);
+    for (answer, code) in [("\\x0103", "XX000"), ("\\x0200", "55000")] {
+        let garble = format!(
+            "CREATE OR REPLACE FUNCTION timedb_shard.create_series(shown_key text, packed bytea) RETURNS SETOF bytea
+             LANGUAGE sql AS $$ SELECT '{answer}'::bytea $$"
+        );
+        run(&mut server, &garble);
+        let mut client = database.authenticated(&user);
+        let mut transaction = client.transaction().unwrap();
+        let mut savepoint = transaction.transaction().unwrap();
+        refused(savepoint.query("SELECT timedb.create_series('wind')", &[])).code(code);
+        savepoint.rollback().unwrap();
+        refused(transaction.query("SELECT * FROM timedb.upload(now(), '[]')", &[])).code("0A000");
+    }
 }
 
 /// What every type of an argument or an answer goes through.
