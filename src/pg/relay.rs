@@ -116,8 +116,8 @@ impl Way {
                     pg_sys::pfree(whole.cast());
                 }
                 answer
-            } else if self.is_binary {
-                let sent = pg_sys::OidSendFunctionCall(self.outward, datum);
+            } else if let Some(outward) = self.binary_outward(end) {
+                let sent = pg_sys::OidSendFunctionCall(outward, datum);
                 let answer = shown(BINARY, pgrx::varlena::varlena_to_byte_slice(sent));
                 pg_sys::pfree(sent.cast());
                 answer
@@ -134,17 +134,40 @@ impl Way {
         }
     }
 
+    /// What makes a value's binary form, unless it goes as a text.
+    fn binary_outward(&self, end: End) -> Option<pg_sys::Oid> {
+        if self.is_binary {
+            return Some(self.outward);
+        }
+        // A key for each of thousands of values. Its binary form is in the encoding of whoever the session speaks with: on a server
+        // that is the router, on a router the client, and so the database's only where both are the same.
+        let is_in_own_encoding =
+            // SAFETY: two numbers of the session's.
+            || unsafe { end == End::Router && pg_sys::pg_get_client_encoding() == pg_sys::GetDatabaseEncoding() };
+        (self.of == pg_sys::TEXTARRAYOID && is_in_own_encoding()).then_some(pg_sys::F_ARRAY_SEND.into())
+    }
+
+    /// What makes a value of its binary form, where it may come so.
+    fn binary_inward(&self, end: End) -> Option<pg_sys::Oid> {
+        if self.is_binary {
+            return Some(self.inward);
+        }
+        (self.of == pg_sys::TEXTARRAYOID && end == End::Server).then_some(pg_sys::F_ARRAY_RECV.into())
+    }
+
     /// The value of a content; Postgres' own functions look at every byte of it.
     fn receive(&self, content: &[u8], end: End) -> Result<pg_sys::Datum> {
         let (&form, content) = content.split_first().ok_or_else(broken)?;
-        if form != if self.is_binary { BINARY } else { TEXT } {
-            return Err(broken());
-        }
+        let binary = match form {
+            BINARY => Some(self.binary_inward(end).ok_or_else(broken)?),
+            TEXT if !self.is_binary => None,
+            _ => return Err(broken()),
+        };
         if self.of == pg_sys::FLOAT8OID {
             let word = content.try_into().map_err(|_| broken())?;
             return Ok(pg_sys::Datum::from(u64::from_be_bytes(word)));
         }
-        if !self.is_binary && content.contains(&0) {
+        if binary.is_none() && content.contains(&0) {
             return Err(broken());
         }
         // SAFETY: the copy ends with a zero byte that is not counted, as both kinds of functions expect.
@@ -153,11 +176,12 @@ impl Way {
             let copy = pg_sys::palloc(length + 1).cast::<u8>();
             std::ptr::copy_nonoverlapping(content.as_ptr(), copy, length);
             *copy.add(length) = 0;
-            let value = if self.is_binary {
-                self.received(copy.cast(), length as c_int)?
-            } else {
-                let text = heard(copy.cast(), length as c_int, end);
-                pg_sys::OidInputFunctionCall(self.inward, text, self.parameter, -1)
+            let value = match binary {
+                Some(inward) => self.received(inward, copy.cast(), length as c_int)?,
+                None => {
+                    let text = heard(copy.cast(), length as c_int, end);
+                    pg_sys::OidInputFunctionCall(self.inward, text, self.parameter, -1)
+                }
             };
             pg_sys::pfree(copy.cast());
             Ok(value)
@@ -166,7 +190,7 @@ impl Way {
 
     /// # Safety
     /// There are as many bytes, and a zero behind them.
-    unsafe fn received(&self, bytes: *mut c_char, length: c_int) -> Result<pg_sys::Datum> {
+    unsafe fn received(&self, inward: pg_sys::Oid, bytes: *mut c_char, length: c_int) -> Result<pg_sys::Datum> {
         let mut message = pg_sys::StringInfoData {
             data: bytes,
             len: length,
@@ -174,7 +198,7 @@ impl Way {
             cursor: 0,
         };
         // SAFETY: see above.
-        let value = unsafe { pg_sys::OidReceiveFunctionCall(self.inward, &mut message, self.parameter, -1) };
+        let value = unsafe { pg_sys::OidReceiveFunctionCall(inward, &mut message, self.parameter, -1) };
         // As of a value of another type, of which a part would do.
         if message.cursor != length {
             return Err(broken());
