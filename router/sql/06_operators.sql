@@ -42,7 +42,7 @@ BEGIN
     -- One who is being moved is on two for a moment.
     WHERE timedb_router._of_tenant(f.tenant_id) = c.conninfo);
   IF cardinality(found) > 1 THEN
-    RAISE EXCEPTION '"email" is that of users of several tenants'
+    RAISE EXCEPTION '"%" is that of users of several tenants', CASE WHEN email IS NULL THEN 'user_id' ELSE 'email' END
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass tenant_id as well.';
   END IF;
   RETURN found[1];

@@ -1,7 +1,9 @@
 //! What a tenant with a SQL prompt on the router tries, and whoever has stolen the router's login on a server.
 
+use crate::seed::{choices, seed};
 use crate::support::{home, on_server, spread, user_on};
 use postgres::{Client, Config, IsolationLevel, NoTls};
+use rand::RngExt;
 use serde_json::json;
 use timedb_testkit::{
     Database, Identity, KEY_NEEDED, Notices, cancelled, login, one, one_of, refused, run, tenant, wait_until,
@@ -470,4 +472,84 @@ fn t60_a_dump_of_a_router_restores_and_it_can_be_dropped_and_made_again() {
     drop(admin);
     run(&mut database.admin(), &format!("DROP DATABASE \"{restored}\""));
     assert_eq!(home(&database, user.tenant_id), 2);
+}
+
+/// What the router sends for a call of `create_series`.
+fn call(database: &Database) -> Vec<u8> {
+    let sql = r#"SELECT timedb_router._packed('wind'::text, 'MW'::text, NULL::text, '{"site": "a"}'::jsonb)"#;
+    one(&mut database.admin(), sql)
+}
+
+/// The arguments of a read: these bytes for its series' ids, null for the others.
+fn reading(series_ids: &[u8]) -> Vec<u8> {
+    let mut packed = vec![14, 0xff, 0x3f];
+    packed.extend([0; 7]);
+    packed.push(u8::try_from(series_ids.len() + 2).expect("few bytes"));
+    packed.push(0);
+    packed.extend(series_ids);
+    packed.extend([0; 6]);
+    packed
+}
+
+fn is_nobody(thief: &mut Client) -> bool {
+    one(
+        thief,
+        "SELECT timedb.current_tenant() IS NULL AND current_setting('timedb.tenant', true) IS NOT DISTINCT FROM ''",
+    )
+}
+
+#[test]
+fn t60_bytes_that_no_router_sends_are_refused_and_leave_nobody_logged_in() {
+    let database = spread("garbled");
+    let user = user_on(&database, 0, "write");
+    let mut thief = stolen(&database, 0);
+    let good = call(&database);
+    let create = "SELECT * FROM timedb_shard.create_series($1, $2)";
+    let calls: [(&str, &[u8]); 8] = [
+        ("nothing", &[]),
+        ("no columns", &[0]),
+        ("more columns than a table has", &[0xff, 0x7f]),
+        ("columns of another function", &[3, 7, 0, 0, 0]),
+        ("columns without a row", &[4]),
+        ("a first row that is as one before", &[4, 0b0111, 0, 0, 0]),
+        (
+            "a text that is longer than what is there",
+            &[4, 0b1111, 0xff, 0xff, 0xff, 0xff, 0x0f],
+        ),
+        ("a content without a form", &[4, 0b1111, 1, 0, 0, 0]),
+    ];
+    for (what, packed) in calls {
+        let failed = thief.query(create, &[&user.api_key, &packed]);
+        assert!(failed.is_err(), "{what}");
+        assert!(is_nobody(&mut thief), "{what}");
+    }
+    refused(thief.query(create, &[&user.api_key, &None::<&[u8]>])).code("XX000");
+    // Of the series' ids: a length that nobody has memory for, dimensions without end, elements of another type.
+    let arrays: [&[u8]; 3] = [
+        b"\0\0\0\x01\0\0\0\0\0\0\x0b\x86\x7f\xff\xff\xff\0\0\0\x01",
+        b"\x7f\xff\xff\xff",
+        b"\0\0\0\x01\0\0\0\0\0\0\0\x19\0\0\0\x01\0\0\0\x01\0\0\0\x01a",
+    ];
+    for array in arrays {
+        let failed = thief.query(
+            "SELECT * FROM timedb_shard.read($1, $2)",
+            &[&user.api_key, &reading(array)],
+        );
+        assert!(failed.is_err(), "{array:?}");
+        assert!(is_nobody(&mut thief), "{array:?}");
+    }
+    let before: i64 = one(&mut thief, "SELECT pg_backend_pid()::int8");
+    let mut random = choices(seed("garbled calls"), 0);
+    for _ in 0..2000 {
+        let mut bytes = good.clone();
+        for _ in 0..random.random_range(1..4) {
+            let place = random.random_range(0..bytes.len());
+            bytes[place] = random.random();
+        }
+        // Whatever becomes of it, the server stands and nobody is logged in.
+        let _ = thief.query(create, &[&user.api_key, &bytes]);
+        assert!(is_nobody(&mut thief), "{bytes:?}");
+    }
+    let after: i64 = one(&mut thief, "SELECT pg_backend_pid()::int8");
+    assert_eq!(before, after);
 }
