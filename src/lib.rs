@@ -47,6 +47,7 @@ mod verbs;
 
 #[::pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {
+    pg::heap::keep_some();
     // Before what reserves the prefix of the settings.
     pg::node::define();
     pg::node::install(&verbs::SCANNED);

@@ -9,6 +9,7 @@ pub mod datum;
 pub mod duplicate;
 pub mod error_context;
 pub mod guc;
+pub mod heap;
 pub mod index_scan;
 pub mod isolation;
 pub mod jsonb;

@@ -56,8 +56,9 @@ pub(crate) fn may_be_too_small(json: &str) -> bool {
         // An id has such, too, but goes on.
         digits >= 3 && !matches!(exponent.get(digits), Some(b'-' | b'"' | b'a'..=b'z' | b'A'..=b'Z'))
     };
-    let mut pairs = bytes.windows(2).enumerate();
-    pairs.any(|(at, pair)| matches!(pair, [b'e' | b'E', b'-']) && is_large(&bytes[at + 2..]))
+    // There are fewer signs than letters, and one is looked for eight bytes at a time.
+    json.match_indices('-')
+        .any(|(at, _)| matches!(bytes[..at], [.., b'e' | b'E']) && is_large(&bytes[at + 1..]))
         || json.contains(&"0".repeat(MANY_ZEROS))
 }
 
